@@ -1,0 +1,2 @@
+//! console
+#![no_std]

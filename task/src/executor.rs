@@ -1,0 +1,227 @@
+use crate::Handle;
+use crate::timer::Timers;
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::rc::Rc;
+use alloc::sync::Arc;
+use alloc::task::Wake;
+use core::cell::RefCell;
+use core::future::Future;
+use core::pin::{Pin, pin};
+use core::sync::atomic::{AtomicBool, Ordering};
+use core::task::{Context, Poll, Waker};
+use fata_time::{Clock, Instant};
+use slab::Slab;
+
+/// How the executor's home passes the time when no task is ready.
+pub trait Idle {
+    /// Signals the [`Event`](crate::Event)s of what has happened since the last call.
+    /// Must not wait. Called between rounds while tasks are ready.
+    fn poll(&self);
+
+    /// Like [`poll`](Self::poll), but waits until there is something to signal, or until
+    /// `deadline`. Called when no task is ready. May return early.
+    fn wait(&self, deadline: Option<Instant>);
+}
+
+type LocalFuture = Pin<Box<dyn Future<Output = ()>>>;
+
+/// A task's place in the executor. The future is out while it is polled.
+struct Slot {
+    future: Option<LocalFuture>,
+    ticket: Arc<Ticket>,
+    waker: Waker,
+}
+
+/// What a task's waker holds: enough to queue the task, and nothing of the task itself,
+/// so that wakers may outlive the task and cross threads.
+pub(crate) struct Ticket {
+    /// The task's key in the slab; `None` is the future that `block_on` runs.
+    key: Option<usize>,
+    queued: AtomicBool,
+    ready: Arc<ReadyQueue>,
+}
+
+type ReadyQueue = spin::Mutex<VecDeque<Arc<Ticket>>>;
+
+impl Wake for Ticket {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if !self.queued.swap(true, Ordering::AcqRel) {
+            self.ready.lock().push_back(Arc::clone(self));
+        }
+    }
+}
+
+/// What an executor and its handles share.
+pub(crate) struct Inner {
+    pub(crate) clock: Box<dyn Clock>,
+    pub(crate) timers: RefCell<Timers>,
+    slots: RefCell<Slab<Slot>>,
+    ready: Arc<ReadyQueue>,
+}
+
+impl Inner {
+    /// Takes a task in and queues it for its first poll.
+    pub(crate) fn insert(&self, future: LocalFuture) -> Arc<Ticket> {
+        let mut slots = self.slots.borrow_mut();
+        let entry = slots.vacant_entry();
+        let ticket = self.ticket(Some(entry.key()));
+        let waker = Waker::from(Arc::clone(&ticket));
+        waker.wake_by_ref();
+        entry.insert(Slot {
+            future: Some(future),
+            ticket: Arc::clone(&ticket),
+            waker,
+        });
+        ticket
+    }
+
+    fn ticket(&self, key: Option<usize>) -> Arc<Ticket> {
+        Arc::new(Ticket {
+            key,
+            queued: AtomicBool::new(false),
+            ready: Arc::clone(&self.ready),
+        })
+    }
+
+    /// Drops a task, if it still runs.
+    pub(crate) fn cancel(&self, ticket: &Arc<Ticket>) {
+        let slot = self.remove(ticket);
+        // The drop may run arbitrary code, so no borrow is held any more.
+        drop(slot);
+    }
+
+    /// Whether a task still runs.
+    pub(crate) fn contains(&self, ticket: &Arc<Ticket>) -> bool {
+        let slots = self.slots.borrow();
+        let slot = ticket.key.and_then(|key| slots.get(key));
+        slot.is_some_and(|slot| Arc::ptr_eq(&slot.ticket, ticket))
+    }
+
+    fn remove(&self, ticket: &Arc<Ticket>) -> Option<Slot> {
+        let lives = self.contains(ticket);
+        let key = ticket.key.filter(|_| lives)?;
+        Some(self.slots.borrow_mut().remove(key))
+    }
+
+    /// Polls one task. A ticket whose task has ended is passed over.
+    fn poll_task(&self, ticket: &Arc<Ticket>, key: usize) {
+        let taken = match self.slots.borrow_mut().get_mut(key) {
+            Some(slot) if Arc::ptr_eq(&slot.ticket, ticket) => slot
+                .future
+                .take()
+                .map(|future| (future, slot.waker.clone())),
+            _ => None,
+        };
+        let Some((mut future, waker)) = taken else {
+            return;
+        };
+        if future
+            .as_mut()
+            .poll(&mut Context::from_waker(&waker))
+            .is_ready()
+        {
+            // The future is dropped before its slot, while no borrow is held.
+            drop(future);
+            self.cancel(ticket);
+            return;
+        }
+        if let Some(slot) = self.slots.borrow_mut().get_mut(key)
+            && Arc::ptr_eq(&slot.ticket, ticket)
+        {
+            slot.future = Some(future);
+        }
+    }
+
+    fn fire_timers(&self) {
+        if self.timers.borrow().next().is_none() {
+            return;
+        }
+        let now = self.clock.now();
+        loop {
+            let expired = self.timers.borrow_mut().expire(now);
+            match expired {
+                Some(waker) => waker.wake(),
+                None => return,
+            }
+        }
+    }
+}
+
+/// Runs tasks, one at a time, on the core that calls [`block_on`](Self::block_on).
+pub struct Executor {
+    inner: Rc<Inner>,
+}
+
+impl Executor {
+    /// An executor whose timers follow `clock`.
+    pub fn new(clock: impl Clock + 'static) -> Self {
+        Self {
+            inner: Rc::new(Inner {
+                clock: Box::new(clock),
+                timers: RefCell::default(),
+                slots: RefCell::default(),
+                ready: Arc::default(),
+            }),
+        }
+    }
+
+    /// A handle, to spawn tasks and to tell the time.
+    pub fn handle(&self) -> Handle {
+        Handle::new(Rc::clone(&self.inner))
+    }
+
+    /// Runs `main`, and beside it all tasks that are spawned, until `main` is done.
+    /// Tasks that still run then stay as they are until the next call, or until the
+    /// executor is dropped.
+    pub fn block_on<F: Future>(&self, idle: &impl Idle, main: F) -> F::Output {
+        let mut main = pin!(main);
+        let root = self.inner.ticket(None);
+        let root_waker = Waker::from(Arc::clone(&root));
+        root_waker.wake_by_ref();
+        loop {
+            // One round: what is ready now. What these wake is for the next round, so
+            // that device events and timers get their turn between two rounds.
+            let round = self.inner.ready.lock().len();
+            for _ in 0..round {
+                let Some(ticket) = self.inner.ready.lock().pop_front() else {
+                    break;
+                };
+                ticket.queued.store(false, Ordering::Release);
+                if let Some(key) = ticket.key {
+                    self.inner.poll_task(&ticket, key);
+                } else if Arc::ptr_eq(&ticket, &root) {
+                    let polled = main.as_mut().poll(&mut Context::from_waker(&root_waker));
+                    if let Poll::Ready(output) = polled {
+                        return output;
+                    }
+                }
+            }
+            self.wait_for_work(idle);
+        }
+    }
+
+    fn wait_for_work(&self, idle: &impl Idle) {
+        self.inner.fire_timers();
+        if self.inner.ready.lock().is_empty() {
+            let deadline = self.inner.timers.borrow().next();
+            idle.wait(deadline);
+            self.inner.fire_timers();
+        } else {
+            idle.poll();
+        }
+    }
+}
+
+impl Drop for Executor {
+    /// Drops all tasks. They may hold handles, which would keep them alive for ever.
+    fn drop(&mut self) {
+        let slots = core::mem::take(&mut *self.inner.slots.borrow_mut());
+        drop(slots);
+        self.inner.ready.lock().clear();
+    }
+}

@@ -1,0 +1,29 @@
+//! CLOCK: what time it is, on every home of a Fata program.
+//!
+//! [`Clock`] is the device trait. It offers monotonic time, as an [`Instant`] in
+//! nanoseconds that never runs back, and wall-clock time, as a [`Duration`] since
+//! 1970-01-01 00:00:00 UTC that may be unknown.
+#![no_std]
+
+mod date;
+mod fake;
+mod instant;
+
+pub use date::DateTime;
+pub use fake::FakeClock;
+pub use instant::Instant;
+
+use core::time::Duration;
+
+/// A clock device.
+///
+/// Implementations are small and `Copy` where the hardware allows it; in a virtual
+/// machine image the clock is a zero-sized type.
+pub trait Clock {
+    /// The monotonic time. Never less than any value returned before.
+    fn now(&self) -> Instant;
+
+    /// The wall-clock time since the Unix epoch (UTC, without leap seconds), or `None`
+    /// where nothing tells it.
+    fn wall(&self) -> Option<Duration>;
+}
