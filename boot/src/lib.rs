@@ -1,1 +1,81 @@
-//! boot
+//! How a Fata program starts and ends.
+//!
+//! A program is an asynchronous function over its [`Env`]. One line makes it a virtual
+//! machine's image or a process, whichever it is built for:
+//!
+//! ```
+//! #[global_allocator]
+//! static HEAP: fata_boot::heap::LinkedList = fata_boot::heap::LinkedList::new();
+//!
+//! fata_boot::main!(app);
+//!
+//! async fn app(env: fata_boot::Env) {
+//!     env.tasks.sleep(core::time::Duration::from_millis(1)).await;
+//!     log::info!("one millisecond has passed");
+//! }
+//! ```
+//!
+//! The two homes, bare metal (`--cfg fata_vm`) and process, offer the same names; the
+//! rest of this crate does not know which one it runs on.
+#![cfg_attr(fata_vm, no_std)]
+
+extern crate alloc;
+
+mod args;
+mod env;
+#[cfg(feature = "net")]
+mod network;
+mod outcome;
+mod start;
+
+pub mod heap;
+
+// What a home offers, under the same names in both folders:
+// - `command_line() -> Result<Vec<String>, ArgsError>`, without the program's name;
+// - `clock() -> impl Clock + Copy`;
+// - `Idler: Idle + Clone` and `idle() -> Idler`;
+// - `termination(&Idler) -> impl Future<Output = ExitStatus>`: the host wants the end;
+// - `exit(ExitStatus) -> !`, `poweroff() -> !`, `reboot() -> !`;
+// - `console::{Console: Clone, open(&Idler) -> Console, write(&[u8])}`;
+// - `entropy::fill(&mut [u8])`;
+// - `heap::{LinkedList, Talc, used() -> usize, total() -> Option<usize>}`;
+// - with the feature `net`: `network::{Stack, Options: FromArgs + Clone}` and
+//   `async network::open(&Env, &Options, Config) -> Result<Stack, NetworkError>`.
+#[cfg(not(fata_vm))]
+#[path = "unix/mod.rs"]
+mod home;
+#[cfg(fata_vm)]
+#[path = "vm/mod.rs"]
+mod home;
+
+pub use args::{Args, ArgsError, FromArgs, split};
+pub use env::{Env, Rng};
+#[cfg(feature = "net")]
+pub use network::{Network, NetworkError};
+pub use outcome::{ExitStatus, Outcome};
+pub use start::{About, run};
+
+/// The random number traits that [`Rng`] implements.
+pub use rand_core;
+
+/// CONSOLE of this home: the serial line of a virtual machine, a process's standard
+/// input and output.
+pub use home::console::Console;
+
+/// Ends the program at once with a status. Nothing is dropped.
+///
+/// A virtual machine hands the status to its monitor, where that can take one, and is
+/// switched off.
+pub fn exit(status: ExitStatus) -> ! {
+    home::exit(status)
+}
+
+/// Switches the machine off; ends a process with success.
+pub fn poweroff() -> ! {
+    home::poweroff()
+}
+
+/// Starts the machine anew, or the process with the same arguments.
+pub fn reboot() -> ! {
+    home::reboot()
+}

@@ -1,2 +1,60 @@
-//! http
+//! HTTP/1.1 for Fata: a server and a client over any stream (RFC 9110 and RFC 9112).
+//!
+//! - [`Server`] serves a [`Handler`]: a closure, a [`Router`], a [`FileServer`].
+//! - [`Request`] and [`Response`] are what a handler gets and gives; bodies stream both
+//!   ways in constant memory.
+//! - [`Limits`] names every bound and every time-out.
+//! - [`Client`] sends requests over a stream that is connected already.
+//!
+//! The server accepts exactly what the standard allows and refuses what two programs
+//! could understand differently, because such requests are how caches and proxies are
+//! deceived.
 #![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod access;
+mod body;
+mod chunked;
+mod coding;
+mod conditional;
+mod connection;
+mod date;
+mod error;
+mod exchange;
+mod file_server;
+mod files;
+mod handler;
+mod head;
+mod limits;
+mod method;
+mod mime;
+mod request;
+mod response;
+mod router;
+mod server;
+mod service;
+mod status;
+mod syntax;
+mod target;
+mod watchdog;
+mod wire;
+mod writer;
+
+pub use access::Access;
+pub use error::Error;
+pub use file_server::FileServer;
+pub use files::{Content, File, FileEntry, FileTable, Files};
+pub use handler::{Handler, handler};
+pub use limits::Limits;
+pub use method::Method;
+pub use mime::media_type;
+pub use request::Request;
+pub use response::{IntoBody, Response};
+pub use router::Router;
+pub use server::{Server, Stopper};
+pub use status::Status;
+pub use writer::Writer;

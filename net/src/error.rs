@@ -27,6 +27,8 @@ pub enum Error {
     Unsupported,
     /// The interface has no address: no DHCP server answered, or none is configured.
     NotConfigured,
+    /// The host does not let this process do that.
+    NotPermitted,
     /// Any other failure of the host or the device.
     Other,
 }
@@ -47,6 +49,9 @@ impl fmt::Display for Error {
             Self::NotConfigured => {
                 "the network has no address; give --ipv4 or let a DHCP server answer"
             }
+            Self::NotPermitted => {
+                "the host does not permit it; ports below 1024 may need privileges, others do not"
+            }
             Self::Other => "the network device or the host failed",
         })
     }
@@ -65,6 +70,7 @@ impl embedded_io_async::Error for Error {
             Self::Closed => ErrorKind::BrokenPipe,
             Self::Unsupported => ErrorKind::Unsupported,
             Self::LimitReached => ErrorKind::OutOfMemory,
+            Self::NotPermitted => ErrorKind::PermissionDenied,
             Self::NotConfigured => ErrorKind::NotConnected,
             Self::TooLong => ErrorKind::InvalidInput,
             Self::Unreachable | Self::Other => ErrorKind::Other,

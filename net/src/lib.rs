@@ -6,11 +6,24 @@
 #![no_std]
 
 extern crate alloc;
+#[cfg(not(fata_vm))]
+extern crate std;
 
 mod device;
 mod error;
+#[cfg(not(fata_vm))]
+pub mod host;
+mod link;
+pub mod tcpip;
+#[cfg(not(fata_vm))]
+mod tap;
 mod traits;
+mod virtio;
 
 pub use device::{Counters, MacAddress, Net, TransmitError};
 pub use error::Error;
+pub use link::Link;
+#[cfg(not(fata_vm))]
+pub use tap::{Tap, TapError, TapFrame};
 pub use traits::{Stack, TcpListener, TcpStream, UdpSocket};
+pub use virtio::{ReceivedFrame, VirtioNet};

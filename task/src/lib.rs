@@ -26,10 +26,14 @@
 #![forbid(unsafe_code)]
 
 extern crate alloc;
+#[cfg(not(fata_vm))]
+extern crate std;
 
 mod event;
 mod executor;
 mod handle;
+#[cfg(not(fata_vm))]
+mod reactor;
 mod simulate;
 mod timer;
 
@@ -44,5 +48,7 @@ pub use embassy_futures::yield_now;
 pub use event::Event;
 pub use executor::{Executor, Idle};
 pub use handle::{Cancelled, Elapsed, Handle, JoinHandle};
+#[cfg(not(fata_vm))]
+pub use reactor::{Reactor, Readiness, Registration};
 pub use simulate::simulate;
 pub use timer::Sleep;

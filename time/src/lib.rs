@@ -5,13 +5,32 @@
 //! 1970-01-01 00:00:00 UTC that may be unknown.
 #![no_std]
 
+#[cfg(not(fata_vm))]
+extern crate std;
+
+#[cfg(any(fata_vm, test))]
+mod calibration;
 mod date;
 mod fake;
+#[cfg(not(fata_vm))]
+mod host;
 mod instant;
+#[cfg(fata_vm)]
+mod machine;
+#[cfg(any(fata_vm, test))]
+mod pvclock;
+#[cfg(any(fata_vm, test))]
+mod rtc;
+#[cfg(any(fata_vm, test))]
+mod scale;
 
 pub use date::DateTime;
 pub use fake::FakeClock;
+#[cfg(not(fata_vm))]
+pub use host::HostClock;
 pub use instant::Instant;
+#[cfg(fata_vm)]
+pub use machine::MachineClock;
 
 use core::time::Duration;
 

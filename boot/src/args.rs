@@ -1,0 +1,388 @@
+use alloc::borrow::ToOwned;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt::{Display, Write};
+use core::str::FromStr;
+
+mod error;
+mod split;
+
+pub use error::ArgsError;
+pub use split::split;
+
+use crate::About;
+
+/// The boot arguments: options of the form `--name value` or `--name=value`, and flags
+/// of the form `--name`.
+///
+/// A value that begins with `--` must be given in the form `--name=value`. If an option
+/// is given more than once, the last one counts. Arguments that nobody takes are an
+/// error that lists what exists.
+///
+/// ```
+/// use fata_boot::{Args, ArgsError, FromArgs};
+///
+/// struct Options {
+///     port: u16,
+///     verbose: bool,
+/// }
+///
+/// impl FromArgs for Options {
+///     fn from_args(args: &mut Args) -> Result<Self, ArgsError> {
+///         Ok(Self {
+///             port: args.option("port", "PORT", "TCP port to serve on", 80)?,
+///             verbose: args.flag("verbose", "log every request")?,
+///         })
+///     }
+/// }
+///
+/// let mut args = Args::new(fata_boot::split("--port=8080 --verbose")?);
+/// let options = Options::from_args(&mut args)?;
+/// args.finish()?;
+/// assert!(options.port == 8080 && options.verbose);
+/// # Ok::<(), ArgsError>(())
+/// ```
+#[derive(Debug)]
+pub struct Args {
+    words: Vec<String>,
+    known: Vec<Known>,
+    help: bool,
+}
+
+/// An option that somebody asked for, as `--help` shows it.
+#[derive(Debug)]
+struct Known {
+    name: &'static str,
+    /// Empty for a flag.
+    metavar: &'static str,
+    help: &'static str,
+    /// Filled only when help is wanted.
+    default: Option<String>,
+}
+
+/// Something that is made from boot arguments, such as an application's options.
+pub trait FromArgs: Sized {
+    /// Takes its options out of `args`.
+    ///
+    /// # Errors
+    /// [`ArgsError`] if a value is missing or not valid.
+    fn from_args(args: &mut Args) -> Result<Self, ArgsError>;
+}
+
+impl FromArgs for () {
+    fn from_args(_: &mut Args) -> Result<Self, ArgsError> {
+        Ok(())
+    }
+}
+
+impl Args {
+    /// The arguments `words`, which do not include the program's name.
+    pub fn new(mut words: Vec<String>) -> Self {
+        let given = words.len();
+        words.retain(|word| word != "--help");
+        Self {
+            help: words.len() < given,
+            words,
+            known: Vec::new(),
+        }
+    }
+
+    /// Takes the option `--name`, a `metavar`, described by `help`. It is `default` if it
+    /// was not given.
+    ///
+    /// # Errors
+    /// [`ArgsError`] if its value is missing or not valid.
+    pub fn option<T>(
+        &mut self,
+        name: &'static str,
+        metavar: &'static str,
+        help: &'static str,
+        default: T,
+    ) -> Result<T, ArgsError>
+    where
+        T: FromStr<Err: Display> + Display,
+    {
+        let shown = self.help.then(|| default.to_string());
+        Ok(self.value(name, metavar, help, shown)?.unwrap_or(default))
+    }
+
+    /// Takes the option `--name`, a `metavar`, described by `help`, which has no default.
+    ///
+    /// # Errors
+    /// [`ArgsError`] if its value is missing or not valid.
+    pub fn optional<T>(
+        &mut self,
+        name: &'static str,
+        metavar: &'static str,
+        help: &'static str,
+    ) -> Result<Option<T>, ArgsError>
+    where
+        T: FromStr<Err: Display>,
+    {
+        self.value(name, metavar, help, None)
+    }
+
+    /// Takes the flag `--name`, described by `help`: whether it was given.
+    ///
+    /// # Errors
+    /// [`ArgsError::UnexpectedValue`] if it was given a value.
+    pub fn flag(&mut self, name: &'static str, help: &'static str) -> Result<bool, ArgsError> {
+        self.describe(name, "", help, None);
+        let mut found = false;
+        while let Some(index) = self.position(name) {
+            if self.words.remove(index).contains('=') && !self.help {
+                return Err(ArgsError::UnexpectedValue { name });
+            }
+            found = true;
+        }
+        Ok(found)
+    }
+
+    /// Ends the taking of options.
+    ///
+    /// # Errors
+    /// [`ArgsError::Unknown`] if arguments are left that nobody took.
+    pub fn finish(self) -> Result<(), ArgsError> {
+        let Some(word) = self.words.first() else {
+            return Ok(());
+        };
+        Err(ArgsError::Unknown {
+            word: word.clone(),
+            known: self.list(),
+        })
+    }
+
+    /// Whether `--help` was given. Values are not looked at then.
+    pub(crate) fn wants_help(&self) -> bool {
+        self.help
+    }
+
+    /// The text that `--help` prints.
+    pub(crate) fn help(&self, about: About) -> String {
+        let About {
+            name,
+            version,
+            description,
+        } = about;
+        [
+            name,
+            " ",
+            version,
+            "\n",
+            description,
+            "\n\nBoot arguments:\n",
+            &self.list(),
+        ]
+        .concat()
+    }
+
+    /// All options that were asked for, a line for each.
+    fn list(&self) -> String {
+        let width = |option: &Known| option.name.len() + option.metavar.len();
+        let widest = self.known.iter().map(width).max().unwrap_or(0);
+        let mut list = String::new();
+        for option in &self.known {
+            list += "  --";
+            list += option.name;
+            list += " ";
+            list += option.metavar;
+            list.extend(core::iter::repeat_n(' ', widest - width(option) + 2));
+            list += option.help;
+            if let Some(default) = &option.default {
+                // Writing to a string does not fail.
+                let _ = write!(list, " [default: {default}]");
+            }
+            list += "\n";
+        }
+        list += "  --help ";
+        list.extend(core::iter::repeat_n(' ', (widest + 2).saturating_sub(4)));
+        list += "print this and end\n";
+        list
+    }
+
+    fn describe(
+        &mut self,
+        name: &'static str,
+        metavar: &'static str,
+        help: &'static str,
+        default: Option<String>,
+    ) {
+        self.known.push(Known {
+            name,
+            metavar,
+            help,
+            default,
+        });
+    }
+
+    fn value<T: FromStr<Err: Display>>(
+        &mut self,
+        name: &'static str,
+        metavar: &'static str,
+        help: &'static str,
+        default: Option<String>,
+    ) -> Result<Option<T>, ArgsError> {
+        self.describe(name, metavar, help, default);
+        let Some(value) = self.take(name, metavar)? else {
+            return Ok(None);
+        };
+        value
+            .parse()
+            .map(Some)
+            .map_err(|error: T::Err| ArgsError::InvalidValue {
+                name,
+                value,
+                reason: error.to_string(),
+            })
+    }
+
+    /// Takes the last value of an option, and drops those before.
+    fn take(
+        &mut self,
+        name: &'static str,
+        metavar: &'static str,
+    ) -> Result<Option<String>, ArgsError> {
+        let mut last = None;
+        while let Some(index) = self.position(name) {
+            let word = self.words.remove(index);
+            last = if let Some((_, value)) = word.split_once('=') {
+                Some(value.to_owned())
+            } else if self.words.get(index).is_some_and(|next| !is_option(next)) {
+                Some(self.words.remove(index))
+            } else if self.help {
+                None
+            } else {
+                return Err(ArgsError::MissingValue { name, metavar });
+            };
+        }
+        Ok(last.filter(|_| !self.help))
+    }
+
+    /// Where `--name` or `--name=…` stands first.
+    fn position(&self, name: &str) -> Option<usize> {
+        self.words.iter().position(|word| {
+            let rest = word
+                .strip_prefix("--")
+                .and_then(|word| word.strip_prefix(name));
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+        })
+    }
+}
+
+fn is_option(word: &str) -> bool {
+    word.starts_with("--")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn args(words: &[&str]) -> Args {
+        Args::new(words.iter().map(|word| (*word).to_owned()).collect())
+    }
+
+    fn port(args: &mut Args) -> Result<u16, ArgsError> {
+        args.option("port", "PORT", "TCP port", 80)
+    }
+
+    #[test]
+    fn both_forms_defaults_and_repetition() {
+        for (words, expected) in [
+            (&[][..], 80),
+            (&["--port", "1"], 1),
+            (&["--port=2"], 2),
+            (&["--port=3", "--port", "4"], 4),
+            (&["--port", "5", "--port=6"], 6),
+        ] {
+            let mut args = args(words);
+            assert_eq!(port(&mut args), Ok(expected));
+            assert_eq!(args.finish(), Ok(()));
+        }
+        let mut args = args(&["--disk="]);
+        assert_eq!(
+            args.optional::<String>("disk", "FILE", ""),
+            Ok(Some(String::new()))
+        );
+        assert_eq!(args.optional::<u8>("none", "N", ""), Ok(None));
+    }
+
+    #[test]
+    fn a_value_is_not_mistaken_for_an_option() {
+        let mut args = args(&["--hello=--port", "--port", "-1x"]);
+        assert!(matches!(
+            port(&mut args),
+            Err(ArgsError::InvalidValue { name: "port", .. })
+        ));
+        let hello = args.optional::<String>("hello", "TEXT", "");
+        assert_eq!(hello, Ok(Some("--port".to_owned())));
+        assert_eq!(
+            port(&mut super::tests::args(&["--port", "--hello"])),
+            Err(ArgsError::MissingValue {
+                name: "port",
+                metavar: "PORT"
+            })
+        );
+    }
+
+    #[test]
+    fn flags() {
+        let mut args = args(&["--verbose", "--verbose", "--quiet=yes"]);
+        assert_eq!(args.flag("verbose", ""), Ok(true));
+        assert_eq!(args.flag("other", ""), Ok(false));
+        assert_eq!(
+            args.flag("quiet", ""),
+            Err(ArgsError::UnexpectedValue { name: "quiet" })
+        );
+    }
+
+    #[test]
+    fn what_is_left_is_an_error_that_lists_the_options() {
+        let mut args = args(&["--prot", "1"]);
+        assert_eq!(port(&mut args), Ok(80));
+        let error = args.finish().unwrap_err().to_string();
+        assert!(error.contains("--prot") && error.contains("--port PORT"));
+    }
+
+    #[test]
+    fn help_shows_everything_and_ignores_mistakes() {
+        let mut args = args(&["--port", "many", "--help", "--verbose=1", "--disk"]);
+        assert!(args.wants_help());
+        assert_eq!(port(&mut args), Ok(80));
+        assert_eq!(args.flag("verbose", "say more"), Ok(true));
+        assert_eq!(args.optional::<String>("disk", "FILE", "a disk"), Ok(None));
+        let help = args.help(About {
+            name: "program",
+            version: "1.2.3",
+            description: "What it does",
+        });
+        assert_eq!(
+            help,
+            "program 1.2.3\nWhat it does\n\nBoot arguments:\n\
+             \x20 --port PORT  TCP port [default: 80]\n\
+             \x20 --verbose    say more\n\
+             \x20 --disk FILE  a disk\n\
+             \x20 --help       print this and end\n"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_words_are_taken_or_refused(words in prop::collection::vec("(--)?[a-c=]{0,4}", 0..8)) {
+            let count = words.len();
+            let mut args = Args::new(words);
+            let taken = args.optional::<String>("a", "A", "").is_ok()
+                & args.optional::<u8>("b", "B", "").is_ok()
+                & args.flag("c", "").is_ok();
+            let finished = args.finish();
+            prop_assert!(count > 0 || (taken && finished.is_ok()));
+        }
+
+        #[test]
+        fn a_value_comes_through_unchanged(value in ".*") {
+            let mut args = Args::new(vec![alloc::format!("--text={value}")]);
+            prop_assert_eq!(args.optional::<String>("text", "TEXT", ""), Ok(Some(value)));
+            prop_assert_eq!(args.finish(), Ok(()));
+        }
+    }
+}

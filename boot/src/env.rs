@@ -1,0 +1,91 @@
+use crate::args::{Args, ArgsError, FromArgs};
+use crate::heap::{self, Statistics};
+use crate::home;
+use fata_task::Handle;
+use rand_core::SeedableRng;
+
+/// A cryptographically secure random number generator: ChaCha20, seeded from the home's
+/// entropy. It implements [`rand_core`]'s traits.
+pub type Rng = rand_chacha::ChaCha20Rng;
+
+/// What the home gives to a program. Clones are handles to the same things.
+#[derive(Clone)]
+pub struct Env {
+    /// Spawns tasks, and tells and passes the time.
+    pub tasks: Handle,
+    console: crate::Console,
+    #[cfg(feature = "net")]
+    pub(crate) idler: home::Idler,
+    #[cfg(feature = "net")]
+    settings: Settings,
+}
+
+/// The boot arguments of the home itself.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    #[cfg(feature = "net")]
+    pub(crate) network: crate::network::Options,
+}
+
+impl FromArgs for Settings {
+    #[cfg_attr(
+        not(feature = "net"),
+        expect(unused_variables, reason = "only devices take options")
+    )]
+    fn from_args(args: &mut Args) -> Result<Self, ArgsError> {
+        Ok(Self {
+            #[cfg(feature = "net")]
+            network: FromArgs::from_args(args)?,
+        })
+    }
+}
+
+impl Env {
+    #[cfg_attr(
+        not(feature = "net"),
+        expect(unused_variables, reason = "only devices need settings")
+    )]
+    pub(crate) fn new(tasks: Handle, idler: home::Idler, settings: Settings) -> Self {
+        Self {
+            tasks,
+            console: home::console::open(&idler),
+            #[cfg(feature = "net")]
+            idler,
+            #[cfg(feature = "net")]
+            settings,
+        }
+    }
+
+    /// The network, as the boot arguments configure it: `--ipv4`, `--dhcp` and others.
+    /// Call it once and clone the handle.
+    ///
+    /// A stack over a device starts here, and gets its address in the background.
+    ///
+    /// # Errors
+    /// [`NetworkError`](crate::NetworkError) if there is no network device or it cannot
+    /// be opened.
+    #[cfg(feature = "net")]
+    pub async fn network(&self) -> Result<crate::Network, crate::NetworkError> {
+        crate::network::open(self, &self.settings.network).await
+    }
+
+    /// CONSOLE: bytes in and out.
+    pub fn console(&self) -> crate::Console {
+        self.console.clone()
+    }
+
+    /// A new random number generator, with a seed of its own.
+    pub fn rng(&self) -> Rng {
+        let mut seed = [0; 32];
+        home::entropy::fill(&mut seed);
+        Rng::from_seed(seed)
+    }
+
+    /// How much of the heap is in use.
+    pub fn heap(&self) -> Statistics {
+        Statistics {
+            used: heap::used(),
+            total: heap::total(),
+        }
+    }
+}

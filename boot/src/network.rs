@@ -1,0 +1,198 @@
+use crate::args::{Args, ArgsError, FromArgs};
+use crate::{Env, home};
+use alloc::string::String;
+use core::fmt;
+use core::net::{AddrParseError, Ipv4Addr, Ipv6Addr};
+use core::str::FromStr;
+use fata_net::{Config, Ipv4Config, Ipv6Config};
+
+/// The network stack of this home: TCP/IP over the virtual machine's network device; in
+/// a process the host's sockets, or TCP/IP over a TAP device (`--net tap=NAME`).
+pub type Network = home::network::Stack;
+
+/// Why there is no network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NetworkError {
+    /// The machine has no network device.
+    NoDevice,
+    /// The network device cannot be used; the message says why.
+    Device(String),
+}
+
+impl fmt::Display for NetworkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoDevice => f.write_str("no network device; give the machine one"),
+            Self::Device(message) => f.write_str(message),
+        }
+    }
+}
+
+impl core::error::Error for NetworkError {}
+
+/// The boot arguments of the network.
+#[derive(Clone)]
+pub(crate) struct Options {
+    config: Config,
+    home: home::network::Options,
+}
+
+/// Starts the network stack.
+pub(crate) async fn open(env: &Env, options: &Options) -> Result<Network, NetworkError> {
+    home::network::open(env, &options.home, options.config.clone()).await
+}
+
+impl FromArgs for Options {
+    fn from_args(args: &mut Args) -> Result<Self, ArgsError> {
+        let defaults = Config::default();
+        let config = Config {
+            ipv4: ipv4(args)?,
+            ipv6: ipv6(args)?,
+            max_connections: args.option(
+                "max-connections",
+                "COUNT",
+                "TCP connections at a time; more have to wait",
+                defaults.max_connections,
+            )?,
+            ..defaults
+        };
+        let home = FromArgs::from_args(args)?;
+        Ok(Self { config, home })
+    }
+}
+
+fn ipv4(args: &mut Args) -> Result<Ipv4Config, ArgsError> {
+    let network: Option<Prefix<Ipv4Addr>> = args.optional(
+        "ipv4",
+        "ADDRESS/PREFIX",
+        "IPv4 address, such as 10.0.0.2/24, or off; by DHCP if not given",
+    )?;
+    let gateway = args.optional("ipv4-gateway", "ADDRESS", "IPv4 address of the router")?;
+    let dhcp = args.flag("dhcp", "get the IPv4 address and router by DHCP")?;
+    match (network, gateway, dhcp) {
+        (None, None, _) => Ok(Ipv4Config::Dhcp),
+        (Some(Prefix::Off), None, false) => Ok(Ipv4Config::Off),
+        (Some(Prefix::On(address, prefix)), gateway, false) => Ok(Ipv4Config::Static {
+            address,
+            prefix,
+            gateway,
+        }),
+        (Some(_), _, true) => Err(ArgsError::Conflict("give either --ipv4 or --dhcp")),
+        (None | Some(Prefix::Off), Some(_), _) => {
+            Err(ArgsError::Conflict("--ipv4-gateway needs --ipv4"))
+        }
+    }
+}
+
+fn ipv6(args: &mut Args) -> Result<Ipv6Config, ArgsError> {
+    let network: Option<Prefix<Ipv6Addr>> = args.optional(
+        "ipv6",
+        "ADDRESS/PREFIX",
+        "IPv6 address, such as fd00::2/64, or off; link-local only if not given",
+    )?;
+    let gateway = args.optional("ipv6-gateway", "ADDRESS", "IPv6 address of the router")?;
+    match (network, gateway) {
+        (None, None) => Ok(Ipv6Config::LinkLocal),
+        (Some(Prefix::Off), None) => Ok(Ipv6Config::Off),
+        (Some(Prefix::On(address, prefix)), gateway) => Ok(Ipv6Config::Static {
+            address,
+            prefix,
+            gateway,
+        }),
+        (None | Some(Prefix::Off), Some(_)) => {
+            Err(ArgsError::Conflict("--ipv6-gateway needs --ipv6"))
+        }
+    }
+}
+
+/// An address and the length of its network's prefix, as in `10.0.0.2/24`, or `off`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Prefix<A> {
+    Off,
+    On(A, u8),
+}
+
+impl<A: FromStr<Err = AddrParseError>> FromStr for Prefix<A> {
+    type Err = PrefixError;
+
+    fn from_str(text: &str) -> Result<Self, PrefixError> {
+        if text == "off" {
+            return Ok(Self::Off);
+        }
+        let (address, length) = text.split_once('/').ok_or(PrefixError)?;
+        let address = address.parse().map_err(|_| PrefixError)?;
+        let length: u8 = length.parse().map_err(|_| PrefixError)?;
+        // An address of the family has this many bits.
+        if usize::from(length) > size_of::<A>() * 8 {
+            return Err(PrefixError);
+        }
+        Ok(Self::On(address, length))
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct PrefixError;
+
+impl fmt::Display for PrefixError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not an address with the length of its prefix, such as 10.0.0.2/24")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::split;
+
+    fn parse(line: &str) -> Result<(Ipv4Config, Ipv6Config), ArgsError> {
+        let mut args = Args::new(split(line)?);
+        let configured = (ipv4(&mut args)?, ipv6(&mut args)?);
+        args.finish()?;
+        Ok(configured)
+    }
+
+    #[test]
+    fn addresses() {
+        assert!(matches!(
+            parse(""),
+            Ok((Ipv4Config::Dhcp, Ipv6Config::LinkLocal))
+        ));
+        assert!(matches!(
+            parse("--ipv4=off --ipv6=off"),
+            Ok((Ipv4Config::Off, Ipv6Config::Off))
+        ));
+        let Ok((
+            Ipv4Config::Static {
+                address,
+                prefix: 24,
+                gateway: Some(gateway),
+            },
+            Ipv6Config::Static {
+                prefix: 64,
+                gateway: None,
+                ..
+            },
+        )) = parse("--ipv4 10.0.0.2/24 --ipv4-gateway 10.0.0.1 --ipv6 fd00::2/64")
+        else {
+            panic!("not understood");
+        };
+        assert_eq!(address, Ipv4Addr::new(10, 0, 0, 2));
+        assert_eq!(gateway, Ipv4Addr::new(10, 0, 0, 1));
+    }
+
+    #[test]
+    fn mistakes() {
+        for line in [
+            "--ipv4 10.0.0.2",
+            "--ipv4 10.0.0.2/33",
+            "--ipv4 fd00::2/64",
+            "--ipv6 fd00::2/129",
+            "--ipv4-gateway 10.0.0.1",
+            "--ipv6-gateway fd00::1",
+            "--ipv4 10.0.0.2/24 --dhcp",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+}

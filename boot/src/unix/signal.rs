@@ -1,0 +1,66 @@
+//! SIGINT and SIGTERM end the program in good order; a second one ends it at once.
+
+use super::Idler;
+use crate::ExitStatus;
+use alloc::sync::Arc;
+use core::sync::atomic::AtomicBool;
+use fata_task::{Either, Registration, select};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::{flag, low_level::pipe};
+use std::io::{self, Read};
+use std::os::unix::net::UnixStream;
+
+/// The exit status of a program that a signal ends is this and the signal's number.
+const SIGNALLED: u8 = 128;
+
+/// Waits for a signal to end the program, and tells the exit status: 130 for SIGINT, 143
+/// for SIGTERM. Signals are caught as soon as this was called.
+pub(crate) fn termination(idler: &Idler) -> impl Future<Output = ExitStatus> + use<> {
+    let signals = Signal::catch(idler, SIGINT)
+        .and_then(|interrupt| Ok((interrupt, Signal::catch(idler, SIGTERM)?)));
+    async move {
+        let (interrupt, terminate) = match signals {
+            Ok(signals) => signals,
+            Err(error) => {
+                log::warn!("cannot catch signals, they end the program at once: {error}");
+                return core::future::pending().await;
+            }
+        };
+        let (number, name) = match select(interrupt.wait(), terminate.wait()).await {
+            Either::First(()) => (SIGINT, "SIGINT"),
+            Either::Second(()) => (SIGTERM, "SIGTERM"),
+        };
+        log::info!("{name}: the program ends");
+        ExitStatus(SIGNALLED + number as u8)
+    }
+}
+
+/// A signal that writes to a pipe.
+struct Signal {
+    registration: Registration,
+    pipe: UnixStream,
+}
+
+impl Signal {
+    fn catch(idler: &Idler, number: i32) -> io::Result<Self> {
+        let (receiver, sender) = UnixStream::pair()?;
+        receiver.set_nonblocking(true)?;
+        let registration = Registration::new(&idler.reactor(), &receiver)?;
+        // The first one finds the flag unset and sets it, the second one finds it set.
+        let caught = Arc::new(AtomicBool::new(false));
+        let status = i32::from(SIGNALLED) + number;
+        flag::register_conditional_shutdown(number, status, Arc::clone(&caught))?;
+        flag::register(number, caught)?;
+        pipe::register(number, sender)?;
+        Ok(Self {
+            registration,
+            pipe: receiver,
+        })
+    }
+
+    async fn wait(&self) {
+        while (&self.pipe).read(&mut [0]).is_err() {
+            self.registration.readable.wait().await;
+        }
+    }
+}

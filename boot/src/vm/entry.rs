@@ -1,0 +1,114 @@
+//! Power-on: from the 32-bit entry point of the PVH boot protocol to 64-bit Rust.
+//!
+//! PVH (Xen's `docs/misc/pvh.pandoc`) enters at the address that an ELF note names, in
+//! 32-bit protected mode with flat segments, paging off, interrupts off, and the physical
+//! address of `hvm_start_info` in `ebx`.
+
+use core::arch::global_asm;
+
+/// The time-stamp counter at the image's first instruction.
+#[unsafe(no_mangle)]
+static mut ENTRY_TSC: u64 = 0;
+
+/// The time-stamp counter's ticks at the image's first instruction.
+pub(super) fn ticks_at_entry() -> u64 {
+    // SAFETY: written once, by the entry code, before any Rust code ran.
+    unsafe { ENTRY_TSC }
+}
+
+global_asm!(
+    r#"
+    // XEN_ELFNOTE_PHYS32_ENTRY (18): where PVH enters.
+    .section .note.xen, "a", @note
+    .balign 4
+    .long 4, 4, 18
+    .asciz "Xen"
+    .long _start
+
+    .section .text.entry, "ax"
+    .code32
+    .global _start
+_start:
+    cld
+    rdtsc
+    mov [{entry_tsc}], eax
+    mov [{entry_tsc} + 4], edx
+
+    // Identity map of the first 4 GiB, in pages of 2 MiB: present, writable, large.
+    mov edi, offset {directories}
+    mov eax, 0x83
+    mov ecx, 2048
+2:  mov [edi], eax
+    mov dword ptr [edi + 4], 0
+    add eax, 0x200000
+    add edi, 8
+    dec ecx
+    jnz 2b
+    mov edi, offset {pointers}
+    mov eax, offset {directories} + 3
+    mov ecx, 4
+3:  mov [edi], eax
+    add eax, 4096
+    add edi, 8
+    dec ecx
+    jnz 3b
+    mov dword ptr [{root}], offset {pointers} + 3
+
+    // Physical address extension, SSE and its exceptions (Intel SDM volume 3, 2.5).
+    mov eax, cr4
+    or eax, 0x620
+    mov cr4, eax
+    mov eax, offset {root}
+    mov cr3, eax
+    // Long mode (EFER.LME).
+    mov ecx, 0xc0000080
+    rdmsr
+    or eax, 0x100
+    wrmsr
+    // Paging, write protection, numeric errors, monitor coprocessor; no emulation.
+    mov eax, cr0
+    and eax, 0xfffffff3
+    or eax, 0x80010022
+    mov cr0, eax
+    lgdt [boot_gdt_pointer]
+    // A far return to the 64-bit code segment.
+    mov esp, offset __stack_top
+    push 8
+    mov eax, offset long_mode
+    push eax
+    retf
+
+    .code64
+long_mode:
+    xor eax, eax
+    mov ds, eax
+    mov es, eax
+    mov ss, eax
+    mov fs, eax
+    mov gs, eax
+    fninit
+    push 0x1f80
+    ldmxcsr [rsp]
+    lea rsp, [rip + __stack_top]
+    // The end of the chain of frame pointers.
+    xor ebp, ebp
+    mov edi, ebx
+    call {start}
+    ud2
+
+    .section .rodata.entry, "a"
+    .balign 8
+boot_gdt:
+    .quad 0
+    .quad 0x00af9b000000ffff
+boot_gdt_pointer:
+    .word 15
+    .long boot_gdt
+    .section .text
+    "#,
+    entry_tsc = sym ENTRY_TSC,
+    directories = sym super::paging::DIRECTORIES,
+    pointers = sym super::paging::POINTERS,
+    root = sym super::paging::ROOT,
+    start = sym super::start::start,
+);

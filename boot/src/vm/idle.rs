@@ -1,0 +1,86 @@
+//! Waiting: the processor halts until the timer or a device interrupts it.
+
+use super::{apic, interrupts};
+use core::cell::Cell;
+use core::time::Duration;
+use fata_task::Idle;
+use fata_time::{Clock, Instant, MachineClock};
+use x86_64::instructions::interrupts as processor;
+
+/// Waits of this length and more measure the timer's speed.
+const MEASURABLE: Duration = Duration::from_millis(1);
+/// The timer counts so many ticks a second until it was measured, as QEMU's does.
+const ASSUMED_FREQUENCY: u64 = 1_000_000_000;
+const NANOSECONDS_PER_SECOND: u128 = 1_000_000_000;
+
+/// Lets the processor halt. Clones are the same.
+#[derive(Clone)]
+pub(crate) struct Idler {
+    /// Ticks of the timer a second.
+    timer_frequency: Cell<u64>,
+}
+
+pub(crate) fn idle() -> Idler {
+    Idler {
+        timer_frequency: Cell::new(ASSUMED_FREQUENCY),
+    }
+}
+
+impl Idle for Idler {
+    fn poll(&self) {
+        interrupts::dispatch();
+    }
+
+    fn wait(&self, deadline: Option<Instant>) {
+        MachineClock.tune();
+        // Between the last look for interrupts and the halt none may slip through:
+        // `enable_and_hlt` lets them in only once the processor has halted.
+        processor::disable();
+        if interrupts::is_pending() {
+            processor::enable();
+        } else {
+            match deadline {
+                Some(deadline) => self.halt_until(deadline),
+                None => {
+                    apic::arm(0);
+                    processor::enable_and_hlt();
+                }
+            }
+        }
+        interrupts::dispatch();
+    }
+}
+
+impl Idler {
+    /// Halts until an interrupt comes, or shortly before `deadline` at the latest; the
+    /// executor then waits for the rest.
+    fn halt_until(&self, deadline: Instant) {
+        let start = MachineClock.now();
+        let left = (deadline - start).min(apic::LONGEST_WAIT);
+        if left.is_zero() {
+            processor::enable();
+            return;
+        }
+        // The timer's speed is known to a few per cent only. Less than 1/32 short means a
+        // second, short wait rather than one that is late.
+        let ticks = self.ticks(left - left / 32).clamp(1, u32::MAX.into()) as u32;
+        apic::arm(ticks);
+        processor::enable_and_hlt();
+        self.measure(start, ticks);
+    }
+
+    fn ticks(&self, duration: Duration) -> u64 {
+        let ticks = duration.as_nanos() * u128::from(self.timer_frequency.get());
+        (ticks / NANOSECONDS_PER_SECOND) as u64
+    }
+
+    /// Learns the timer's speed from a wait that began at `start` with `armed` ticks.
+    fn measure(&self, start: Instant, armed: u32) {
+        let counted = u128::from(armed - apic::remaining().min(armed));
+        let passed = MachineClock.now() - start;
+        if passed >= MEASURABLE && apic::remaining() > 0 {
+            let frequency = counted * NANOSECONDS_PER_SECOND / passed.as_nanos();
+            self.timer_frequency.set((frequency as u64).max(1));
+        }
+    }
+}

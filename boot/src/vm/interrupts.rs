@@ -1,0 +1,116 @@
+//! Interrupts: a handler counts and records; the idle loop wakes.
+//!
+//! The local APIC delivers timer and device interrupts as vectors from [`FIRST`] on. The
+//! handler is a few instructions: it sets the vector's bit in [`PENDING`], counts, and
+//! tells the APIC. [`dispatch`], called outside of any handler, signals the events.
+
+use core::arch::global_asm;
+use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use fata_task::Event;
+
+/// The first vector after the exceptions.
+const FIRST: usize = 32;
+/// How many vectors are handled: one for each bit of [`PENDING`].
+const COUNT: usize = 64;
+
+/// The vector of the APIC's timer. It only ends a halt, so it has no event.
+pub(super) const TIMER: u8 = FIRST as u8;
+/// The vector of spurious interrupts, among those that are ignored.
+pub(super) const SPURIOUS: u8 = 255;
+
+/// A bit for each vector that was raised since the last [`dispatch`].
+#[unsafe(no_mangle)]
+static PENDING: AtomicU64 = AtomicU64::new(0);
+
+/// How often each vector was raised.
+#[unsafe(no_mangle)]
+static COUNTS: [AtomicU64; COUNT] = [const { AtomicU64::new(0) }; COUNT];
+
+static EVENTS: [Event; COUNT] = [const { Event::new() }; COUNT];
+
+/// The first vector that no device has yet, counted from [`FIRST`].
+static NEXT: AtomicU8 = AtomicU8::new(1);
+
+/// A device's interrupt: the vector to raise, and the event that it signals.
+#[derive(Clone, Copy)]
+pub(crate) struct Interrupt {
+    /// What the device, or the I/O APIC for it, sends to the local APIC.
+    pub(crate) vector: u8,
+    /// Signalled after the interrupt was raised.
+    pub(crate) event: &'static Event,
+}
+
+/// A vector that no other device has, or `None` when all 63 are taken.
+pub(crate) fn allocate() -> Option<Interrupt> {
+    let index = usize::from(NEXT.fetch_add(1, Ordering::Relaxed));
+    let event = EVENTS.get(index)?;
+    Some(Interrupt {
+        vector: (FIRST + index) as u8,
+        event,
+    })
+}
+
+/// Whether an interrupt waits for [`dispatch`].
+pub(super) fn is_pending() -> bool {
+    PENDING.load(Ordering::Acquire) != 0
+}
+
+/// Signals the events of all interrupts since the last call.
+pub(super) fn dispatch() {
+    let mut pending = PENDING.swap(0, Ordering::AcqRel);
+    while pending != 0 {
+        let index = pending.trailing_zeros() as usize;
+        pending &= pending - 1;
+        EVENTS[index].signal();
+    }
+}
+
+/// The address of a vector's stub. Vectors that nothing should raise, the spurious one
+/// among them, are ignored.
+pub(super) fn stub(vector: usize) -> u64 {
+    match vector.checked_sub(FIRST) {
+        Some(index) if index < COUNT => {
+            interrupt_stubs as *const () as u64 + (index * STUB_SIZE) as u64
+        }
+        _ => ignore_interrupt as *const () as u64,
+    }
+}
+
+const STUB_SIZE: usize = 16;
+
+unsafe extern "C" {
+    fn interrupt_stubs();
+    fn ignore_interrupt();
+}
+
+// The common part sets the bit, counts, and writes the APIC's end-of-interrupt register.
+global_asm!(
+    r#"
+    .section .text
+    .balign 16
+interrupt_stubs:
+    .set number, 0
+    .rept {count}
+    .balign 16
+    push rcx
+    mov ecx, number
+    jmp raise_interrupt
+    .set number, number + 1
+    .endr
+
+raise_interrupt:
+    push rax
+    lock bts qword ptr [rip + PENDING], rcx
+    lea rax, [rip + COUNTS]
+    inc qword ptr [rax + rcx * 8]
+    mov eax, 0xfee000b0
+    mov dword ptr [rax], 0
+    pop rax
+    pop rcx
+    iretq
+
+ignore_interrupt:
+    iretq
+    "#,
+    count = const COUNT,
+);

@@ -1,0 +1,174 @@
+//! The memory functions that compiled code calls, which a hosted target takes from libc.
+//!
+//! `rep movsq` and `rep stosq` are fast on processors and under emulation alike, where
+//! `rep movsb` costs a step for each byte.
+
+use core::arch::asm;
+use core::ptr::{read_unaligned, write_unaligned};
+
+/// Copies fewer than 16 bytes: two overlapping moves of the largest size that fits. All
+/// is read before anything is written, so the ranges may overlap.
+///
+/// # Safety
+/// As for `memmove`, with `count` below 17.
+#[inline(always)]
+unsafe fn copy_short(to: *mut u8, from: *const u8, count: usize) {
+    macro_rules! two_moves {
+        ($word:ty) => {{
+            let last = count - size_of::<$word>();
+            let head = read_unaligned(from.cast::<$word>());
+            let tail = read_unaligned(from.add(last).cast::<$word>());
+            write_unaligned(to.cast::<$word>(), head);
+            write_unaligned(to.add(last).cast::<$word>(), tail);
+        }};
+    }
+    // SAFETY: each move stays within the `count` bytes that the caller promises.
+    unsafe {
+        match count {
+            0 => {}
+            1 => *to = *from,
+            2..4 => two_moves!(u16),
+            4..8 => two_moves!(u32),
+            _ => two_moves!(u64),
+        }
+    }
+}
+
+/// # Safety
+/// As in C: both ranges are valid and do not overlap.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, count: usize) -> *mut u8 {
+    // SAFETY: the last move of eight bytes may overlap the ones before it, with the same
+    // content; all stay within the ranges that the caller promises.
+    unsafe {
+        if count <= 16 {
+            copy_short(to, from, count);
+            return to;
+        }
+        let tail = read_unaligned(from.add(count - 8).cast::<u64>());
+        asm!(
+            "rep movsq",
+            inout("rcx") count / 8 => _,
+            inout("rdi") to => _,
+            inout("rsi") from => _,
+            options(nostack, preserves_flags)
+        );
+        write_unaligned(to.add(count - 8).cast::<u64>(), tail);
+    }
+    to
+}
+
+/// # Safety
+/// As in C: both ranges are valid; they may overlap.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn memmove(to: *mut u8, from: *const u8, count: usize) -> *mut u8 {
+    let distance = (to as usize).wrapping_sub(from as usize);
+    // SAFETY: copying forwards is right unless `to` lies within the source; then the copy
+    // goes backwards, the first eight bytes last. They were read before anything changed.
+    unsafe {
+        if count <= 16 {
+            copy_short(to, from, count);
+        } else if distance >= count {
+            memcpy(to, from, count);
+        } else {
+            let head = read_unaligned(from.cast::<u64>());
+            asm!(
+                "std",
+                "rep movsq",
+                "cld",
+                inout("rcx") count / 8 => _,
+                inout("rdi") to.add(count - 8) => _,
+                inout("rsi") from.add(count - 8) => _,
+                options(nostack)
+            );
+            write_unaligned(to.cast::<u64>(), head);
+        }
+    }
+    to
+}
+
+/// # Safety
+/// As in C: the range is valid.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn memset(to: *mut u8, byte: i32, count: usize) -> *mut u8 {
+    let word = u64::from(byte as u8) * 0x0101_0101_0101_0101;
+    // SAFETY: all writes stay within the `count` bytes that the caller promises.
+    unsafe {
+        if count < 8 {
+            for index in 0..count {
+                // Volatile, lest the compiler make a call to this very function of it.
+                to.add(index).write_volatile(byte as u8);
+            }
+            return to;
+        }
+        asm!(
+            "rep stosq",
+            inout("rcx") count / 8 => _,
+            inout("rdi") to => _,
+            in("rax") word,
+            options(nostack, preserves_flags)
+        );
+        write_unaligned(to.add(count - 8).cast::<u64>(), word);
+    }
+    to
+}
+
+/// # Safety
+/// As in C: both ranges are valid.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn memcmp(left: *const u8, right: *const u8, count: usize) -> i32 {
+    let mut index = 0;
+    // SAFETY: every index is below `count`.
+    unsafe {
+        while index + 8 <= count {
+            let a = read_unaligned(left.add(index).cast::<u64>());
+            let b = read_unaligned(right.add(index).cast::<u64>());
+            if a != b {
+                return if a.swap_bytes() < b.swap_bytes() {
+                    -1
+                } else {
+                    1
+                };
+            }
+            index += 8;
+        }
+        while index < count {
+            let (a, b) = (*left.add(index), *right.add(index));
+            if a != b {
+                return i32::from(a) - i32::from(b);
+            }
+            index += 1;
+        }
+    }
+    0
+}
+
+/// # Safety
+/// As in C: both ranges are valid.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn bcmp(left: *const u8, right: *const u8, count: usize) -> i32 {
+    // SAFETY: as the caller promises.
+    unsafe { memcmp(left, right, count) }
+}
+
+/// # Safety
+/// As in C: a zero byte follows.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn strlen(text: *const u8) -> usize {
+    let mut length = 0;
+    // SAFETY: the caller promises that a zero byte follows.
+    while unsafe { *text.add(length) } != 0 {
+        length += 1;
+    }
+    length
+}
+
+/// The precompiled `core` names it for unwinding, which an image never does.
+#[unsafe(no_mangle)]
+extern "C" fn rust_eh_personality() {}
+
+/// The precompiled `core` names it for unwinding, which an image never does.
+#[unsafe(no_mangle)]
+extern "C" fn _Unwind_Resume() -> ! {
+    super::exit::exit(crate::ExitStatus::PANIC)
+}

@@ -1,0 +1,38 @@
+//! The home of a virtual machine: the same names as `unix/mod.rs`.
+
+mod apic;
+mod backtrace;
+pub(crate) mod console;
+pub(crate) mod entropy;
+mod entry;
+mod exit;
+pub(crate) mod heap;
+mod idle;
+mod interrupts;
+mod lock;
+mod mem;
+mod memory;
+#[cfg(feature = "net")]
+pub(crate) mod network;
+mod paging;
+mod panic;
+mod pvh;
+mod start;
+mod traps;
+mod virtio;
+
+use crate::ExitStatus;
+use fata_time::MachineClock;
+
+pub(crate) use exit::{exit, poweroff, reboot};
+pub(crate) use idle::{Idler, idle};
+pub(crate) use start::{command_line, log_start};
+
+pub(crate) const fn clock() -> MachineClock {
+    MachineClock
+}
+
+/// Completes when somebody asks the program to end. Nobody asks a virtual machine yet.
+pub(crate) async fn termination(_: &Idler) -> ExitStatus {
+    core::future::pending().await
+}

@@ -1,0 +1,25 @@
+//! Panics: message, place and backtrace, then a failure status.
+
+use super::console::Output;
+use super::{backtrace, exit};
+use crate::ExitStatus;
+use core::fmt::Write;
+use core::panic::PanicInfo;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+/// Whether a panic is being told. One within it must not start over.
+static PANICKING: AtomicBool = AtomicBool::new(false);
+
+#[panic_handler]
+fn panic(info: &PanicInfo<'_>) -> ! {
+    if !PANICKING.swap(true, Ordering::Relaxed) {
+        let mut output = Output;
+        let _ = match info.location() {
+            Some(place) => writeln!(output, "\nfata: panic at {place}: {}", info.message()),
+            None => writeln!(output, "\nfata: panic: {}", info.message()),
+        };
+        let _ = output.write_str("backtrace:\n");
+        let _ = backtrace::write_here(&mut output);
+    }
+    exit::exit(ExitStatus::PANIC)
+}

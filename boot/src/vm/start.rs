@@ -1,0 +1,62 @@
+//! From the entry code to the program.
+
+use super::pvh::StartInfo;
+use super::{apic, console, entry, exit, memory, paging, traps, virtio};
+use crate::{ArgsError, ExitStatus, split};
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU64, Ordering};
+use fata_console::Uart;
+use fata_time::MachineClock;
+
+/// The command line that the boot protocol passed, until [`command_line`] takes it.
+static COMMAND_LINE: spin::Once<&'static [u8]> = spin::Once::new();
+
+/// From the image's first instruction to the program's main function.
+static TICKS_TO_MAIN: AtomicU64 = AtomicU64::new(0);
+
+unsafe extern "Rust" {
+    /// The program, see [`main!`](crate::main). Returns its exit status.
+    safe fn fata_main() -> u8;
+}
+
+/// Called by the entry code, on the main stack, with interrupts off.
+pub(super) extern "C" fn start(start_info: u32) -> ! {
+    // SAFETY: this is the first Rust code that runs, and it runs once.
+    unsafe {
+        Uart::init();
+        traps::init();
+        let Some(info) = StartInfo::at(start_info) else {
+            console::write(b"fata: not started by the PVH boot protocol\n");
+            exit::exit(ExitStatus::FAILURE);
+        };
+        COMMAND_LINE.call_once(|| info.command_line());
+        memory::init(info.ram());
+        paging::protect();
+        MachineClock::init();
+    }
+    apic::init();
+    TICKS_TO_MAIN.store(ticks() - entry::ticks_at_entry(), Ordering::Relaxed);
+    exit::exit(ExitStatus(fata_main()))
+}
+
+fn ticks() -> u64 {
+    // SAFETY: every x86_64 processor has the instruction.
+    unsafe { core::arch::x86_64::_rdtsc() }
+}
+
+/// Logs how long the start took, once logging works.
+pub(crate) fn log_start() {
+    let ticks = TICKS_TO_MAIN.load(Ordering::Relaxed);
+    log::debug!(target: "boot", "entered main after {ticks} TSC ticks");
+}
+
+/// The words of the command line. Those with which the monitor announces devices are
+/// taken out.
+pub(crate) fn command_line() -> Result<Vec<String>, ArgsError> {
+    let bytes = COMMAND_LINE.get().copied().unwrap_or_default();
+    let text = core::str::from_utf8(bytes).map_err(|_| ArgsError::NotText)?;
+    let mut words = split(text)?;
+    words.retain(|word| !virtio::announce(word));
+    Ok(words)
+}

@@ -1,0 +1,72 @@
+//! Discovery of virtio devices, over MMIO and PCI.
+
+mod dma;
+mod mmio;
+mod pci;
+mod transport;
+
+use super::interrupts::Interrupt;
+use core::fmt;
+use virtio_drivers::device::rng::VirtIORng;
+use virtio_drivers::transport::DeviceType;
+
+pub(crate) use dma::Identity;
+pub(super) use mmio::announce;
+pub(crate) use transport::Transport;
+
+/// A device that was found, not set up yet.
+pub(crate) struct Device {
+    pub(crate) transport: Transport,
+    /// Raised by all of the device's queues.
+    pub(crate) interrupt: Interrupt,
+}
+
+/// Why a device that is there cannot be used.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum DeviceError {
+    /// The device has no interrupt that this machine can route.
+    NoInterrupt,
+    /// The device does not follow the virtio specification.
+    Broken,
+}
+
+impl fmt::Display for DeviceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoInterrupt => {
+                "a virtio device has no usable interrupt; over PCI it needs MSI-X (vectors=0 \
+                 takes that away)"
+            }
+            Self::Broken => "a virtio device does not follow the specification",
+        })
+    }
+}
+
+/// The first device of a kind, or `None` if the machine has none. Each device can be had
+/// once.
+///
+/// # Errors
+/// [`DeviceError`] if there is one that cannot be used.
+pub(crate) fn find(kind: DeviceType) -> Result<Option<Device>, DeviceError> {
+    match mmio::find(kind)? {
+        Some(device) => Ok(Some(device)),
+        None => pci::find(kind),
+    }
+}
+
+/// Fills `seed` from the machine's entropy device. False if it has none.
+pub(super) fn entropy(seed: &mut [u64]) -> bool {
+    let Ok(Some(device)) = find(DeviceType::EntropySource) else {
+        return false;
+    };
+    let Ok(mut generator) = VirtIORng::<Identity, Transport>::new(device.transport) else {
+        return false;
+    };
+    generator.disable_interrupts();
+    seed.iter_mut().all(|word| {
+        let mut bytes = [0; 8];
+        let filled = generator.request_entropy(&mut bytes) == Ok(bytes.len());
+        *word = u64::from_le_bytes(bytes);
+        filled
+    })
+}

@@ -1,0 +1,198 @@
+//! The command line: what can be typed, and the help that explains it.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::qemu::{Memory, Network, Publish, parse_mac};
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo fata new shop                       make a program in ./shop; there:
+  cargo run                                 run it as an ordinary process
+  cargo fata run                            run it as a virtual machine
+  cargo fata run --publish 8080:80          the same; http://localhost:8080 reaches its port 80
+  cargo fata build                          only make the image, target/fata/shop.elf";
+
+const BUILD_EXAMPLES: &str = "\
+The image needs no operating system under it: QEMU boots it with `-kernel`, and so does every
+hypervisor that knows PVH (Firecracker, Cloud Hypervisor, Xen).
+
+Examples:
+  cargo fata build                          the program in this folder
+  cargo fata build site                     the package `site` of this workspace
+  cargo fata build --manifest-path ../shop/Cargo.toml";
+
+const RUN_EXAMPLES: &str = "\
+What the program writes to its console appears here, what you type goes to it, and Ctrl-C stops
+it. Addresses in a backtrace are followed by function, file and line. The exit status is the
+program's own.
+
+Examples:
+  cargo fata run hello -- --hello Ahoy      everything after `--` goes to the program
+  cargo fata run site --publish 8080:80     then open http://localhost:8080
+  cargo fata run site --machine q35         PCI devices instead of memory-mapped ones
+  cargo fata run site --net tap=tap0 -- --ipv4 10.0.0.2/24
+  cargo fata run site --vmm process -- --port 8080
+                                            no virtual machine: the same as `cargo run`";
+
+/// Makes, builds and runs Fata programs: one source, a virtual machine or a process.
+#[derive(Debug, Parser)]
+#[command(name = "cargo fata", bin_name = "cargo fata", version, after_help = EXAMPLES)]
+#[command(disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Makes a project that builds and runs at once
+    New(NewOptions),
+    /// Builds a bootable image of a program
+    Build(BuildOptions),
+    /// Builds a program and runs it, as a virtual machine or as a process
+    Run(RunOptions),
+    /// Becomes PROGRAM, which the kernel ends when PARENT ends
+    #[command(hide = true)]
+    Tethered {
+        parent: i32,
+        program: PathBuf,
+        #[arg(last = true)]
+        arguments: Vec<OsString>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct NewOptions {
+    /// Name of the package: letters, digits, `-` and `_`
+    pub name: String,
+    /// Folder to create for it [default: ./NAME]
+    #[arg(long, value_name = "DIR")]
+    pub path: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = BUILD_EXAMPLES)]
+pub struct BuildOptions {
+    /// Package of this workspace [default: the package of this folder]
+    pub name: Option<String>,
+    /// Cargo.toml of the package or its workspace [default: searched from this folder upwards]
+    #[arg(long, value_name = "FILE")]
+    pub manifest_path: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = RUN_EXAMPLES)]
+pub struct RunOptions {
+    #[command(flatten)]
+    pub build: BuildOptions,
+    /// What runs the program
+    #[arg(long, value_enum, default_value_t = Vmm::Qemu)]
+    pub vmm: Vmm,
+    /// Arguments for the program
+    #[arg(last = true, value_name = "ARGS")]
+    pub arguments: Vec<String>,
+    #[command(flatten)]
+    pub machine: MachineOptions,
+}
+
+/// Options that shape the virtual machine; a process has no use for them.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options for QEMU")]
+pub struct MachineOptions {
+    /// Machine to emulate [default: microvm]
+    #[arg(long, value_enum)]
+    pub machine: Option<Machine>,
+    /// Memory of the machine, such as 16M or 1G [default: 32M]
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<Memory>,
+    /// Network card: none, user (QEMU forwards published ports) or tap=INTERFACE [default: user]
+    #[arg(long, value_name = "NETWORK")]
+    pub net: Option<Network>,
+    /// Hands a port of this computer (on 127.0.0.1) to a port of the program, such as 8080:80 or
+    /// 5353:53/udp; may be given several times
+    #[arg(long, value_name = "HOST:GUEST")]
+    pub publish: Vec<Publish>,
+    /// Hardware address of the network card, such as 52:54:00:12:34:56 [default: QEMU's]
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_mac)]
+    pub mac: Option<String>,
+    /// One more argument for QEMU itself; may be given several times
+    #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
+    pub qemu_arg: Vec<OsString>,
+}
+
+impl MachineOptions {
+    /// The first option that was given, if any was.
+    pub fn first_given(&self) -> Option<&'static str> {
+        [
+            (self.machine.is_some(), "--machine"),
+            (self.memory.is_some(), "--memory"),
+            (self.net.is_some(), "--net"),
+            (!self.publish.is_empty(), "--publish"),
+            (self.mac.is_some(), "--mac"),
+            (!self.qemu_arg.is_empty(), "--qemu-arg"),
+        ]
+        .into_iter()
+        .find_map(|(given, name)| given.then_some(name))
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Vmm {
+    /// A virtual machine in QEMU
+    Qemu,
+    /// No virtual machine: an ordinary process
+    Process,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Machine {
+    /// Small and quick to start, memory-mapped devices
+    #[default]
+    Microvm,
+    /// A PC with PCI Express
+    Q35,
+    /// A PC with PCI
+    Pc,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::{Cli, Command};
+
+    #[test]
+    fn definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn program_arguments_follow_two_dashes() {
+        let words = "cargo-fata run site --qemu-arg -icount --qemu-arg shift=0 -- --port 8080";
+        let Command::Run(options) = Cli::try_parse_from(words.split(' ')).unwrap().command else {
+            panic!("not `run`");
+        };
+        assert_eq!(options.build.name.as_deref(), Some("site"));
+        assert_eq!(options.machine.qemu_arg, ["-icount", "shift=0"]);
+        assert_eq!(options.machine.first_given(), Some("--qemu-arg"));
+        assert_eq!(options.arguments, ["--port", "8080"]);
+    }
+
+    #[test]
+    fn malformed_values_are_refused() {
+        for words in [
+            "--publish 80",
+            "--publish 0:80",
+            "--publish 1:2/sctp",
+            "--memory 16X",
+            "--net wifi",
+            "--net tap=",
+        ] {
+            let words = format!("cargo-fata run {words}");
+            assert!(Cli::try_parse_from(words.split(' ')).is_err(), "{words}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Everything that can go wrong, each with what the user can do about it.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::image::Defect;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("`{0}` is not a name for a package: {1}")]
+    BadName(String, &'static str),
+    #[error("{0} exists already; choose another name, or another folder with --path DIR")]
+    Exists(PathBuf),
+    #[error(
+        "the Fata sources that this tool was built from are no longer in {0}; \
+         install it again from where they are now: cargo install --path cargo-fata"
+    )]
+    SourcesMoved(PathBuf),
+    #[error(
+        "cannot start cargo ({0}): {1}; install Rust with rustup and put its bin folder on PATH"
+    )]
+    CargoMissing(PathBuf, #[source] io::Error),
+    /// Cargo ran, failed, and said why.
+    #[error("cargo failed; its messages are above")]
+    CargoFailed,
+    #[error("cannot understand what cargo wrote: {0}; this tool may be too old for your cargo")]
+    CargoOutput(#[source] serde_json::Error),
+    #[error("there is no package `{name}` in this workspace; {}", suggestion(.known))]
+    UnknownPackage { name: String, known: Vec<String> },
+    #[error("this folder belongs to no single package; name one: {}", suggestion(.known))]
+    NoPackageHere { known: Vec<String> },
+    #[error("package `{0}` is a library; only a program (src/main.rs) can be an image")]
+    NoProgram(String),
+    #[error(
+        "package `{package}` has several programs ({programs}); \
+         set `default-run` in its Cargo.toml to the one that is meant"
+    )]
+    SeveralPrograms { package: String, programs: String },
+    #[error(
+        "package `{0}` does not use fata-boot, so it has no way to start as a virtual machine; \
+         add fata-boot to its dependencies (`cargo fata new` shows how)"
+    )]
+    NotFata(String),
+    #[error(
+        "fata-boot has no linker script at {0}; it may be a version that this tool does not know"
+    )]
+    NoLinkerScript(PathBuf),
+    #[error("cannot read {0}: {1}")]
+    BadManifest(PathBuf, #[source] toml::de::Error),
+    #[error("{image} is no image that can boot: {defect}")]
+    BadImage { image: PathBuf, defect: Defect },
+    #[error("--vmm process runs no virtual machine, so {0} means nothing there; leave it out")]
+    NoMachine(&'static str),
+    #[error(
+        "--publish needs the user network; use it with --net user, or reach the program over the tap"
+    )]
+    PublishWithoutUserNetwork,
+    #[error("--mac needs a network card; use it with --net user or --net tap=INTERFACE")]
+    MacWithoutCard,
+    #[error(
+        "{0} is not installed. On Debian and Ubuntu: apt-get install qemu-system-x86. \
+         Without it, the program runs as a process: --vmm process"
+    )]
+    QemuMissing(&'static str),
+    #[error("cannot {action} {path}: {source}")]
+    File {
+        action: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
+    #[error("cannot {action}: {source}")]
+    System {
+        action: &'static str,
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// What the tool ends with: 127, as in a shell, when a program is missing, else 1.
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            Self::CargoMissing(..) | Self::QemuMissing(_) => 127,
+            _ => 1,
+        }
+    }
+
+    /// Turns an error on a file into one that names the file.
+    pub fn file(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::File {
+            action,
+            path: path.into(),
+            source,
+        }
+    }
+
+    /// Turns an error of the operating system into one that says what was tried.
+    pub fn system(action: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::System { action, source }
+    }
+}
+
+fn suggestion(known: &[String]) -> String {
+    if known.is_empty() {
+        "it has no Fata program; `cargo fata new NAME` makes one".into()
+    } else {
+        format!("its Fata programs are {}", known.join(", "))
+    }
+}

@@ -1,0 +1,73 @@
+//! `cargo fata run`: builds a program, and runs it as a virtual machine or as a process.
+
+use std::io::stdout;
+use std::os::unix::process::CommandExt;
+
+use crate::build::{Built, build};
+use crate::cli::{RunOptions, Vmm};
+use crate::error::Error;
+use crate::filter::Filter;
+use crate::kvm;
+use crate::machine::{Ending, copy, supervise, tethered};
+use crate::project::{cargo, cargo_path};
+use crate::qemu::{self, Outcome};
+use crate::symbols::Symbols;
+
+/// What a shell adds to the number of the signal that ended a program.
+const SIGNAL_STATUS: i32 = 128;
+
+/// Runs the program as `options` say, and returns its exit status.
+pub fn run(options: &RunOptions) -> Result<u8, Error> {
+    match options.vmm {
+        Vmm::Qemu => run_in_qemu(options),
+        Vmm::Process => run_as_process(options),
+    }
+}
+
+fn run_in_qemu(options: &RunOptions) -> Result<u8, Error> {
+    qemu::check(&options.machine)?;
+    let program = qemu::find()?;
+    let built = build(&options.build)?;
+    let use_kvm = kvm::is_usable(&program, &built.directory)?;
+    if !use_kvm {
+        eprintln!("fata: no usable KVM, emulating (slower)");
+    }
+    let line = qemu::command_line(&options.machine, use_kvm, &built.image, &options.arguments);
+    match boot(tethered(&program, &line)?, built)? {
+        Ending::Interrupted(signal) => Ok(u8::try_from(SIGNAL_STATUS + signal).unwrap_or(u8::MAX)),
+        Ending::Exited(status) => {
+            let outcome = Outcome::of(status);
+            if let Outcome::Failure(reason) = outcome {
+                eprintln!("fata: {reason}");
+            }
+            Ok(outcome.exit_status())
+        }
+    }
+}
+
+fn boot(qemu: std::process::Command, built: Built) -> Result<Ending, Error> {
+    let here = std::env::current_dir().map_err(Error::system("find the current folder"))?;
+    supervise(qemu, move |console| {
+        let mut symbols = Symbols::new(built.symbols, built.code, here);
+        let mut filter = Filter::new(stdout(), |address| symbols.frames(address));
+        copy(console, |bytes| filter.write(bytes))?;
+        filter.finish()
+    })
+}
+
+/// Becomes `cargo run`, and so does not return if that starts.
+fn run_as_process(options: &RunOptions) -> Result<u8, Error> {
+    if let Some(option) = options.machine.first_given() {
+        return Err(Error::NoMachine(option));
+    }
+    let mut command = cargo();
+    command.arg("run");
+    if let Some(name) = &options.build.name {
+        command.args(["--package", name]);
+    }
+    if let Some(manifest) = &options.build.manifest_path {
+        command.arg("--manifest-path").arg(manifest);
+    }
+    let error = command.arg("--").args(&options.arguments).exec();
+    Err(Error::CargoMissing(cargo_path().into(), error))
+}

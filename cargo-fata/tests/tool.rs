@@ -1,0 +1,279 @@
+//! Drives the tool as a user does, on a small workspace and with a script in QEMU's place.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+
+/// How long anything may take before a test gives up on it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A copy of `tests/fixture` and a folder for programs, both of which go when the test ends.
+struct Workspace {
+    folder: tempfile::TempDir,
+}
+
+impl Workspace {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        copy_tree(
+            &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixture"),
+            &folder.path().join("work"),
+        );
+        fs::create_dir(folder.path().join("bin")).unwrap();
+        Self { folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join("work").join(name)
+    }
+
+    /// Puts a shell script in QEMU's place. It is not asked whether KVM works.
+    fn install_qemu(&self, script: &str) {
+        let program = self.folder.path().join("bin/qemu-system-x86_64");
+        let script = format!("#!/bin/sh\ncase \"$*\" in *-bios*) exit 1;; esac\n{script}\n");
+        fs::write(&program, script).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    fn tool(&self, arguments: &str) -> Command {
+        let path = std::env::var_os("PATH").unwrap();
+        let folders = std::env::split_paths(&path).collect::<Vec<_>>();
+        let folders = [self.folder.path().join("bin")].into_iter().chain(folders);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cargo-fata"));
+        command
+            .args(arguments.split_whitespace())
+            .current_dir(self.path("app"))
+            .env("CARGO", env!("CARGO"))
+            .env("PATH", std::env::join_paths(folders).unwrap())
+            .stdin(Stdio::null());
+        for name in ["CARGO_TARGET_DIR", "CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS"] {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    fn run(&self, arguments: &str) -> Output {
+        self.tool(arguments).output().unwrap()
+    }
+}
+
+fn copy_tree(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_tree(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn build_leaves_image_and_symbols() {
+    let workspace = Workspace::new();
+    let output = workspace.run("fata build");
+    let messages = text(&output.stderr);
+    assert!(output.status.success(), "{messages}");
+    let image = fs::metadata(workspace.path("target/fata/app.elf")).unwrap();
+    let symbols = fs::metadata(workspace.path("target/fata/app.debug")).unwrap();
+    assert!(image.len() < 9 * 1024, "{}", image.len());
+    assert!(symbols.len() > image.len());
+    let last = messages.lines().last().unwrap();
+    assert!(
+        last.contains("target/fata/app.elf: 9 KiB, ") && last.ends_with(" KiB in memory"),
+        "{last}"
+    );
+    // Nothing but images is left there.
+    let names = fs::read_dir(workspace.path("target/fata")).unwrap();
+    let mut names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["app.debug", "app.elf", "stubs"]);
+}
+
+#[test]
+fn programs_that_cannot_boot_are_refused() {
+    let workspace = Workspace::new();
+    for (cfg, reason) in [
+        ("calls_libc", "undefined symbol: getpid"),
+        ("without_note", "fata_boot::main!"),
+    ] {
+        let output = workspace
+            .tool("build")
+            .env("RUSTFLAGS", format!("--cfg {cfg}"))
+            .output()
+            .unwrap();
+        let messages = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{messages}");
+        assert!(messages.contains(reason), "{messages}");
+        assert!(!workspace.path("target/fata/app.elf").exists());
+    }
+}
+
+#[test]
+fn run_explains_addresses_and_returns_the_guests_status() {
+    let workspace = Workspace::new();
+    workspace.install_qemu(
+        r#"printf '<%s>\n' "$@"
+           printf '  ip 0x0000000000101000\r\n  at 0x0000000000000001\r\nno line end'
+           exit 39"#,
+    );
+    let output = workspace.run("run app --machine pc --publish 8080:80 -- --hello a\\b");
+    let console = text(&output.stdout);
+    assert_eq!(
+        output.status.code(),
+        Some(3),
+        "{console}{}",
+        text(&output.stderr)
+    );
+    for argument in [
+        "<pc>",
+        "<user,id=net0,hostfwd=tcp:127.0.0.1:8080-:80>",
+        r#"<--hello "a\\b">"#,
+    ] {
+        assert!(console.contains(argument), "{console}");
+    }
+    let (_, report) = console.split_once("  ip ").unwrap();
+    let lines: Vec<&str> = report.split("\r\n").collect();
+    let place = "0x0000000000101000 fata_boot::vm::outer (";
+    assert!(
+        lines[0].starts_with(place) && lines[0].contains("/boot/src/vm.rs:"),
+        "{report}"
+    );
+    assert_eq!(lines[1..], ["  at 0x0000000000000001", "no line end"]);
+    assert!(text(&output.stderr).contains("fata: no usable KVM, emulating (slower)\n"));
+}
+
+#[test]
+fn a_machine_without_status_has_failed() {
+    let workspace = Workspace::new();
+    workspace.install_qemu("exit 0");
+    let output = workspace.run("run");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).ends_with(
+        "fata: the machine stopped without a status (triple fault, reset or power-off?)\n"
+    ));
+}
+
+#[test]
+fn run_as_a_process_passes_arguments_and_status() {
+    let workspace = Workspace::new();
+    let output = workspace.run("run --vmm process -- --port 80");
+    assert_eq!(text(&output.stdout), "[\"--port\", \"80\"]\n");
+    assert_eq!(output.status.code(), Some(5));
+}
+
+#[test]
+fn a_missing_qemu_is_named_before_anything_is_built() {
+    let workspace = Workspace::new();
+    let output = workspace
+        .tool("run")
+        .env("PATH", workspace.folder.path().join("bin"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(127));
+    assert!(text(&output.stderr).contains("apt-get install qemu-system-x86"));
+    assert!(!workspace.path("target").exists());
+}
+
+/// A machine that runs until it is stopped: the tool, and the process of the machine.
+fn endless(workspace: &Workspace, script: &str) -> (Child, Pid) {
+    workspace.install_qemu(script);
+    let mut tool = workspace
+        .tool("run")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(tool.stdout.as_mut().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    let machine = Pid::from_raw(line.trim().parse().unwrap()).unwrap();
+    (tool, machine)
+}
+
+/// Whether the process ends; one that is dead but not yet collected has ended.
+fn ends(process: Pid) -> bool {
+    let stat = format!("/proc/{}/stat", process.as_raw_nonzero());
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline {
+        let is_dead = fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") Z "));
+        if is_dead || test_kill_process(process).is_err() {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    false
+}
+
+#[test]
+fn signals_end_the_machine_and_then_the_tool() {
+    let workspace = Workspace::new();
+    // The second machine does not listen.
+    for script in [
+        "echo $$; exec sleep 1000",
+        "trap '' TERM; echo $$; while :; do sleep 0.1; done",
+    ] {
+        for (signal, status) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+            let (mut tool, machine) = endless(&workspace, script);
+            kill_process(Pid::from_child(&tool), signal).unwrap();
+            assert_eq!(tool.wait().unwrap().code(), Some(status));
+            assert!(ends(machine));
+        }
+    }
+}
+
+#[test]
+fn the_machine_does_not_outlive_a_killed_tool() {
+    let workspace = Workspace::new();
+    let (mut tool, machine) = endless(&workspace, "echo $$; exec sleep 1000");
+    tool.kill().unwrap();
+    tool.wait().unwrap();
+    assert!(ends(machine));
+}
+
+#[test]
+fn input_reaches_the_machine_and_its_prompt_appears_at_once() {
+    use std::io::Write;
+    let workspace = Workspace::new();
+    workspace.install_qemu("printf 'name? '; read name; echo \"hello $name\"; exit 33");
+    let mut tool = workspace
+        .tool("run")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut console = tool.stdout.take().unwrap();
+    let mut prompt = [0; 6];
+    console.read_exact(&mut prompt).unwrap();
+    assert_eq!(&prompt, b"name? ");
+    tool.stdin.take().unwrap().write_all(b"Fata\n").unwrap();
+    let mut rest = String::new();
+    console.read_to_string(&mut rest).unwrap();
+    assert_eq!(rest, "hello Fata\n");
+    assert!(tool.wait().unwrap().success());
+}
+
+#[test]
+fn new_refuses_a_bad_name() {
+    let workspace = Workspace::new();
+    let output = workspace.run("fata new 1st");
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        text(&output.stderr),
+        "error: `1st` is not a name for a package: it has to start with a letter\n"
+    );
+    assert!(!workspace.path("app/1st").exists());
+}

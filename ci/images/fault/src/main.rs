@@ -1,0 +1,143 @@
+//! Goes wrong in the way that `--kind` says, for the system tests.
+#![cfg_attr(fata_vm, no_std, no_main)]
+
+extern crate alloc;
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::arch::asm;
+use core::fmt;
+use core::hint::black_box;
+use core::str::FromStr;
+use fata_boot::{Args, ArgsError, Env, FromArgs};
+
+#[global_allocator]
+static HEAP: fata_boot::heap::LinkedList = fata_boot::heap::LinkedList::new();
+
+fata_boot::main!(app, Options);
+
+struct Options {
+    kind: Kind,
+}
+
+impl FromArgs for Options {
+    fn from_args(args: &mut Args) -> Result<Self, ArgsError> {
+        Ok(Self {
+            kind: args.option("kind", "KIND", "what goes wrong", Kind::Panic)?,
+        })
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    PageFault,
+    Null,
+    WriteCode,
+    DivideByZero,
+    StackOverflow,
+    HeapExhausted,
+    Panic,
+}
+
+const KINDS: [(&str, Kind); 7] = [
+    ("page-fault", Kind::PageFault),
+    ("null", Kind::Null),
+    ("write-code", Kind::WriteCode),
+    ("divide-by-zero", Kind::DivideByZero),
+    ("stack-overflow", Kind::StackOverflow),
+    ("heap-exhausted", Kind::HeapExhausted),
+    ("panic", Kind::Panic),
+];
+
+/// The kind is none of [`KINDS`].
+struct UnknownKind;
+
+impl FromStr for Kind {
+    type Err = UnknownKind;
+
+    fn from_str(name: &str) -> Result<Self, UnknownKind> {
+        let known = KINDS.iter().find(|(known, _)| *known == name);
+        known.map(|(_, kind)| *kind).ok_or(UnknownKind)
+    }
+}
+
+impl fmt::Display for UnknownKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the kinds are")?;
+        KINDS.iter().try_for_each(|(name, _)| write!(f, " {name}"))
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(KINDS[*self as usize].0)
+    }
+}
+
+async fn app(env: Env, options: Options) {
+    log::info!("about to go wrong: {}", options.kind);
+    match options.kind {
+        Kind::PageFault => read(0x7000_0000_0000),
+        Kind::Null => read(0),
+        Kind::WriteCode => write(read as *const () as usize),
+        Kind::DivideByZero => divide(1, 0),
+        Kind::StackOverflow => {
+            black_box(descend(0));
+        }
+        Kind::HeapExhausted => exhaust(env.heap().total),
+        Kind::Panic => panic!("this is what a panic looks like"),
+    }
+}
+
+#[inline(never)]
+fn read(address: usize) {
+    // SAFETY: not safe at all, which is the point: the access traps, and nothing follows it.
+    unsafe { asm!("mov {value}, [{address}]", value = out(reg) _, address = in(reg) address) };
+}
+
+#[inline(never)]
+fn write(address: usize) {
+    // SAFETY: not safe at all, which is the point: the access traps, and nothing follows it.
+    unsafe { asm!("mov qword ptr [{address}], 0", address = in(reg) address) };
+}
+
+/// In assembly, because Rust's own division panics before the processor traps.
+#[inline(never)]
+fn divide(dividend: u64, divisor: u64) {
+    // SAFETY: a division changes the two registers and the flags, and here it traps.
+    unsafe {
+        asm!("div {divisor}", divisor = in(reg) divisor, inout("rax") dividend => _, inout("rdx") 0u64 => _);
+    }
+}
+
+/// Goes deeper than any stack.
+#[inline(never)]
+fn descend(depth: u64) -> u64 {
+    let frame = black_box([depth; 64]);
+    if depth == u64::MAX {
+        return 0;
+    }
+    descend(depth + 1) + frame[1]
+}
+
+/// A piece of the heap, and all those taken before it.
+struct Piece {
+    _before: Option<Box<Self>>,
+    _bytes: [u8; 1000],
+}
+
+/// Takes the whole heap in small pieces, so that nothing is left for whoever reports it. A host
+/// lends more than is good for it; there, something is asked for that no host has.
+#[inline(never)]
+fn exhaust(total: Option<usize>) {
+    if total.is_none() {
+        black_box(Vec::<u8>::with_capacity(isize::MAX as usize));
+    }
+    let mut taken = None;
+    loop {
+        taken = black_box(Some(Box::new(Piece {
+            _before: taken,
+            _bytes: [0; 1000],
+        })));
+    }
+}

@@ -1,0 +1,242 @@
+use crate::files::{debug_binary, image};
+use crate::lab::{GUEST_IPV4, GUEST_MAC, Lab, TAP};
+use crate::program::Program;
+use std::ffi::OsString;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+/// A machine that QEMU emulates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Machine {
+    /// Small, with memory-mapped virtio.
+    Microvm,
+    /// A PC with PCI Express.
+    Q35,
+    /// A PC with PCI.
+    Pc,
+}
+
+impl Machine {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Microvm, Self::Q35, Self::Pc];
+
+    fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::Microvm => &[
+                "-M",
+                "microvm,acpi=off,pit=on,pic=on,rtc=on",
+                "-global",
+                "virtio-mmio.force-legacy=false",
+            ],
+            Self::Q35 => &["-M", "q35"],
+            Self::Pc => &["-M", "pc"],
+        }
+    }
+
+    fn network_card(self) -> &'static str {
+        match self {
+            Self::Microvm => "virtio-net-device",
+            Self::Q35 | Self::Pc => "virtio-net-pci",
+        }
+    }
+}
+
+/// Where a program runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Home {
+    /// As a virtual machine.
+    Machine(Machine),
+    /// As an ordinary process.
+    Process,
+}
+
+impl Home {
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self::Machine(Machine::Microvm),
+        Self::Machine(Machine::Q35),
+        Self::Machine(Machine::Pc),
+        Self::Process,
+    ];
+}
+
+/// The network of a virtual machine. A process has that of the lab, or of whoever starts it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Network {
+    /// No network card.
+    None,
+    /// A card on the lab's tap, the address given as an argument.
+    Tap,
+    /// A card on QEMU's own network, which has a DHCP server: this port of 127.0.0.1 leads to
+    /// the guest's port 80.
+    User(u16),
+}
+
+/// A program to be started: what, where, with which arguments.
+#[derive(Clone)]
+pub struct Launch {
+    name: String,
+    image: Option<PathBuf>,
+    home: Home,
+    memory: u32,
+    network: Network,
+    arguments: Vec<String>,
+    qemu_arguments: Vec<String>,
+}
+
+impl Launch {
+    /// The program `name`, without a network.
+    pub fn new(name: &str, home: Home) -> Self {
+        Self {
+            name: name.to_owned(),
+            image: None,
+            home,
+            memory: 64,
+            network: Network::None,
+            arguments: Vec::new(),
+            qemu_arguments: Vec::new(),
+        }
+    }
+
+    /// Takes this file in place of the usual image or binary.
+    pub fn file(mut self, path: &Path) -> Self {
+        self.image = Some(path.to_owned());
+        self
+    }
+
+    /// The memory of a virtual machine in MiB.
+    pub fn memory(mut self, mebibytes: u32) -> Self {
+        self.memory = mebibytes;
+        self
+    }
+
+    /// The network of a virtual machine.
+    pub fn network(mut self, network: Network) -> Self {
+        self.network = network;
+        self
+    }
+
+    /// Adds arguments for the program.
+    pub fn arguments<S: Into<String>>(mut self, arguments: impl IntoIterator<Item = S>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// Adds arguments for QEMU.
+    pub fn qemu_arguments<S: Into<String>>(
+        mut self,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> Self {
+        self.qemu_arguments
+            .extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// Starts it.
+    ///
+    /// # Panics
+    /// If it was not built or cannot be started.
+    pub fn start(&self) -> Program {
+        match self.home {
+            Home::Machine(machine) => {
+                let name = format!("{} on {machine:?}", self.name);
+                Program::start(&name, &self.qemu_command(machine), true)
+            }
+            Home::Process => {
+                let file = self
+                    .image
+                    .clone()
+                    .unwrap_or_else(|| debug_binary(&self.name));
+                let mut words = vec![OsString::from(file)];
+                words.extend(self.arguments.iter().map(OsString::from));
+                Program::start(&format!("{} as a process", self.name), &words, false)
+            }
+        }
+    }
+
+    /// Starts it on the lab's network, as a virtual machine on its tap. Returns it with the
+    /// address where it serves.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    pub fn start_in(mut self, lab: &Lab) -> (Program, IpAddr) {
+        if self.home == Home::Process {
+            return (self.start(), lab.loopback());
+        }
+        self.network = Network::Tap;
+        (self.start(), IpAddr::V4(GUEST_IPV4))
+    }
+
+    fn qemu_command(&self, machine: Machine) -> Vec<OsString> {
+        let mut words: Vec<OsString> = vec!["qemu-system-x86_64".into()];
+        words.extend(machine.arguments().iter().map(OsString::from));
+        words.extend(COMMON.map(OsString::from));
+        words.extend(["-m".into(), self.memory.to_string().into()]);
+        words.push("-kernel".into());
+        words.push(
+            self.image
+                .clone()
+                .unwrap_or_else(|| image(&self.name))
+                .into(),
+        );
+        words.extend(["-append".into(), self.command_line().into()]);
+        words.extend(self.network_arguments(machine).map(OsString::from));
+        words.extend(self.qemu_arguments.iter().map(OsString::from));
+        words
+    }
+
+    fn network_arguments(&self, machine: Machine) -> impl Iterator<Item = String> {
+        let backend = match self.network {
+            Network::None => None,
+            Network::Tap => Some(format!("tap,id=net0,ifname={TAP},script=no,downscript=no")),
+            Network::User(port) => Some(format!("user,id=net0,hostfwd=tcp:127.0.0.1:{port}-:80")),
+        };
+        let card = machine.network_card();
+        backend.into_iter().flat_map(move |backend| {
+            let card = format!("{card},netdev=net0,mac={GUEST_MAC}");
+            ["-netdev".to_owned(), backend, "-device".to_owned(), card]
+        })
+    }
+
+    /// The program's arguments as one string, split again by the image at blanks.
+    fn command_line(&self) -> String {
+        let address = match self.network {
+            Network::Tap => STATIC_ADDRESS,
+            Network::None | Network::User(_) => &[],
+        };
+        let words: Vec<&str> = address
+            .iter()
+            .copied()
+            .chain(self.arguments.iter().map(String::as_str))
+            .collect();
+        let plain = |word: &&str| !word.is_empty() && !word.contains([' ', '"', '\'', '\\']);
+        assert!(
+            words.iter().all(plain),
+            "the harness does not quote: {words:?}"
+        );
+        words.join(" ")
+    }
+}
+
+const COMMON: [&str; 13] = [
+    "-accel",
+    "tcg",
+    "-cpu",
+    "max",
+    "-nodefaults",
+    "-no-user-config",
+    "-display",
+    "none",
+    "-serial",
+    "stdio",
+    "-no-reboot",
+    "-device",
+    "isa-debug-exit,iobase=0xf4,iosize=4",
+];
+
+/// The addresses of [`GUEST_IPV4`] and [`crate::GUEST_IPV6`], as boot arguments.
+const STATIC_ADDRESS: &[&str] = &[
+    "--ipv4=198.51.100.2/24",
+    "--ipv4-gateway=198.51.100.1",
+    "--ipv6=fd00:198:51:100::2/64",
+];

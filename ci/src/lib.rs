@@ -1,0 +1,29 @@
+//! The harness of the system tests: a network of their own ([`Lab`]), images booted in QEMU and
+//! programs run as processes ([`Launch`], [`Program`]), and clients to drive them with.
+//!
+//! Everything here panics, with what was seen so far, when something is not as a test needs it.
+
+mod client;
+mod cpu;
+mod files;
+mod lab;
+mod launch;
+mod output;
+mod packets;
+mod program;
+mod tool;
+
+pub use client::{Client, Response};
+pub use cpu::cpu_time;
+pub use files::{Tree, debug_binary, image, target_folder, workspace};
+pub use lab::{GATEWAY, GUEST_IPV4, GUEST_IPV6, GUEST_LINK_LOCAL, GUEST_MAC, Lab, TAP};
+pub use launch::{Home, Launch, Machine, Network};
+pub use packets::RawSender;
+pub use program::{Ending, Program};
+pub use tool::{run, succeed};
+
+use std::time::Duration;
+
+/// How long to wait for anything that must happen. Generous: a machine under load emulates
+/// slowly, and a test that passes never waits for it.
+pub const PATIENCE: Duration = Duration::from_secs(60);

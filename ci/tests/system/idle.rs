@@ -1,0 +1,62 @@
+//! A guest that has nothing to do leaves the processor alone.
+
+use crate::support::{assert_serves, bench_guest};
+use fata_ci::{Client, Home, Lab, Machine, Program};
+use std::net::IpAddr;
+use std::thread;
+use std::time::Duration;
+
+const WINDOW: Duration = Duration::from_secs(10);
+
+/// 3 % of a core.
+const LIMIT: Duration = Duration::from_millis(300);
+
+/// The work of closing and answering ends some time; an idle guest stays idle.
+const TRIES: u32 = 3;
+
+/// Counts the processor time that QEMU itself uses, which no other load of the machine adds to.
+fn assert_idle(guest: &Program, what: &str) {
+    let mut used = Vec::new();
+    for _ in 0..TRIES {
+        let before = guest.cpu_time();
+        thread::sleep(WINDOW);
+        used.push(guest.cpu_time() - before);
+        if used.last() < Some(&LIMIT) {
+            return;
+        }
+    }
+    panic!("{what}: an idle guest used {used:?} of {WINDOW:?} each");
+}
+
+fn assert_idle_with_and_without_connection(guest: &Program, address: IpAddr) {
+    assert_idle(guest, "before any connection");
+    let mut client = Client::connect(address, 80).expect("the server accepts");
+    assert_eq!(client.get("/").expect("the server answers").status, 200);
+    assert_idle(guest, "with an open connection");
+    drop(client);
+    assert_serves(address);
+}
+
+#[test]
+#[ignore = "boots virtual machines; ci/test runs it"]
+fn an_idle_microvm_uses_no_processor() {
+    let lab = Lab::enter();
+    let (guest, address) = bench_guest(&lab, Home::Machine(Machine::Microvm), 64);
+    assert_idle_with_and_without_connection(&guest, address);
+}
+
+#[test]
+#[ignore = "boots virtual machines; ci/test runs it"]
+fn an_idle_q35_uses_no_processor() {
+    let lab = Lab::enter();
+    let (guest, address) = bench_guest(&lab, Home::Machine(Machine::Q35), 64);
+    assert_idle_with_and_without_connection(&guest, address);
+}
+
+#[test]
+#[ignore = "runs a process; ci/test runs it"]
+fn an_idle_process_uses_no_processor() {
+    let lab = Lab::enter();
+    let (process, address) = bench_guest(&lab, Home::Process, 64);
+    assert_idle_with_and_without_connection(&process, address);
+}

@@ -1,0 +1,149 @@
+//! Many connections, greedy and lazy ones: bounded memory, others are served.
+
+use crate::support::{MICROVM, assert_serves, bench_guest, heap_used};
+use fata_ci::{Client, Home, Lab, PATIENCE, RawSender};
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// More than tables that have grown may keep, and less than a few bytes for each connection.
+const SLACK: usize = 32 * 1024;
+
+/// Enough for a thousand connections and all that comes with them.
+const MEMORY: u32 = 128;
+
+/// Waits until the heap is as it was before, but for [`SLACK`].
+#[track_caller]
+fn assert_memory_returns(address: IpAddr, before: usize) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let now = heap_used(address);
+        if now <= before + SLACK {
+            return;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "{before} bytes before, {now} bytes a minute after"
+        );
+        thread::sleep(Duration::from_millis(200));
+    }
+}
+
+#[test]
+#[ignore = "boots virtual machines; ci/test runs it"]
+fn a_thousand_idle_connections_leave_nothing_behind() {
+    for home in [MICROVM, Home::Process] {
+        let lab = Lab::enter();
+        let (_program, address) = bench_guest(&lab, home, MEMORY);
+        assert_serves(address);
+        let before = heap_used(address);
+        let mut idle: Vec<Client> = (0..1000)
+            .map(|_| Client::connect(address, 80).expect("the server accepts"))
+            .collect();
+        for client in &mut idle {
+            assert_eq!(client.get("/").expect("the server answers").status, 200);
+        }
+        let with = heap_used(address);
+        assert!(
+            with > before + SLACK,
+            "{home:?}: a thousand connections take no memory?"
+        );
+        (0..20).for_each(|_| assert_serves(address));
+        drop(idle);
+        assert_memory_returns(address, before);
+    }
+}
+
+#[test]
+#[ignore = "boots virtual machines; ci/test runs it"]
+fn twenty_thousand_short_connections_leak_nothing() {
+    for home in [MICROVM, Home::Process] {
+        let lab = Lab::enter();
+        let (_program, address) = bench_guest(&lab, home, MEMORY);
+        assert_serves(address);
+        let before = heap_used(address);
+        for number in 0..20_000 {
+            let close = if number % 2 == 0 {
+                ""
+            } else {
+                "Connection: close\r\n"
+            };
+            let mut client = Client::connect(address, 80)
+                .unwrap_or_else(|error| panic!("connection {number}: {error}"));
+            let response = client.request("GET", "/", close);
+            let response = response.unwrap_or_else(|error| panic!("request {number}: {error}"));
+            assert_eq!(response.status, 200, "request {number}");
+        }
+        assert_memory_returns(address, before);
+    }
+}
+
+#[test]
+#[ignore = "boots virtual machines; ci/test runs it"]
+fn sixteen_clients_that_open_and_close_are_all_served() {
+    for home in [MICROVM, Home::Process] {
+        let lab = Lab::enter();
+        let (_program, address) = bench_guest(&lab, home, MEMORY);
+        thread::scope(|scope| {
+            for _ in 0..16 {
+                scope.spawn(|| (0..200).for_each(|_| assert_serves(address)));
+            }
+        });
+    }
+}
+
+#[test]
+#[ignore = "boots virtual machines; ci/test runs it"]
+fn others_are_served_during_a_flood_of_syns() {
+    let lab = Lab::enter();
+    let (_guest, address) = bench_guest(&lab, MICROVM, MEMORY);
+    assert_serves(address);
+    let before = heap_used(address);
+    let flood = RawSender::open();
+    for round in 0..50u8 {
+        for number in 0..200u16 {
+            // From hosts of this network that do not answer, and from far away.
+            let local = Ipv4Addr::new(198, 51, 100, 10 + round);
+            let far = Ipv4Addr::new(203, 0, 113, round);
+            let host = if number % 2 == 0 { local } else { far };
+            let source = SocketAddrV4::new(host, 1024 + number);
+            // A full queue drops packets, as it does in a flood.
+            let _ = flood.syn(source, 80, u32::from(number) << 16);
+        }
+        assert_serves(address);
+    }
+    // Half-open connections are forgotten by and by.
+    let after = heap_used(address);
+    assert!(
+        after < before + (8 << 20),
+        "{before} bytes before, {after} bytes after"
+    );
+}
+
+#[test]
+#[ignore = "boots virtual machines; ci/test runs it"]
+fn others_are_served_while_clients_never_read() {
+    let lab = Lab::enter();
+    let (_guest, address) = bench_guest(&lab, MICROVM, 64);
+    let before = heap_used(address);
+    // From the source of bytes, and with requests whose answers nobody reads.
+    let mut lazy: Vec<Client> = (0..16)
+        .map(|_| Client::connect(address, 19).expect("the server accepts"))
+        .collect();
+    let requests = b"GET / HTTP/1.1\r\nHost: guest\r\n\r\n".repeat(500);
+    for _ in 0..16 {
+        let mut client = Client::connect(address, 80).expect("the server accepts");
+        client
+            .send(&requests)
+            .expect("the server reads on, or the network keeps it");
+        lazy.push(client);
+    }
+    (0..200).for_each(|_| assert_serves(address));
+    let during = heap_used(address);
+    assert!(
+        during < before + (24 << 20),
+        "{before} bytes before, {during} bytes during"
+    );
+    drop(lazy);
+    assert_memory_returns(address, before);
+}

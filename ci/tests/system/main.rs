@@ -1,0 +1,13 @@
+//! Boots images on every machine, and as processes, and drives them with real clients.
+//!
+//! Every test is ignored unless asked for: it needs the images, QEMU, the tools of ci/setup, and a
+//! network namespace of its own. `ci/test` provides them all.
+
+mod faults;
+mod hello;
+mod hostile;
+mod idle;
+mod load;
+mod network;
+mod pages;
+mod support;

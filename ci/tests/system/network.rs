@@ -1,0 +1,148 @@
+//! The network as other hosts see it: echoes, load generators, TCP and UDP services.
+
+use crate::support::{BENCH_LISTENING, MICROVM, assert_serves, bench_guest};
+use fata_ci::{
+    GUEST_IPV4, GUEST_IPV6, GUEST_LINK_LOCAL, Home, Lab, Machine, PATIENCE, TAP, succeed,
+};
+use std::io::{Read, Write};
+use std::net::{IpAddr, TcpStream, UdpSocket};
+
+#[test]
+#[ignore = "boots virtual machines; ci/test runs it"]
+fn every_machine_answers_ping() {
+    for machine in Machine::ALL {
+        let lab = Lab::enter();
+        let _guest = bench_guest(&lab, Home::Machine(machine), 64);
+        for address in [
+            GUEST_IPV4.to_string(),
+            GUEST_IPV6.to_string(),
+            format!("{GUEST_LINK_LOCAL}%{TAP}"),
+        ] {
+            // The first may wait for the neighbour's address; ten seconds are for a slow machine.
+            succeed("ping", ["-c", "3", "-i", "0.2", "-W", "10", &address]);
+        }
+        // The largest that fits into one frame, and one that must be told from it.
+        for size in ["1472", "0"] {
+            succeed(
+                "ping",
+                ["-c", "1", "-W", "10", "-s", size, &GUEST_IPV4.to_string()],
+            );
+        }
+    }
+}
+
+#[test]
+#[ignore = "boots virtual machines; ci/test runs it"]
+fn pages_come_over_ipv6() {
+    let lab = Lab::enter();
+    let _guest = bench_guest(&lab, MICROVM, 64);
+    assert_serves(IpAddr::V6(GUEST_IPV6));
+    assert_serves(IpAddr::V4(GUEST_IPV4));
+}
+
+/// Runs wrk for two seconds; its report must not speak of errors.
+fn wrk(address: IpAddr, connections: &str, options: &[&str]) {
+    let url = format!("http://{address}/");
+    let common = [
+        "--threads=1",
+        "--duration=2",
+        "--timeout=30",
+        "--connections",
+    ];
+    let arguments = [&common[..], &[connections], options, &[url.as_str()]].concat();
+    let report = String::from_utf8(succeed("wrk", arguments)).expect("wrk writes text");
+    let summary = report.lines().find(|line| line.contains(" requests in "));
+    let summary = summary.unwrap_or_else(|| panic!("no summary:\n{report}"));
+    assert!(!summary.trim_start().starts_with("0 "), "{report}");
+    assert!(
+        !report.contains("errors") && !report.contains("Non-2xx"),
+        "{report}"
+    );
+}
+
+#[test]
+#[ignore = "boots virtual machines; ci/test runs it"]
+fn load_makes_no_errors() {
+    for home in [MICROVM, Home::Machine(Machine::Q35), Home::Process] {
+        let lab = Lab::enter();
+        let (_program, address) = bench_guest(&lab, home, 64);
+        for connections in ["1", "16", "64"] {
+            wrk(address, connections, &[]);
+            wrk(address, connections, &["--header", "Connection: close"]);
+        }
+        assert_serves(address);
+    }
+}
+
+#[test]
+#[ignore = "boots virtual machines; ci/test runs it"]
+fn the_other_services_of_the_benchmark_work() {
+    for home in Home::ALL {
+        let lab = Lab::enter();
+        let (_program, address) = bench_guest(&lab, home, 64);
+        sink_takes(address);
+        source_gives(address);
+        udp_comes_back(address);
+    }
+}
+
+fn connect(address: IpAddr, port: u16) -> TcpStream {
+    let stream = TcpStream::connect((address, port)).expect("the guest accepts");
+    stream
+        .set_read_timeout(Some(PATIENCE))
+        .expect("a time-out can be set");
+    stream
+        .set_write_timeout(Some(PATIENCE))
+        .expect("a time-out can be set");
+    stream
+}
+
+fn sink_takes(address: IpAddr) {
+    let mut stream = connect(address, 9);
+    stream
+        .write_all(&vec![7; 8 << 20])
+        .expect("the sink takes all");
+    stream
+        .shutdown(std::net::Shutdown::Write)
+        .expect("the connection can be closed");
+    // The sink closes only when it has read everything.
+    assert_eq!(stream.read(&mut [0]).expect("the sink closes"), 0);
+}
+
+fn source_gives(address: IpAddr) {
+    let mut stream = connect(address, 19);
+    let mut block = vec![0; 8 << 20];
+    stream.read_exact(&mut block).expect("the source goes on");
+}
+
+fn udp_comes_back(address: IpAddr) {
+    let any = if address.is_loopback() {
+        "127.0.0.1:0"
+    } else {
+        "198.51.100.1:0"
+    };
+    let socket = UdpSocket::bind(any).expect("a socket can be bound");
+    socket.connect((address, 7)).expect("an address can be set");
+    socket
+        .set_read_timeout(Some(PATIENCE))
+        .expect("a time-out can be set");
+    for size in [0, 1, 64, 1000, 1472] {
+        let message = vec![size as u8; size];
+        let mut answer = [0; 2048];
+        socket.send(&message).expect("a datagram can be sent");
+        let length = socket.recv(&mut answer).expect("the datagram comes back");
+        assert!(
+            answer[..length] == message,
+            "{size} bytes came back as {length}"
+        );
+    }
+}
+
+#[test]
+#[ignore = "boots virtual machines; ci/test runs it"]
+fn bench_guest_serves_with_four_mebibytes() {
+    let lab = Lab::enter();
+    let (program, address) = bench_guest(&lab, MICROVM, 4);
+    (0..100).for_each(|_| assert_serves(address));
+    assert!(program.text().contains(BENCH_LISTENING));
+}

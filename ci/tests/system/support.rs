@@ -1,0 +1,44 @@
+//! What several tests share.
+
+use fata_ci::{Client, Home, Lab, Launch, Machine, Program};
+use std::net::IpAddr;
+
+/// The smallest and quickest machine, where one will do.
+pub const MICROVM: Home = Home::Machine(Machine::Microvm);
+
+/// The line with which bench-guest says that all its ports are open.
+pub const BENCH_LISTENING: &str = "bench-guest: listening";
+
+/// Starts bench-guest with this much memory and waits until it serves.
+#[track_caller]
+pub fn bench_guest(lab: &Lab, home: Home, memory: u32) -> (Program, IpAddr) {
+    let (program, address) = Launch::new("bench-guest", home)
+        .memory(memory)
+        .start_in(lab);
+    program.wait_for(BENCH_LISTENING);
+    (program, address)
+}
+
+/// Gets the benchmark's page on a connection of its own.
+#[track_caller]
+pub fn assert_serves(address: IpAddr) {
+    let mut client = Client::connect(address, 80).expect("the server accepts");
+    let response = client.get("/").expect("the server answers");
+    assert_eq!(
+        (response.status, &response.body[..]),
+        (200, &b"Hello, World!"[..])
+    );
+}
+
+/// Bytes of bench-guest's heap in use, as it says itself at `/stats`.
+#[track_caller]
+pub fn heap_used(address: IpAddr) -> usize {
+    let mut client = Client::connect(address, 80).expect("the server accepts");
+    let response = client.request("GET", "/stats", "Connection: close\r\n");
+    let body = response.expect("the server answers").body;
+    let text = String::from_utf8(body).expect("statistics are text");
+    let used = text
+        .strip_prefix("heap-used ")
+        .and_then(|rest| rest.trim().parse().ok());
+    used.unwrap_or_else(|| panic!("no statistics: {text:?}"))
+}

@@ -1,0 +1,85 @@
+//! The services that the bench measures: HTTP on port 80, a TCP sink on 9, a source of bytes on
+//! 19, a UDP echo on 7. `GET /stats` tells how much of the heap is in use.
+#![cfg_attr(fata_vm, no_std, no_main)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+use alloc::boxed::Box;
+use alloc::{format, vec};
+use core::error::Error;
+use core::net::{Ipv6Addr, SocketAddr};
+use embedded_io_async::{Read, Write};
+use fata_boot::{Args, ArgsError, Env, FromArgs};
+use fata_http::{Response, Router, Server};
+use fata_net::{Stack, TcpListener, UdpSocket};
+use fata_task::Handle;
+
+#[global_allocator]
+static HEAP: fata_boot::heap::Talc = fata_boot::heap::Talc::new();
+
+fata_boot::main!(app, Options);
+
+/// Bytes that the sink reads and the source writes at a time.
+const BLOCK: usize = 64 * 1024;
+
+struct Options {
+    offset: u16,
+}
+
+impl FromArgs for Options {
+    fn from_args(args: &mut Args) -> Result<Self, ArgsError> {
+        let help = "added to every port, for a process without privileges";
+        Ok(Self {
+            offset: args.option("port-offset", "NUMBER", help, 0)?,
+        })
+    }
+}
+
+async fn app(env: Env, options: Options) -> Result<(), Box<dyn Error>> {
+    let on =
+        |port: u16| SocketAddr::from((Ipv6Addr::UNSPECIFIED, port.saturating_add(options.offset)));
+    let network = env.network().await?;
+    let tasks = &env.tasks;
+    tasks.spawn(echo(network.bind(on(7)).await?));
+    tasks.spawn(sink(network.listen(on(9)).await?, tasks.clone()));
+    tasks.spawn(source(network.listen(on(19)).await?, tasks.clone()));
+    let http = network.listen(on(80)).await?;
+    log::info!(target: "bench-guest", "listening");
+    let server = Server::new(tasks.clone());
+    let pages = Router::new()
+        .get("/", async |_| Ok(Response::text("Hello, World!")))
+        .get("/stats", async move |_| {
+            Ok(Response::text(format!("heap-used {}\n", env.heap().used)))
+        });
+    Ok(server.serve(http, pages).await?)
+}
+
+/// Sends every datagram back.
+async fn echo(socket: impl UdpSocket) {
+    let mut buffer = [0; 2048];
+    while let Ok((length, peer)) = socket.receive_from(&mut buffer).await {
+        // A peer that cannot be reached asks again, or does not.
+        let _ = socket.send_to(&buffer[..length], peer).await;
+    }
+}
+
+/// Reads and drops.
+async fn sink(listener: impl TcpListener, tasks: Handle) {
+    while let Ok(mut stream) = listener.accept().await {
+        tasks.spawn(async move {
+            let mut block = vec![0; BLOCK];
+            while stream.read(&mut block).await.is_ok_and(|length| length > 0) {}
+        });
+    }
+}
+
+/// Writes until the peer closes.
+async fn source(listener: impl TcpListener, tasks: Handle) {
+    while let Ok(mut stream) = listener.accept().await {
+        tasks.spawn(async move {
+            let block = vec![b'x'; BLOCK];
+            while stream.write_all(&block).await.is_ok() {}
+        });
+    }
+}

@@ -1,0 +1,2 @@
+//! A folder of pages.
+fn main() {}

@@ -1,0 +1,469 @@
+//! What a handler and the connection's driver share while a request is handled.
+//!
+//! The handler reads and writes buffers here and never touches the stream, so that it
+//! need not know the stream's type. Whenever the handler waits, the driver, in the same
+//! task, writes what the handler has written and reads what it waits for.
+
+use crate::body::Decoder;
+use crate::chunked;
+use crate::head::{Framing, RequestHead};
+use crate::response::{self, Connection, Length, Response};
+use crate::service::Service;
+use crate::{Error, Method, Status};
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
+use core::mem;
+use core::ops::Range;
+use core::task::{Context, Poll, Waker};
+
+/// What the driver has to do while the handler waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    Write,
+    Read,
+}
+
+/// The request body's side.
+struct Input {
+    /// Bytes `start..end` were read and not taken. Empty while the driver reads.
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+    decoder: Decoder,
+    /// The client waits for `100 Continue`.
+    continue_due: bool,
+    wanted: bool,
+    failed: Option<Error>,
+}
+
+/// How the answer's body is sent.
+#[derive(Clone, Copy, Debug)]
+enum Body {
+    /// So many bytes are left.
+    Length(u64),
+    Chunked,
+    UntilClose,
+    /// Not at all, as for HEAD.
+    Discard,
+}
+
+/// The answer's side.
+struct Output {
+    /// What is to be sent, earlier answers included.
+    buffer: Vec<u8>,
+    body: Body,
+    /// Where the chunk that is being filled begins.
+    chunk: Option<usize>,
+    status: Option<Status>,
+    finished: bool,
+    keep_alive: bool,
+    /// Bytes of the answer's body, for the log.
+    sent: u64,
+}
+
+/// One request and its answer; reused for the connection's next one.
+pub(crate) struct Exchange<'s> {
+    service: &'s Service,
+    is_head: Cell<bool>,
+    minor: Cell<u8>,
+    input: RefCell<Input>,
+    output: RefCell<Output>,
+    waker: Cell<Option<Waker>>,
+}
+
+impl<'s> Exchange<'s> {
+    pub(crate) fn new(service: &'s Service) -> Self {
+        Self {
+            service,
+            is_head: Cell::new(false),
+            minor: Cell::new(1),
+            input: RefCell::new(Input {
+                buffer: Vec::new(),
+                start: 0,
+                end: 0,
+                decoder: Decoder::DONE,
+                continue_due: false,
+                wanted: false,
+                failed: None,
+            }),
+            output: RefCell::new(Output {
+                buffer: Vec::new(),
+                body: Body::Discard,
+                chunk: None,
+                status: None,
+                finished: false,
+                keep_alive: true,
+                sent: 0,
+            }),
+            waker: Cell::new(None),
+        }
+    }
+
+    /// Begins a request. Returns how many bytes of `rest`, which follow its head, were
+    /// taken: all if the request has a body.
+    pub(crate) fn begin(&self, head: &RequestHead, rest: &[u8]) -> usize {
+        let limits = &self.service.limits;
+        self.is_head.set(head.method == Method::Head);
+        self.minor.set(head.minor);
+        self.reset_output(head.keep_alive && self.service.wants_keep_alive());
+        let input = &mut *self.input.borrow_mut();
+        input.decoder = Decoder::new(head.framing, limits.body);
+        input.wanted = false;
+        input.failed = None;
+        input.start = 0;
+        input.end = 0;
+        if input.decoder.is_done() {
+            input.continue_due = false;
+            return 0;
+        }
+        input.continue_due = head.expects_continue && rest.is_empty();
+        input.buffer.resize(rest.len().max(limits.body_buffer), 0);
+        input.buffer[..rest.len()].copy_from_slice(rest);
+        input.end = rest.len();
+        rest.len()
+    }
+
+    /// Prepares the answer to something that is not a request: a refusal.
+    pub(crate) fn begin_refusal(&self) {
+        self.is_head.set(false);
+        self.minor.set(1);
+        self.reset_output(false);
+    }
+
+    fn reset_output(&self, keep_alive: bool) {
+        let mut output = self.output.borrow_mut();
+        output.status = None;
+        output.finished = false;
+        output.keep_alive = keep_alive;
+        output.chunk = None;
+        output.sent = 0;
+    }
+
+    /// Ends the request and hands the bytes that follow its body to `take`.
+    pub(crate) fn end(&self, take: impl FnOnce(&[u8])) {
+        let input = &mut *self.input.borrow_mut();
+        take(&input.buffer[input.start..input.end]);
+        input.buffer = Vec::new();
+        (input.start, input.end) = (0, 0);
+    }
+
+    // The handler's side.
+
+    /// Writes an answer's head. `length` is the body's, if it is known.
+    pub(crate) fn open(&self, response: &Response, length: Option<u64>) -> Result<(), Error> {
+        let output = &mut *self.output.borrow_mut();
+        if output.status.is_some() {
+            return Err(Error::AlreadyStarted);
+        }
+        let bodiless = response.status.is_bodiless();
+        let (body, announced) = match length {
+            _ if bodiless => (Body::Discard, Length::None),
+            Some(length) => (Body::Length(length), Length::Known(length)),
+            None if self.minor.get() == 0 => (Body::UntilClose, Length::None),
+            None => (Body::Chunked, Length::Chunked),
+        };
+        // A client that still waits for leave to send its body may send it or not.
+        let ends = self.input.borrow().continue_due || matches!(body, Body::UntilClose);
+        output.keep_alive &= !ends;
+        output.body = if self.is_head.get() {
+            Body::Discard
+        } else {
+            body
+        };
+        output.status = Some(response.status);
+        let date = self.service.date.now();
+        let framing = response::Framing {
+            date: date.as_ref().map(|date| &date[..]),
+            length: announced,
+            connection: match (output.keep_alive, self.minor.get()) {
+                (false, _) => Connection::Close,
+                (true, 0) => Connection::KeepAlive,
+                (true, _) => Connection::Implied,
+            },
+        };
+        response.push_head(&mut output.buffer, &framing);
+        Ok(())
+    }
+
+    /// Takes bytes of the answer's body, at least one.
+    pub(crate) fn poll_write(
+        &self,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<Result<usize, Error>> {
+        let output = &mut *self.output.borrow_mut();
+        let (wanted, overhead) = match output.body {
+            Body::Discard => return Poll::Ready(Ok(bytes.len())),
+            Body::Length(0) if !bytes.is_empty() => {
+                return Poll::Ready(Err(Error::LengthExceeded));
+            }
+            Body::Length(left) => (left.min(bytes.len() as u64) as usize, 0),
+            Body::UntilClose => (bytes.len(), 0),
+            Body::Chunked => (
+                bytes.len().min(chunked::MAX_CHUNK),
+                chunked::SIZE_LINE.len() + 2,
+            ),
+        };
+        let used = output.buffer.len() + overhead;
+        let length = wanted.min(self.service.limits.write_buffer.saturating_sub(used));
+        if length == 0 && wanted > 0 {
+            self.register(context);
+            return Poll::Pending;
+        }
+        if output.chunk.is_none() && length > 0 && matches!(output.body, Body::Chunked) {
+            output.chunk = Some(output.buffer.len());
+            output.buffer.extend_from_slice(chunked::SIZE_LINE);
+        }
+        output.buffer.extend_from_slice(&bytes[..length]);
+        output.count(length);
+        Poll::Ready(Ok(length))
+    }
+
+    /// Waits until the stream has taken everything.
+    pub(crate) fn poll_flush(&self, context: &mut Context<'_>) -> Poll<()> {
+        if self.output.borrow().buffer.is_empty() {
+            return Poll::Ready(());
+        }
+        self.register(context);
+        Poll::Pending
+    }
+
+    /// Ends the answer's body. If less was written than announced, the answer stays
+    /// unfinished, and the connection will be closed.
+    pub(crate) fn finish(&self) {
+        let output = &mut *self.output.borrow_mut();
+        output.close_chunk();
+        output.finished = match output.body {
+            Body::Length(left) => left == 0,
+            Body::Chunked => {
+                output.buffer.extend_from_slice(b"0\r\n\r\n");
+                true
+            }
+            Body::UntilClose | Body::Discard => true,
+        };
+    }
+
+    /// Takes bytes of the request's body; none if it is over.
+    pub(crate) fn poll_read(
+        &self,
+        context: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<Result<usize, Error>> {
+        let input = &mut *self.input.borrow_mut();
+        if buffer.is_empty() || input.decoder.is_done() {
+            return Poll::Ready(Ok(0));
+        }
+        let data = input.take(buffer.len())?;
+        if !data.is_empty() || input.decoder.is_done() {
+            let length = data.len();
+            buffer[..length].copy_from_slice(&input.buffer[data]);
+            return Poll::Ready(Ok(length));
+        }
+        input.wanted = true;
+        let mut output = self.output.borrow_mut();
+        if mem::take(&mut input.continue_due) && output.status.is_none() {
+            output
+                .buffer
+                .extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+        }
+        self.register(context);
+        Poll::Pending
+    }
+
+    /// How many bytes the body still has, if that is known.
+    pub(crate) fn remaining(&self) -> Option<u64> {
+        match self.input.borrow().decoder {
+            Decoder::Length(left) => Some(left),
+            _ => None,
+        }
+    }
+
+    fn register(&self, context: &mut Context<'_>) {
+        let waker = self.waker.take();
+        let known = waker.filter(|waker| waker.will_wake(context.waker()));
+        self.waker
+            .set(Some(known.unwrap_or_else(|| context.waker().clone())));
+    }
+
+    // The driver's side.
+
+    /// What the handler waits for. What it has written goes out first, so that a client
+    /// that answers to it is not kept waiting.
+    pub(crate) fn need(&self) -> Option<Need> {
+        if !self.output.borrow().buffer.is_empty() {
+            Some(Need::Write)
+        } else if self.input.borrow().wanted {
+            Some(Need::Read)
+        } else {
+            None
+        }
+    }
+
+    pub(crate) fn has_output(&self) -> bool {
+        !self.output.borrow().buffer.is_empty()
+    }
+
+    /// Takes what is to be sent. Give the vector back to [`sent`](Self::sent).
+    pub(crate) fn take_output(&self) -> Vec<u8> {
+        let mut output = self.output.borrow_mut();
+        output.close_chunk();
+        mem::take(&mut output.buffer)
+    }
+
+    /// The output was sent; its buffer is used again.
+    pub(crate) fn sent(&self, mut buffer: Vec<u8>) {
+        buffer.clear();
+        let mut output = self.output.borrow_mut();
+        if output.buffer.is_empty() {
+            output.buffer = buffer;
+        }
+        drop(output);
+        self.wake();
+    }
+
+    /// Takes the buffer for input, which is empty. Give it back to
+    /// [`received`](Self::received).
+    pub(crate) fn take_input(&self) -> Vec<u8> {
+        let mut input = self.input.borrow_mut();
+        (input.start, input.end) = (0, 0);
+        mem::take(&mut input.buffer)
+    }
+
+    /// `length` bytes of input were read, or reading has failed.
+    pub(crate) fn received(&self, buffer: Vec<u8>, length: Result<usize, Error>) {
+        let mut input = self.input.borrow_mut();
+        input.buffer = buffer;
+        input.wanted = false;
+        match length {
+            Ok(length) => input.end = length,
+            Err(error) => input.failed = Some(error),
+        }
+        drop(input);
+        self.wake();
+    }
+
+    /// Reading was broken off because the handler wants something else.
+    pub(crate) fn not_received(&self, buffer: Vec<u8>) {
+        self.input.borrow_mut().buffer = buffer;
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    /// Drops what has arrived of the body.
+    ///
+    /// # Errors
+    /// As for reading the body.
+    pub(crate) fn discard_input(&self) -> Result<(), Error> {
+        let input = &mut *self.input.borrow_mut();
+        while !input.take(usize::MAX)?.is_empty() {}
+        Ok(())
+    }
+
+    /// Whether the body is over, so that another request may follow.
+    pub(crate) fn is_input_done(&self) -> bool {
+        let input = self.input.borrow();
+        input.decoder.is_done() && input.failed.is_none()
+    }
+
+    /// Whether what is left of the body may be read and dropped, so that another request
+    /// may follow: it is short, and the client does not wait for leave to send it.
+    pub(crate) fn is_input_drainable(&self) -> bool {
+        let input = self.input.borrow();
+        let is_short = match input.decoder {
+            Decoder::Length(left) => left <= self.service.limits.linger as u64,
+            _ => input.decoder.is_done(),
+        };
+        is_short && !input.continue_due && input.failed.is_none()
+    }
+
+    /// The connection ends after this answer.
+    pub(crate) fn set_close(&self) {
+        self.output.borrow_mut().keep_alive = false;
+    }
+
+    pub(crate) fn keeps_alive(&self) -> bool {
+        self.output.borrow().keep_alive
+    }
+
+    /// The status of the answer that was begun.
+    pub(crate) fn status(&self) -> Option<Status> {
+        self.output.borrow().status
+    }
+
+    /// Whether the answer that was begun is complete.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.output.borrow().finished
+    }
+
+    /// Bytes of the answer's body, for the log.
+    pub(crate) fn body_bytes(&self) -> u64 {
+        self.output.borrow().sent
+    }
+
+    /// Appends what fits of the body of an answer that was opened with its length.
+    /// Returns what does not fit; the caller sends that itself.
+    pub(crate) fn append<'b>(&self, body: &'b [u8]) -> &'b [u8] {
+        let output = &mut *self.output.borrow_mut();
+        if matches!(output.body, Body::Discard) {
+            output.finished = true;
+            return &[];
+        }
+        let space = self
+            .service
+            .limits
+            .write_buffer
+            .saturating_sub(output.buffer.len());
+        let (now, later) = body.split_at(body.len().min(space));
+        output.buffer.extend_from_slice(now);
+        output.count(body.len());
+        output.finished = true;
+        later
+    }
+}
+
+impl Input {
+    /// Takes at most `max` bytes of data out of the buffer. None if the body is over or
+    /// the buffer holds no more of it.
+    fn take(&mut self, max: usize) -> Result<Range<usize>, Error> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        let taken = self
+            .decoder
+            .take(&self.buffer[self.start..self.end], max)
+            .inspect_err(|error| self.failed = Some(*error));
+        let (skip, length) = taken?;
+        let data = self.start + skip..self.start + skip + length;
+        self.start = data.end;
+        Ok(data)
+    }
+}
+
+impl Output {
+    fn close_chunk(&mut self) {
+        if let Some(start) = self.chunk.take() {
+            let data = start + chunked::SIZE_LINE.len();
+            let size = self.buffer.len() - data;
+            chunked::fill_size(&mut self.buffer[start..data], size);
+            self.buffer.extend_from_slice(b"\r\n");
+        }
+    }
+
+    fn count(&mut self, length: usize) {
+        self.sent += length as u64;
+        if let Body::Length(left) = &mut self.body {
+            *left = left.saturating_sub(length as u64);
+        }
+    }
+}
+
+impl Framing {
+    /// Whether a body follows the head.
+    pub(crate) fn has_body(self) -> bool {
+        self != Self::Length(0)
+    }
+}

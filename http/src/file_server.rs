@@ -1,0 +1,245 @@
+use crate::coding::{CODINGS, Coding, weight};
+use crate::conditional::{Outcome, Part, Validators, evaluate, part};
+use crate::files::{Content, File, Files};
+use crate::handler::Handler;
+use crate::mime::media_type;
+use crate::syntax::percent_decode;
+use crate::{Error, Method, Request, Response, Status, router};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use embedded_io_async::Write;
+
+/// How much of a file that is not in the image is read at once.
+const STEP: usize = 4096;
+
+/// Serves a tree of [`Files`].
+///
+/// - `/about/` and `/about` both find `about/index.html`; `/about` finds `about.html`
+///   too. The answer to a path other than the file's own says `Content-Location`.
+/// - A path without a file is answered 404, with the page `404.html` if there is one.
+/// - A file's neighbours `.br`, `.zst` and `.gz` are sent in its place to clients that
+///   accept the coding.
+/// - Conditional requests (`If-None-Match`, `If-Match`, `If-Modified-Since`,
+///   `If-Unmodified-Since`, `If-Range`) and ranges of bytes are honoured. Several ranges
+///   at once are answered with the whole file, as RFC 9110, section 14.2, allows.
+/// - No path leads out of the tree: segments such as `..`, also percent-coded, coded
+///   slashes and backslashes find nothing.
+///
+/// Mounted in a [`Router`](crate::Router) at a pattern such as `/docs/*path` it serves
+/// what the last part stands for.
+pub struct FileServer<F> {
+    files: F,
+    cache_control: &'static str,
+}
+
+/// The file that a path leads to.
+struct Found<C> {
+    file: File<C>,
+    name: String,
+    /// What the path lacks to be the file's own.
+    missing: &'static str,
+}
+
+/// The file to send, and what to say about it.
+struct Selected<C> {
+    file: File<C>,
+    coding: Option<Coding>,
+    varies: bool,
+}
+
+impl<F: Files> FileServer<F> {
+    /// Serves `files`. Browsers and caches may keep them, but have to ask every time
+    /// whether they have changed (`Cache-Control: no-cache`).
+    pub const fn new(files: F) -> Self {
+        Self {
+            files,
+            cache_control: "no-cache",
+        }
+    }
+
+    /// Sets the value of `Cache-Control`, such as `public, max-age=3600`.
+    pub fn cache_control(mut self, value: &'static str) -> Self {
+        self.cache_control = value;
+        self
+    }
+
+    async fn resolve(&self, path: &str) -> Result<Option<Found<F::Content>>, Error> {
+        let is_folder = path.is_empty() || path.ends_with('/');
+        let endings: &[(&str, &str)] = if is_folder {
+            &[("index.html", "")]
+        } else {
+            &[("", ""), ("/index.html", "/"), (".html", ".html")]
+        };
+        for (ending, missing) in endings {
+            let name = format!("{path}{ending}");
+            if let Some(file) = self.files.find(&name).await? {
+                return Ok(Some(Found {
+                    file,
+                    name,
+                    missing,
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Chooses between a file and its compressed neighbours.
+    async fn select(
+        &self,
+        request: &Request<'_>,
+        file: File<F::Content>,
+        name: &str,
+    ) -> Result<Selected<F::Content>, Error> {
+        let mut best = weight(request, "identity").unwrap_or(0);
+        let mut selected = Selected {
+            file,
+            coding: None,
+            varies: false,
+        };
+        for coding in CODINGS {
+            let neighbour = format!("{name}{}", coding.suffix);
+            let Some(neighbour) = self.files.find(&neighbour).await? else {
+                continue;
+            };
+            selected.varies = true;
+            let weight = weight(request, coding.name).unwrap_or(0);
+            let is_better = weight > best || weight == best && selected.coding.is_none();
+            if weight > 0 && is_better {
+                best = weight;
+                selected.coding = Some(coding);
+                selected.file = neighbour;
+            }
+        }
+        Ok(selected)
+    }
+
+    async fn not_found(&self, request: &mut Request<'_>) -> Result<Response, Error> {
+        let Some(page) = self.files.find("404.html").await? else {
+            return Err(Error::Status(Status::NOT_FOUND));
+        };
+        let response = Response::new(Status::NOT_FOUND).content_type(media_type("404.html"));
+        send(request, response, &page, 0, page.size).await
+    }
+
+    async fn get(&self, request: &mut Request<'_>) -> Result<Response, Error> {
+        let Some(path) = safe_path(request) else {
+            return self.not_found(request).await;
+        };
+        let Some(found) = self.resolve(&path).await? else {
+            return self.not_found(request).await;
+        };
+        let selected = self.select(request, found.file, &found.name).await?;
+        let file = &selected.file;
+        let mut response = Response::new(Status::OK).header("cache-control", self.cache_control);
+        if !file.etag.is_empty() {
+            response = response.header("etag", &file.etag);
+        }
+        if selected.varies {
+            response = response.header("vary", "accept-encoding");
+        }
+        if !found.missing.is_empty() {
+            let location = format!("{}{}", request.path(), found.missing);
+            response = response.header("content-location", &location);
+        }
+        let validators = Validators {
+            etag: &file.etag,
+            modified: file.modified,
+        };
+        match evaluate(request, &validators) {
+            Outcome::Proceed => {}
+            Outcome::NotModified => return Ok(response.status_only(Status::NOT_MODIFIED)),
+            Outcome::Failed => return Err(Error::Status(Status::PRECONDITION_FAILED)),
+        }
+        if let Some(modified) = file.modified {
+            response = response.date("last-modified", modified);
+        }
+        if let Some(coding) = selected.coding {
+            response = response.header("content-encoding", coding.name);
+        }
+        let response = response
+            .content_type(media_type(&found.name))
+            .header("accept-ranges", "bytes");
+        let size = file.size;
+        match part(request, &validators, size) {
+            Part::Whole => send(request, response, file, 0, size).await,
+            Part::Range(start, end) => {
+                let last = end - 1;
+                let response = response
+                    .status_only(Status::PARTIAL_CONTENT)
+                    .header("content-range", &format!("bytes {start}-{last}/{size}"));
+                send(request, response, file, start, end).await
+            }
+            Part::Unsatisfiable => {
+                let response = Response::error(Status::RANGE_NOT_SATISFIABLE);
+                Ok(response.header("content-range", &format!("bytes */{size}")))
+            }
+        }
+    }
+}
+
+impl<F: Files> Handler for FileServer<F> {
+    async fn handle(&self, request: &mut Request<'_>) -> Result<Response, Error> {
+        let response = match request.method() {
+            Method::Get | Method::Head => return self.get(request).await,
+            Method::Options => Response::new(Status::NO_CONTENT),
+            _ => Response::error(Status::METHOD_NOT_ALLOWED),
+        };
+        Ok(response.allow(|method| matches!(method, Method::Get | Method::Head | Method::Options)))
+    }
+}
+
+/// The path inside the tree that the request asks for, decoded. `None` if it cannot be
+/// one.
+fn safe_path(request: &Request<'_>) -> Option<String> {
+    let path = router::tail(request.pattern, request.path());
+    let mut decoded = String::with_capacity(path.len() + "/index.html".len());
+    let mut segments = path.split('/').peekable();
+    while let Some(segment) = segments.next() {
+        let is_last = segments.peek().is_none();
+        let segment = percent_decode(segment)?;
+        let is_bad = segment == "."
+            || segment == ".."
+            || segment.is_empty() && !is_last
+            || segment.contains(['/', '\\', '\0']);
+        if is_bad {
+            return None;
+        }
+        decoded.push_str(&segment);
+        if !is_last {
+            decoded.push('/');
+        }
+    }
+    Some(decoded)
+}
+
+/// Answers with the bytes from `start` up to `end` of a file.
+async fn send<C: Content>(
+    request: &mut Request<'_>,
+    response: Response,
+    file: &File<C>,
+    start: u64,
+    end: u64,
+) -> Result<Response, Error> {
+    if let Some(bytes) = file.content.in_image() {
+        let part = bytes.get(start as usize..end as usize).unwrap_or_default();
+        return Ok(response.content(part));
+    }
+    let mut writer = request.start(response, Some(end - start))?;
+    if request.method() == Method::Head {
+        return Ok(writer.finish());
+    }
+    let mut buffer = vec![0; STEP];
+    let mut at = start;
+    while at < end {
+        let room = (end - at).min(STEP as u64) as usize;
+        let length = file.content.read_at(at, &mut buffer[..room]).await?;
+        if length == 0 {
+            // The file is shorter than it said, so that the answer cannot be completed.
+            break;
+        }
+        writer.write_all(&buffer[..length]).await?;
+        at += length as u64;
+    }
+    Ok(writer.finish())
+}

@@ -1,0 +1,126 @@
+#![allow(
+    async_fn_in_trait,
+    reason = "one core, one executor: no future has to be Send"
+)]
+
+use crate::Error;
+use alloc::borrow::Cow;
+
+/// A read-only tree of files that a [`FileServer`](crate::FileServer) serves.
+pub trait Files {
+    /// What gives a file's bytes.
+    type Content: Content;
+
+    /// Finds a file by its path: segments joined by `/`, none at the start, none that is
+    /// empty, `.` or `..`. Folders are not files.
+    ///
+    /// # Errors
+    /// Those of the store; the server answers with the error's status.
+    async fn find(&self, path: &str) -> Result<Option<File<Self::Content>>, Error>;
+}
+
+/// A file that was found.
+#[derive(Clone, Debug)]
+pub struct File<C> {
+    /// Gives the bytes.
+    pub content: C,
+    /// The length in bytes.
+    pub size: u64,
+    /// The strong entity tag with its quotes, such as `"5d41402a"`: another one whenever
+    /// a byte changes (RFC 9110, section 8.8.3). Empty if there is none.
+    pub etag: Cow<'static, str>,
+    /// When the file was changed last, in seconds since the Unix epoch.
+    pub modified: Option<u64>,
+}
+
+/// The bytes of a file.
+pub trait Content {
+    /// All of them, if they lie in the image: they are sent from there without copies.
+    fn in_image(&self) -> Option<&'static [u8]> {
+        None
+    }
+
+    /// Reads bytes from `offset` on. Zero only at the end.
+    ///
+    /// # Errors
+    /// Those of the store; the connection is then closed, as the answer has begun.
+    async fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, Error>;
+}
+
+impl Content for &'static [u8] {
+    fn in_image(&self) -> Option<&'static [u8]> {
+        Some(self)
+    }
+
+    async fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, Error> {
+        let rest = usize::try_from(offset)
+            .ok()
+            .and_then(|offset| self.get(offset..))
+            .unwrap_or_default();
+        let length = rest.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&rest[..length]);
+        Ok(length)
+    }
+}
+
+/// A file of a [`FileTable`].
+#[derive(Clone, Copy, Debug)]
+pub struct FileEntry {
+    /// The path, without a `/` at its start.
+    pub path: &'static str,
+    /// The bytes.
+    pub content: &'static [u8],
+    /// The strong entity tag, with its quotes.
+    pub etag: &'static str,
+    /// When the file was changed last, in seconds since the Unix epoch; 0 if unknown.
+    pub modified: u64,
+}
+
+/// Files that are compiled into the program, sorted by path. The crate `fata-http-build`
+/// makes the table of a folder.
+///
+/// ```
+/// use fata_http::{FileEntry, FileServer, FileTable};
+///
+/// static FILES: &[FileEntry] = &[
+///     FileEntry { path: "about/index.html", content: b"<p>us", etag: "\"1\"", modified: 0 },
+///     FileEntry { path: "index.html", content: b"<p>hello", etag: "\"2\"", modified: 0 },
+/// ];
+/// let site = FileServer::new(FileTable::new(FILES));
+/// # fn check(_: impl fata_http::Handler) {}
+/// # check(site);
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct FileTable {
+    entries: &'static [FileEntry],
+}
+
+impl FileTable {
+    /// The files of a table that is sorted by path, bytewise. Files of a table that is
+    /// not sorted may not be found.
+    pub const fn new(entries: &'static [FileEntry]) -> Self {
+        Self { entries }
+    }
+
+    /// The files, sorted by path.
+    pub const fn entries(&self) -> &'static [FileEntry] {
+        self.entries
+    }
+}
+
+impl Files for FileTable {
+    type Content = &'static [u8];
+
+    async fn find(&self, path: &str) -> Result<Option<File<Self::Content>>, Error> {
+        let found = self.entries.binary_search_by(|entry| entry.path.cmp(path));
+        Ok(found.ok().map(|index| {
+            let entry = &self.entries[index];
+            File {
+                content: entry.content,
+                size: entry.content.len() as u64,
+                etag: Cow::Borrowed(entry.etag),
+                modified: (entry.modified > 0).then_some(entry.modified),
+            }
+        }))
+    }
+}

@@ -1,0 +1,326 @@
+//! The head of a message: the start line and the header fields (RFC 9112, sections 2-5).
+//!
+//! Parsed here rather than by a crate, because the usual ones accept what a server behind
+//! a proxy must not: bare line feeds, several blank lines, spaces around names.
+
+use crate::syntax::{self, is_token, is_value, list, parse_decimal, trim};
+use crate::target::{self, Target};
+use crate::{Limits, Method, Status};
+use alloc::vec::Vec;
+
+/// A part of a head, as offsets from its first byte.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Span {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+}
+
+impl Span {
+    pub(crate) fn of(self, head: &[u8]) -> &[u8] {
+        head.get(self.start..self.end).unwrap_or_default()
+    }
+}
+
+/// A header field.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Field {
+    pub(crate) name: Span,
+    pub(crate) value: Span,
+}
+
+/// Where a complete head lies in the input.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Extent {
+    /// Where the start line begins: 2 if an empty line precedes it.
+    pub(crate) start: usize,
+    /// Where the header fields begin.
+    pub(crate) fields: usize,
+    /// Behind the empty line.
+    pub(crate) end: usize,
+}
+
+/// Looks for the end of a head in input that grows, without looking twice at any byte.
+#[derive(Debug, Default)]
+pub(crate) struct Scanner {
+    start: usize,
+    fields: usize,
+    /// Start of the line that is scanned.
+    line: usize,
+    /// The first byte not looked at yet.
+    next: usize,
+    /// Complete lines, the start line among them.
+    lines: usize,
+}
+
+impl Scanner {
+    /// Looks at the input's new part.
+    ///
+    /// # Errors
+    /// The status of the refusal, if a line does not end in CR LF or a limit is exceeded.
+    pub(crate) fn advance(
+        &mut self,
+        input: &[u8],
+        limits: &Limits,
+    ) -> Result<Option<Extent>, Status> {
+        while let Some(length) = input[self.next..].iter().position(|&byte| byte == b'\n') {
+            let end = self.next + length;
+            if end == self.line || input[end - 1] != b'\r' {
+                return Err(Status::BAD_REQUEST);
+            }
+            let is_empty = end - 1 == self.line;
+            self.next = end + 1;
+            self.check_limits(end - 1, limits)?;
+            if self.lines > 0 && is_empty {
+                return Ok(Some(Extent {
+                    start: self.start,
+                    fields: self.fields,
+                    end: self.next,
+                }));
+            }
+            self.line = self.next;
+            if is_empty {
+                // One empty line before the start line is passed over (RFC 9112, 2.2).
+                if self.start > 0 {
+                    return Err(Status::BAD_REQUEST);
+                }
+                self.start = self.next;
+                continue;
+            }
+            if self.lines == 0 {
+                self.fields = self.next;
+            }
+            self.lines += 1;
+        }
+        self.next = input.len();
+        self.check_limits(input.len(), limits)?;
+        let first = input.get(self.start);
+        if self.lines == 0
+            && first.is_some_and(|&byte| !syntax::is_token_byte(byte) && byte != b'\r')
+        {
+            // Not HTTP, perhaps TLS: no need to wait for more of it.
+            return Err(Status::BAD_REQUEST);
+        }
+        Ok(None)
+    }
+
+    /// Checks the limits for a line that reaches to `end` at least.
+    fn check_limits(&self, end: usize, limits: &Limits) -> Result<(), Status> {
+        if self.lines == 0 {
+            return if end - self.line > limits.request_line {
+                Err(Status::URI_TOO_LONG)
+            } else {
+                Ok(())
+            };
+        }
+        let is_field = end > self.line;
+        if end - self.fields > limits.headers
+            || self.lines - 1 + usize::from(is_field) > limits.header_count
+        {
+            return Err(Status::HEADER_FIELDS_TOO_LARGE);
+        }
+        Ok(())
+    }
+}
+
+/// How a message's body is delimited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// That many bytes.
+    Length(u64),
+    /// The chunked coding.
+    Chunked,
+}
+
+/// A request's head, understood.
+#[derive(Debug)]
+pub(crate) struct RequestHead {
+    pub(crate) method: Method,
+    pub(crate) target: Target,
+    /// The minor version: 0, or 1 for all later ones.
+    pub(crate) minor: u8,
+    pub(crate) keep_alive: bool,
+    pub(crate) framing: Framing,
+    pub(crate) expects_continue: bool,
+}
+
+/// What the header fields say about the message itself.
+#[derive(Default)]
+pub(crate) struct Facts {
+    hosts: usize,
+    pub(crate) length: Option<u64>,
+    codings: usize,
+    chunked: bool,
+    pub(crate) close: bool,
+    pub(crate) keep_alive: bool,
+    expects_continue: bool,
+    expects_other: bool,
+}
+
+impl Facts {
+    /// How the fields delimit a body, if they do.
+    ///
+    /// # Errors
+    /// 400 if the length is ambiguous, 501 if the coding is not exactly `chunked`.
+    pub(crate) fn framing(&self) -> Result<Option<Framing>, Status> {
+        match (self.codings, self.length) {
+            (0, None) => Ok(None),
+            (0, Some(length)) => Ok(Some(Framing::Length(length))),
+            (1, None) if self.chunked => Ok(Some(Framing::Chunked)),
+            (1, None) => Err(Status::NOT_IMPLEMENTED),
+            _ => Err(Status::BAD_REQUEST),
+        }
+    }
+
+    fn note(&mut self, name: &[u8], value: &[u8]) -> Result<(), Status> {
+        if name.eq_ignore_ascii_case(b"host") {
+            self.hosts += 1;
+            if self.hosts > 1 || !syntax::is_authority(value) {
+                return Err(Status::BAD_REQUEST);
+            }
+        } else if name.eq_ignore_ascii_case(b"content-length") {
+            if self.length.is_some() {
+                return Err(Status::BAD_REQUEST);
+            }
+            self.length = Some(parse_decimal(value).ok_or(Status::BAD_REQUEST)?);
+        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            self.codings += 1;
+            self.chunked = value.eq_ignore_ascii_case(b"chunked");
+        } else if name.eq_ignore_ascii_case(b"connection") {
+            for option in list(value) {
+                self.close |= option.eq_ignore_ascii_case(b"close");
+                self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+            }
+        } else if name.eq_ignore_ascii_case(b"expect") {
+            let known = value.eq_ignore_ascii_case(b"100-continue");
+            self.expects_continue |= known;
+            self.expects_other |= !known;
+        }
+        Ok(())
+    }
+}
+
+/// Parses a complete request head. `head` ends with the empty line, and offsets count
+/// from its first byte; `fields_start` is where the header fields begin.
+///
+/// # Errors
+/// The status of the refusal.
+pub(crate) fn parse_request(
+    head: &[u8],
+    fields_start: usize,
+    fields: &mut Vec<Field>,
+    limits: &Limits,
+) -> Result<RequestHead, Status> {
+    let line = head
+        .get(..fields_start.wrapping_sub(2))
+        .ok_or(Status::BAD_REQUEST)?;
+    let mut words = line.split(|&byte| byte == b' ');
+    let (Some(method), Some(target), Some(version), None) =
+        (words.next(), words.next(), words.next(), words.next())
+    else {
+        return Err(Status::BAD_REQUEST);
+    };
+    if !is_token(method) {
+        return Err(Status::BAD_REQUEST);
+    }
+    let (major, minor) = parse_version(version).ok_or(Status::BAD_REQUEST)?;
+    if major != 1 {
+        return Err(Status::VERSION_NOT_SUPPORTED);
+    }
+    let facts = parse_fields(head, fields_start, fields)?;
+    if facts.hosts == 0 && minor > 0 {
+        return Err(Status::BAD_REQUEST);
+    }
+    if facts.codings > 0 && minor == 0 {
+        // Faulty framing, perhaps by an old proxy (RFC 9112, section 6.1).
+        return Err(Status::BAD_REQUEST);
+    }
+    let framing = facts.framing()?;
+    let offset = method.len() + 1;
+    let method = Method::from_bytes(method).ok_or(Status::NOT_IMPLEMENTED)?;
+    let target = target::parse(method, target, offset).ok_or(Status::BAD_REQUEST)?;
+    if facts.expects_other {
+        return Err(Status::EXPECTATION_FAILED);
+    }
+    if framing.is_none() && method.needs_length() {
+        return Err(Status::LENGTH_REQUIRED);
+    }
+    let framing = framing.unwrap_or(Framing::Length(0));
+    if matches!(framing, Framing::Length(length) if length > limits.body || length == u64::MAX) {
+        return Err(Status::CONTENT_TOO_LARGE);
+    }
+    Ok(RequestHead {
+        method,
+        target,
+        minor,
+        keep_alive: !facts.close && (minor > 0 || facts.keep_alive),
+        framing,
+        expects_continue: facts.expects_continue && minor > 0,
+    })
+}
+
+/// Parses `HTTP/1.1`. A later minor version counts as 1 (RFC 9110, section 2.5).
+pub(crate) fn parse_version(version: &[u8]) -> Option<(u8, u8)> {
+    match version {
+        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+            if major.is_ascii_digit() && minor.is_ascii_digit() =>
+        {
+            Some((major - b'0', (minor - b'0').min(1)))
+        }
+        _ => None,
+    }
+}
+
+/// Parses the header fields, from `start` to the empty line at the head's end.
+///
+/// # Errors
+/// The status of the refusal.
+pub(crate) fn parse_fields(
+    head: &[u8],
+    start: usize,
+    fields: &mut Vec<Field>,
+) -> Result<Facts, Status> {
+    fields.clear();
+    let mut facts = Facts::default();
+    let mut start = start;
+    while let Some(length) = head[start..].iter().position(|&byte| byte == b'\n') {
+        let line = head
+            .get(start..(start + length).wrapping_sub(1))
+            .ok_or(Status::BAD_REQUEST)?;
+        if line.is_empty() {
+            return Ok(facts);
+        }
+        let (name, value) = split_field(line).ok_or(Status::BAD_REQUEST)?;
+        facts.note(name, value)?;
+        // The value is a part of the line, so its offset is what the line has left of it.
+        let untrimmed = line.len() - name.len() - 1;
+        let leading = untrimmed - trim_start(&line[name.len() + 1..]).len();
+        let value_start = start + name.len() + 1 + leading;
+        fields.push(Field {
+            name: Span {
+                start,
+                end: start + name.len(),
+            },
+            value: Span {
+                start: value_start,
+                end: value_start + value.len(),
+            },
+        });
+        start += length + 1;
+    }
+    Err(Status::BAD_REQUEST)
+}
+
+fn trim_start(mut bytes: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = bytes {
+        bytes = rest;
+    }
+    bytes
+}
+
+/// Splits a field line into its name and its value (RFC 9112, section 5).
+fn split_field(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let colon = line.iter().position(|&byte| byte == b':')?;
+    let name = &line[..colon];
+    let value = trim(&line[colon + 1..]);
+    (is_token(name) && is_value(value)).then_some((name, value))
+}

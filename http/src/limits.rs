@@ -1,0 +1,71 @@
+use core::time::Duration;
+
+/// The bounds of a server: what it accepts from a client, and for how long it waits.
+///
+/// A connection holds at most `request_line + headers + body_buffer + write_buffer`
+/// bytes of buffers, and far less while it is idle.
+///
+/// ```
+/// use fata_http::Limits;
+///
+/// let limits = Limits { body: 1 << 30, ..Limits::default() };
+/// assert_eq!(limits.header_count, 100);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Longest request line in bytes; a longer one is answered 414. Default: 8 KiB.
+    pub request_line: usize,
+    /// Most bytes of all header fields together; more are answered 431. Default: 16 KiB.
+    pub headers: usize,
+    /// Most header fields; more are answered 431. Default: 100.
+    pub header_count: usize,
+    /// Longest request body in bytes; a longer one is answered 413. Default: 16 MiB.
+    pub body: u64,
+    /// Buffer for a request body, in bytes, allocated while a body is expected.
+    /// Default: 8 KiB.
+    pub body_buffer: usize,
+    /// Buffer for answers, in bytes. An answer that fits leaves in one write.
+    /// Default: 8 KiB.
+    pub write_buffer: usize,
+    /// How long a request's head may take from its first byte on; then the answer is 408.
+    /// Default: 10 s.
+    pub head_timeout: Duration,
+    /// How long a connection may be idle before a request; then it is closed.
+    /// Default: 60 s.
+    pub idle_timeout: Duration,
+    /// How long the client may send nothing of a body that is waited for; then the
+    /// answer is 408. Default: 20 s.
+    pub body_timeout: Duration,
+    /// How long the client may take nothing of an answer; then the connection is closed.
+    /// Default: 20 s.
+    pub write_timeout: Duration,
+    /// Most simultaneous connections. At the limit the server stops accepting, so that
+    /// further ones wait in the stack's backlog, and ends connections after their next
+    /// answer to make room. Default: 2,000.
+    pub connections: usize,
+    /// Most bytes that are read and dropped when a request is refused or its body is
+    /// not wanted, so that the client gets to read the answer. Default: 64 KiB.
+    pub linger: usize,
+    /// How long that may take. Default: 2 s.
+    pub linger_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            request_line: 8 << 10,
+            headers: 16 << 10,
+            header_count: 100,
+            body: 16 << 20,
+            body_buffer: 8 << 10,
+            write_buffer: 8 << 10,
+            head_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(60),
+            body_timeout: Duration::from_secs(20),
+            write_timeout: Duration::from_secs(20),
+            connections: 2_000,
+            linger: 64 << 10,
+            linger_timeout: Duration::from_secs(2),
+        }
+    }
+}

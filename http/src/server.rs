@@ -1,0 +1,189 @@
+use crate::access::Access;
+use crate::connection::{Connection, End};
+use crate::handler::Handler;
+use crate::service::{Service, StopSignal};
+use crate::{Limits, wire::Wire};
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use core::future::{Future, poll_fn};
+use core::net::SocketAddr;
+use core::pin::pin;
+use core::task::Poll;
+use core::time::Duration;
+use embedded_io_async::{Read, Write};
+use fata_net::{TcpListener, TcpStream};
+use fata_task::Handle;
+
+/// How long to wait after a failure to accept that may pass.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// An HTTP/1.1 server (RFC 9110 and RFC 9112), which serves HTTP/1.0 clients too.
+///
+/// ```no_run
+/// use fata_http::{Response, Server, handler};
+/// # async fn example<S: fata_net::Stack>(stack: S, tasks: fata_task::Handle) -> Result<(), fata_net::Error> {
+/// let listener = stack.listen(([0, 0, 0, 0], 80).into()).await?;
+/// let hello = handler(async |_| Ok(Response::text("Hello, World!")));
+/// Server::new(tasks).serve(listener, hello).await
+/// # }
+/// ```
+pub struct Server {
+    service: Service,
+}
+
+impl Server {
+    /// A server with the default limits and no log, whose connections are tasks of
+    /// `tasks`.
+    pub fn new(tasks: Handle) -> Self {
+        Self {
+            service: Service::new(tasks),
+        }
+    }
+
+    /// Sets the limits.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        /// Room for the head of a usual answer, and for a chunk.
+        const LEAST_BUFFER: usize = 512;
+        self.service.limits = Limits {
+            body_buffer: limits.body_buffer.max(LEAST_BUFFER),
+            write_buffer: limits.write_buffer.max(LEAST_BUFFER),
+            ..limits
+        };
+        self
+    }
+
+    /// Calls `log` after each answer.
+    ///
+    /// ```
+    /// # fn example(server: fata_http::Server) -> fata_http::Server {
+    /// server.access_log(|access| log::info!(target: "access", "{access}"))
+    /// # }
+    /// ```
+    pub fn access_log(mut self, log: impl Fn(&Access<'_>) + 'static) -> Self {
+        self.service.log = Some(Box::new(log));
+        self
+    }
+
+    /// What stops this server.
+    pub fn stopper(&self) -> Stopper {
+        Stopper {
+            signal: Rc::clone(&self.service.stop),
+        }
+    }
+
+    /// Accepts connections and serves each in a task of its own, until the server is
+    /// [stopped](Stopper::stop) and its last connection has ended.
+    ///
+    /// If the future is dropped, connections that are open go on.
+    ///
+    /// # Errors
+    /// Those of the listener that do not pass; connections that are open go on.
+    pub async fn serve<L, H>(self, listener: L, handler: H) -> Result<(), fata_net::Error>
+    where
+        L: TcpListener,
+        H: Handler + 'static,
+    {
+        let service = Rc::new(self.service);
+        let handler = Rc::new(handler);
+        while let Some(accepted) = accept(&service, &listener).await {
+            match accepted {
+                Ok(stream) => {
+                    let slot = Slot::occupy(&service);
+                    let handler = Rc::clone(&handler);
+                    service.tasks.spawn(serve_stream(slot, stream, handler));
+                }
+                Err(error @ (fata_net::Error::LimitReached | fata_net::Error::Other)) => {
+                    log::warn!(target: "http", "cannot accept a connection: {error}");
+                    service.tasks.sleep(ACCEPT_PAUSE).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        drop(listener);
+        poll_fn(|context| service.slots.poll_below(context, 1)).await;
+        Ok(())
+    }
+
+    /// Serves one connection, over any stream, until it ends. The caller then closes the
+    /// stream. For streams that `serve` cannot accept, such as a tunnel or a test.
+    pub async fn serve_connection<S, H>(
+        &self,
+        stream: &mut S,
+        peer: Option<SocketAddr>,
+        handler: &H,
+    ) where
+        S: Read + Write,
+        H: Handler,
+    {
+        let mut connection = Connection::new(stream, &self.service, peer);
+        if connection.run(handler).await == End::Linger {
+            connection.into_wire().linger(&self.service).await;
+        }
+    }
+}
+
+/// Waits for a free place and for a connection. `None` if the server stops.
+async fn accept<L: TcpListener>(
+    service: &Service,
+    listener: &L,
+) -> Option<Result<L::Stream, fata_net::Error>> {
+    let stop = service.stop.listen();
+    let mut accepted = pin!(async {
+        let limit = service.limits.connections.max(1);
+        poll_fn(|context| service.slots.poll_below(context, limit)).await;
+        listener.accept().await
+    });
+    poll_fn(|context| {
+        if stop.poll(context).is_ready() {
+            return Poll::Ready(None);
+        }
+        accepted.as_mut().poll(context).map(Some)
+    })
+    .await
+}
+
+async fn serve_stream<S: TcpStream, H: Handler>(slot: Slot, mut stream: S, handler: Rc<H>) {
+    let service = &*slot.service;
+    let peer = stream.peer_addr();
+    let end = Connection::new(&mut stream, service, Some(peer))
+        .run(&*handler)
+        .await;
+    if end == End::Linger && stream.shutdown().await.is_ok() {
+        Wire::new(&mut stream, service).linger(service).await;
+    }
+}
+
+/// A connection's place among those that the server allows.
+struct Slot {
+    service: Rc<Service>,
+}
+
+impl Slot {
+    fn occupy(service: &Rc<Service>) -> Self {
+        service.slots.occupy();
+        Self {
+            service: Rc::clone(service),
+        }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.service.slots.release();
+    }
+}
+
+/// Stops a server gracefully.
+#[derive(Clone)]
+pub struct Stopper {
+    signal: Rc<StopSignal>,
+}
+
+impl Stopper {
+    /// The server accepts no more connections and closes idle ones. Requests that are
+    /// being handled, or whose head is arriving, get their answers, and their connections
+    /// are closed then. [`Server::serve`] returns when the last one has ended.
+    pub fn stop(&self) {
+        self.signal.set();
+    }
+}

@@ -1,0 +1,110 @@
+use super::Limits;
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
+use core::future::poll_fn;
+use core::task::{Context, Poll, Waker};
+use fata_task::{Handle, Reactor};
+
+/// How many operations in a row succeed at once before the task lets others run.
+const BURST: u8 = 32;
+
+/// What the sockets of a stack share.
+pub(super) struct Shared {
+    pub(super) tasks: Handle,
+    pub(super) reactor: Rc<dyn Reactor>,
+    pub(super) limits: Limits,
+    connections: Cell<usize>,
+    /// How many connections were closed so far, modulo 2^64.
+    closed: Cell<u64>,
+    /// Tasks that wait for a connection to be closed.
+    waiting: RefCell<Vec<Waker>>,
+    burst: Cell<u8>,
+}
+
+impl Shared {
+    pub(super) fn new(tasks: Handle, reactor: Rc<dyn Reactor>, limits: Limits) -> Self {
+        Self {
+            tasks,
+            reactor,
+            limits,
+            connections: Cell::new(0),
+            closed: Cell::new(0),
+            waiting: RefCell::default(),
+            burst: Cell::new(0),
+        }
+    }
+
+    pub(super) fn connections(&self) -> usize {
+        self.connections.get()
+    }
+
+    /// Whether one more connection may exist.
+    pub(super) fn has_room(&self) -> bool {
+        self.connections.get() < self.limits.connections
+    }
+
+    /// Counts one more connection.
+    pub(super) fn slot(self: &Rc<Self>) -> Slot {
+        self.connections.set(self.connections.get() + 1);
+        Slot(Rc::clone(self))
+    }
+
+    /// Waits until one more connection may exist.
+    pub(super) async fn room(&self) {
+        self.until_closed(|| self.has_room()).await;
+    }
+
+    /// Waits until a connection is closed.
+    pub(super) async fn closed(&self) {
+        let before = self.closed.get();
+        self.until_closed(|| self.closed.get() != before).await;
+    }
+
+    /// Waits until `condition` holds, which it may after a connection was closed.
+    async fn until_closed(&self, condition: impl Fn() -> bool) {
+        poll_fn(|context| {
+            if condition() {
+                return Poll::Ready(());
+            }
+            self.wake_on_close(context);
+            Poll::Pending
+        })
+        .await;
+    }
+
+    fn wake_on_close(&self, context: &Context<'_>) {
+        let mut waiting = self.waiting.borrow_mut();
+        if !waiting.iter().any(|waker| waker.will_wake(context.waker())) {
+            waiting.push(context.waker().clone());
+        }
+    }
+
+    /// Lets other tasks run once in a while. A task whose sockets are always ready would
+    /// never do so by itself.
+    pub(super) async fn pace(&self) {
+        let burst = self.burst.get() + 1;
+        self.burst.set(burst % BURST);
+        if burst == BURST {
+            fata_task::yield_now().await;
+        }
+    }
+}
+
+/// A connection's place among those that may exist.
+pub(super) struct Slot(Rc<Shared>);
+
+impl Slot {
+    pub(super) fn shared(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let shared = &self.0;
+        shared.connections.set(shared.connections.get() - 1);
+        shared.closed.set(shared.closed.get().wrapping_add(1));
+        shared.waiting.take().into_iter().for_each(Waker::wake);
+    }
+}

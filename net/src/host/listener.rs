@@ -1,0 +1,103 @@
+//! TCP listeners of the host.
+
+use super::limit::Shared;
+use super::socket::{UNKNOWN, bound};
+use super::stream::HostStream;
+use crate::{Error, TcpListener};
+use alloc::rc::Rc;
+use core::cell::Cell;
+use core::net::SocketAddr;
+use core::time::Duration;
+use fata_task::{Registration, select};
+use rustix::io::Errno;
+use rustix::net::{SocketFlags, SocketType, acceptfrom_with, sockopt};
+use std::io;
+use std::os::fd::OwnedFd;
+
+/// How long accepting pauses when the host has no descriptor or memory left.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A socket of the host that accepts TCP connections.
+pub struct HostListener {
+    registration: Registration,
+    socket: OwnedFd,
+    shared: Rc<Shared>,
+    local: SocketAddr,
+    /// Whether the host had no descriptor or memory left the last time. Logged once.
+    starved: Cell<bool>,
+}
+
+impl HostListener {
+    pub(super) fn open(shared: &Rc<Shared>, local: SocketAddr) -> Result<Self, Error> {
+        let socket = bound(local, SocketType::STREAM)?;
+        // Accepted sockets inherit this.
+        sockopt::set_tcp_nodelay(&socket, true)?;
+        rustix::net::listen(&socket, shared.limits.backlog.into())?;
+        Ok(Self {
+            local: rustix::net::getsockname(&socket)?.try_into()?,
+            registration: Registration::new(&shared.reactor, &socket)?,
+            socket,
+            shared: Rc::clone(shared),
+            starved: Cell::new(false),
+        })
+    }
+
+    /// Accepts a connection that waits. There must be room for it.
+    fn try_accept(&self) -> Result<HostStream, Errno> {
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let (socket, peer) = acceptfrom_with(&self.socket, flags)?;
+        let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
+        HostStream::new(self.shared.slot(), socket, peer.unwrap_or(UNKNOWN)).map_err(errno)
+    }
+
+    /// Lets some time pass, as the host has no descriptor or memory left.
+    async fn pause(&self, reason: Errno) {
+        if !self.starved.replace(true) {
+            log::warn!(
+                "{} accepts no connections for now: {reason}; raise the limit of open files",
+                self.local
+            );
+        }
+        select(self.shared.tasks.sleep(PAUSE), self.shared.closed()).await;
+    }
+}
+
+impl TcpListener for HostListener {
+    type Stream = HostStream;
+
+    async fn accept(&self) -> Result<HostStream, Error> {
+        loop {
+            self.shared.pace().await;
+            self.shared.room().await;
+            self.registration.readable.clear();
+            match self.try_accept() {
+                Ok(stream) => {
+                    self.starved.set(false);
+                    return Ok(stream);
+                }
+                Err(Errno::AGAIN) => self.registration.readable.wait().await,
+                Err(
+                    reason @ (Errno::MFILE
+                    | Errno::NFILE
+                    | Errno::NOBUFS
+                    | Errno::NOMEM
+                    | Errno::NOSPC),
+                ) => self.pause(reason).await,
+                // The listener itself is broken.
+                Err(reason @ (Errno::BADF | Errno::INVAL | Errno::NOTSOCK)) => {
+                    return Err(reason.into());
+                }
+                // That connection failed before it was accepted, says accept(2).
+                Err(reason) => log::debug!("{}: a connection failed: {reason}", self.local),
+            }
+        }
+    }
+
+    fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+}
+
+fn errno(error: io::Error) -> Errno {
+    Errno::from_io_error(&error).unwrap_or(Errno::IO)
+}

@@ -1,0 +1,91 @@
+//! The network stack of the process's host: its own sockets, without any privileges.
+
+mod error;
+mod limit;
+mod listener;
+mod socket;
+mod stream;
+mod udp;
+
+pub use listener::HostListener;
+pub use stream::{HostReadHalf, HostStream, HostWriteHalf};
+pub use udp::HostSocket;
+
+use crate::{Error, Stack};
+use alloc::rc::Rc;
+use core::net::SocketAddr;
+use embedded_nal_async::TcpConnect;
+use fata_task::{Handle, Reactor};
+use limit::Shared;
+
+/// The bounds of a [`HostStack`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// TCP connections at a time, 4,096 by default. At the bound [`Stack::connect`] fails
+    /// and [`TcpListener::accept`](crate::TcpListener::accept) waits until one is closed.
+    /// The host's limit of open files is a bound as well, with the same effects.
+    pub connections: usize,
+    /// Connections that a listener's host keeps before they are accepted, 1,024 by
+    /// default. At the bound it lets clients wait, and try again.
+    pub backlog: u16,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 4_096,
+            backlog: 1_024,
+        }
+    }
+}
+
+/// The host's network stack, over its non-blocking sockets. Clones are handles to it.
+///
+/// The host configures addresses and routes. Nagle's algorithm is off. Of a stream, one
+/// task at a time can wait to read and one to write; of a listener or a UDP socket, one
+/// task at a time can wait for each of its methods.
+#[derive(Clone)]
+pub struct HostStack {
+    shared: Rc<Shared>,
+}
+
+impl HostStack {
+    /// A stack whose sockets `reactor` watches, and whose background work are `tasks`.
+    pub fn new(tasks: &Handle, reactor: Rc<dyn Reactor>, limits: Limits) -> Self {
+        Self {
+            shared: Rc::new(Shared::new(tasks.clone(), reactor, limits)),
+        }
+    }
+
+    /// How many TCP connections there are.
+    pub fn connections(&self) -> usize {
+        self.shared.connections()
+    }
+}
+
+impl Stack for HostStack {
+    type Listener = HostListener;
+    type Stream = HostStream;
+    type Socket = HostSocket;
+
+    async fn listen(&self, local: SocketAddr) -> Result<HostListener, Error> {
+        HostListener::open(&self.shared, local)
+    }
+
+    async fn connect(&self, remote: SocketAddr) -> Result<HostStream, Error> {
+        HostStream::connect(&self.shared, remote).await
+    }
+
+    async fn bind(&self, local: SocketAddr) -> Result<HostSocket, Error> {
+        HostSocket::open(&self.shared, local)
+    }
+}
+
+impl TcpConnect for HostStack {
+    type Error = Error;
+    type Connection<'a> = HostStream;
+
+    async fn connect(&self, remote: SocketAddr) -> Result<HostStream, Error> {
+        Stack::connect(self, remote).await
+    }
+}

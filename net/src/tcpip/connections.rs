@@ -1,0 +1,279 @@
+//! The life of TCP connections: who may come in, who owns them, when they are gone.
+
+use super::engine::{Cause, Engine};
+use super::flow::{Connection, Flow, Owner};
+use super::frame::Tuple;
+use super::{Error, flow};
+use core::net::SocketAddr;
+use smoltcp::socket::tcp::{self, State};
+use smoltcp::time::{Duration, Instant};
+
+/// How long a connection that the application is done with may take to close.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
+/// smoltcp holds a connection in TIME-WAIT for ten seconds. One that the application
+/// still holds is left alone a little earlier.
+const TIME_WAIT: Duration = Duration::from_secs(9);
+
+impl Connection {
+    pub(super) fn time_wait_is_over(&self, now: Instant) -> bool {
+        self.time_wait_since
+            .is_some_and(|since| since + TIME_WAIT <= now)
+    }
+}
+
+impl Engine {
+    /// The flow that a segment is for. A SYN to a listener's port makes one. None if the
+    /// segment is to be dropped without an answer.
+    pub(super) fn connection_for(
+        &mut self,
+        tuple: Tuple,
+        opens: bool,
+        now: Instant,
+    ) -> Option<usize> {
+        if let Some(key) = self.table.find(&tuple) {
+            if !(opens && self.may_be_reopened(key)) {
+                return Some(key);
+            }
+            self.remove(key);
+        }
+        let listener = self.tcp_ports.lookup(tuple.local()).filter(|_| opens);
+        match listener {
+            Some(listener) => self.admit(tuple, listener, now),
+            // smoltcp answers with RST.
+            None => Some(self.interface_flow),
+        }
+    }
+
+    /// Whether a SYN may open a connection anew (RFC 9293, section 3.6.1).
+    fn may_be_reopened(&mut self, key: usize) -> bool {
+        let connection = self.table.get(key).and_then(Flow::tcp);
+        connection.is_some_and(|(_, connection)| {
+            connection.state == State::TimeWait && connection.owner == Owner::Nobody
+        })
+    }
+
+    /// Makes a half-open connection, within the bounds.
+    fn admit(&mut self, tuple: Tuple, listener: usize, _now: Instant) -> Option<usize> {
+        let backlog = self.listeners.get(listener)?;
+        let full = backlog.waiting.len() >= self.config.backlog;
+        if !full && backlog.half_open.len() >= self.config.backlog {
+            self.evict_half_open(listener);
+        }
+        if full || !(self.make_room() || self.evict_half_open(listener)) {
+            self.totals.dropped_syns += 1;
+            return None;
+        }
+        let flow = Flow::accepting(tuple, listener, &self.config)?;
+        let key = self.table.insert(flow);
+        self.listeners[listener].half_open.push_back(key);
+        Some(key)
+    }
+
+    /// Makes sure that there is room for one more connection. Returns whether there is.
+    fn make_room(&mut self) -> bool {
+        self.table.connections() < self.config.max_connections || self.evict_time_wait()
+    }
+
+    fn evict_time_wait(&mut self) -> bool {
+        let Some(key) = self.time_wait.front().copied() else {
+            return false;
+        };
+        self.remove(key);
+        self.totals.evicted_time_wait += 1;
+        true
+    }
+
+    fn evict_half_open(&mut self, listener: usize) -> bool {
+        let oldest = self.listeners[listener].half_open.front().copied();
+        let Some(key) = oldest else {
+            return false;
+        };
+        self.remove(key);
+        self.totals.evicted_half_open += 1;
+        true
+    }
+
+    /// Removes a connection without a word to the peer.
+    fn remove(&mut self, key: usize) {
+        match self.table.owner(key) {
+            Some(Owner::HalfOpen(listener)) => self.listeners[listener].forget(key),
+            Some(Owner::Waiting(listener)) => self.listeners[listener].forget(key),
+            Some(Owner::Nobody) => self.time_wait.retain(|other| *other != key),
+            Some(Owner::Stream) | None => {}
+        }
+        self.table.remove(key);
+    }
+
+    /// Takes note of a connection's new state.
+    pub(super) fn settle_connection(&mut self, key: usize, cause: Cause, now: Instant) {
+        let Some((socket, connection)) = self.table.get(key).and_then(Flow::tcp) else {
+            return;
+        };
+        if connection.owner == Owner::Nobody {
+            discard_received(socket);
+        }
+        let (old, new) = (connection.state, socket.state());
+        let gone = Self::is_gone(socket);
+        if old == new && !gone {
+            // A socket in LISTEN did not take the SYN: a wrong checksum, perhaps.
+            if new == State::Listen {
+                self.remove(key);
+            }
+            return;
+        }
+        connection.state = new;
+        connection.note(old, cause, now);
+        let (owner, tuple) = (connection.owner, connection.tuple);
+        if gone {
+            self.table.forget_tuple(tuple, key);
+        }
+        match owner {
+            Owner::HalfOpen(_) if matches!(new, State::Listen | State::Closed) => self.remove(key),
+            Owner::HalfOpen(_) if new == State::SynReceived => {}
+            Owner::HalfOpen(listener) => self.establish(key, listener),
+            Owner::Waiting(_) if new == State::Closed => self.remove(key),
+            Owner::Nobody if gone => self.remove(key),
+            Owner::Nobody if new == State::TimeWait => self.enter_time_wait(key),
+            Owner::Waiting(_) | Owner::Stream | Owner::Nobody => {}
+        }
+    }
+
+    /// Lets a connection wait to be accepted.
+    fn establish(&mut self, key: usize, listener: usize) {
+        let timeout = self.config.timeout;
+        if let Some((socket, connection)) = self.table.get(key).and_then(Flow::tcp) {
+            connection.owner = Owner::Waiting(listener);
+            socket.set_timeout(Some(timeout.into()));
+        }
+        self.totals.accepted += 1;
+        self.listeners[listener].establish(key);
+    }
+
+    /// Bounds the connections that do nothing but wait.
+    fn enter_time_wait(&mut self, key: usize) {
+        if let Some((_, connection)) = self.table.get(key).and_then(Flow::tcp) {
+            connection.abort_at = None;
+        }
+        self.time_wait.push_back(key);
+        if self.time_wait.len() > self.config.max_time_wait {
+            self.evict_time_wait();
+        }
+    }
+
+    /// Hands a connection that waits at a listener to a stream.
+    pub(super) fn take_waiting(&mut self, listener: usize) -> Option<(usize, Tuple)> {
+        let key = self.listeners.get_mut(listener)?.waiting.pop_front()?;
+        let (_, connection) = self.table.get(key)?.tcp()?;
+        connection.owner = Owner::Stream;
+        Some((key, connection.tuple))
+    }
+
+    /// Begins to open a connection. Returns its key and its ends.
+    pub(super) fn open(&mut self, remote: SocketAddr) -> Result<(usize, Tuple), Error> {
+        let remote = SocketAddr::new(remote.ip().to_canonical(), remote.port());
+        self.check_route(remote.ip())?;
+        if !self.make_room() {
+            return Err(Error::LimitReached);
+        }
+        let address = self
+            .interface
+            .get_source_address(&remote.ip().into())
+            .ok_or(Error::NotConfigured)?;
+        let (table, listeners) = (&self.table, &self.tcp_ports);
+        let port = self.random.port(|port| {
+            let local = (address, port).into();
+            let tuple = Tuple::new(local, remote.into());
+            listeners.lookup(local).is_none() && table.find(&tuple).is_none()
+        })?;
+        let mut socket = flow::connecting_socket(&self.config);
+        socket
+            .connect(self.interface.context(), remote, (address, port))
+            .map_err(|_| Error::Unreachable)?;
+        let tuple = Tuple::new((address, port).into(), remote.into());
+        let key = self.table.insert(Flow::connecting(tuple, socket));
+        Ok((key, tuple))
+    }
+
+    /// How far opening a connection has come: `None` while it goes on.
+    pub(super) fn opened(&mut self, key: usize) -> Option<Result<(), Error>> {
+        let timeout = self.config.timeout;
+        let Some((socket, connection)) = self.table.get(key).and_then(Flow::tcp) else {
+            return Some(Err(Error::ConnectionReset));
+        };
+        match socket.state() {
+            State::SynSent | State::SynReceived => None,
+            State::Closed => Some(Err(connection.error.unwrap_or(Error::ConnectionReset))),
+            _ => {
+                socket.set_timeout(Some(timeout.into()));
+                self.totals.connected += 1;
+                Some(Ok(()))
+            }
+        }
+    }
+
+    /// One stream less refers to a connection. When none is left, it is closed.
+    pub(super) fn release(&mut self, key: usize) {
+        let now = self.now();
+        let Some((socket, connection)) = self.table.get(key).and_then(Flow::tcp) else {
+            return;
+        };
+        connection.handles -= 1;
+        if connection.handles > 0 {
+            return;
+        }
+        let over = connection.time_wait_is_over(now)
+            || socket.state() == State::SynSent
+            || Self::is_gone(socket);
+        connection.owner = Owner::Nobody;
+        connection.abort_at = Some(now + CLOSE_TIMEOUT);
+        socket.close();
+        connection.state = socket.state();
+        discard_received(socket);
+        let is_waiting = connection.state == State::TimeWait;
+        if over {
+            self.remove(key);
+        } else if is_waiting {
+            self.enter_time_wait(key);
+        }
+    }
+
+    /// Resets a connection that waits to be accepted, and lets it go.
+    pub(super) fn reject(&mut self, key: usize) {
+        if let Some((socket, connection)) = self.table.get(key).and_then(Flow::tcp) {
+            connection.owner = Owner::Nobody;
+            socket.abort();
+        }
+    }
+
+    /// Forgets a half-open connection whose listener is gone.
+    pub(super) fn forget_half_open(&mut self, key: usize) {
+        self.table.remove(key);
+    }
+}
+
+impl Connection {
+    /// Remembers what a stream will have to know about a change of state.
+    fn note(&mut self, old: State, cause: Cause, now: Instant) {
+        match self.state {
+            State::CloseWait | State::LastAck | State::Closing => self.peer_finished = true,
+            State::TimeWait => {
+                self.peer_finished = true;
+                self.time_wait_since = Some(now);
+            }
+            State::Closed if !matches!(old, State::LastAck | State::TimeWait | State::Closed) => {
+                let error = match (old, cause) {
+                    (State::SynSent, Cause::Peer) => Error::ConnectionRefused,
+                    (_, Cause::Peer) => Error::ConnectionReset,
+                    (_, Cause::Local) => Error::TimedOut,
+                };
+                self.error.get_or_insert(error);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Drops data that nobody will read, so that the peer can go on to close its side.
+fn discard_received(socket: &mut tcp::Socket<'_>) {
+    while socket.can_recv() && socket.recv(|bytes| (bytes.len(), ())).is_ok() {}
+}

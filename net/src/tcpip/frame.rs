@@ -1,0 +1,146 @@
+//! Looks at a frame's headers to find the flow that it belongs to.
+
+use smoltcp::wire::{
+    EthernetFrame, EthernetProtocol, IpAddress, IpEndpoint, IpProtocol, Ipv4Packet, Ipv6Packet,
+    TcpPacket, UdpPacket,
+};
+
+/// What identifies a TCP connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Tuple {
+    // The ports come first because they tell connections apart most quickly.
+    remote_port: u16,
+    local_port: u16,
+    remote_address: IpAddress,
+    local_address: IpAddress,
+}
+
+impl Tuple {
+    pub(super) fn new(local: IpEndpoint, remote: IpEndpoint) -> Self {
+        Self {
+            remote_port: remote.port,
+            local_port: local.port,
+            remote_address: remote.addr,
+            local_address: local.addr,
+        }
+    }
+
+    pub(super) fn local(&self) -> IpEndpoint {
+        IpEndpoint::new(self.local_address, self.local_port)
+    }
+
+    pub(super) fn remote(&self) -> IpEndpoint {
+        IpEndpoint::new(self.remote_address, self.remote_port)
+    }
+}
+
+/// Where a frame belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// To a TCP connection; `opens` if it asks for a new one (SYN alone).
+    Tcp { tuple: Tuple, opens: bool },
+    /// To the UDP socket at `local`.
+    Udp { local: IpEndpoint },
+    /// To the interface, and it may tell of a neighbor: ARP and ICMPv6.
+    Neighbor,
+    /// To the interface.
+    Interface,
+    /// Nowhere: damaged, a fragment, or something that must not be answered.
+    Nowhere,
+}
+
+/// Finds out where a frame belongs. It is parsed as far as that needs; checksums are left
+/// to smoltcp.
+pub(super) fn classify(frame: &[u8]) -> Kind {
+    let Ok(ethernet) = EthernetFrame::new_checked(frame) else {
+        return Kind::Nowhere;
+    };
+    let kind = match ethernet.ethertype() {
+        EthernetProtocol::Arp => Some(Kind::Neighbor),
+        EthernetProtocol::Ipv4 => ipv4(ethernet.payload()),
+        EthernetProtocol::Ipv6 => ipv6(ethernet.payload()),
+        _ => None,
+    };
+    kind.unwrap_or(Kind::Nowhere)
+}
+
+fn ipv4(bytes: &[u8]) -> Option<Kind> {
+    let packet = Ipv4Packet::new_checked(bytes).ok()?;
+    // Fragments are not put together; smoltcp would take each one for a whole packet.
+    if packet.more_frags() || packet.frag_offset() != 0 {
+        return None;
+    }
+    let (source, destination) = (packet.src_addr().into(), packet.dst_addr().into());
+    match packet.next_header() {
+        IpProtocol::Tcp => tcp(source, destination, packet.payload()),
+        IpProtocol::Udp => udp(source, destination, packet.payload()),
+        _ => Some(Kind::Interface),
+    }
+}
+
+fn ipv6(bytes: &[u8]) -> Option<Kind> {
+    let packet = Ipv6Packet::new_checked(bytes).ok()?;
+    let (source, destination) = (packet.src_addr().into(), packet.dst_addr().into());
+    match packet.next_header() {
+        IpProtocol::Tcp => tcp(source, destination, packet.payload()),
+        IpProtocol::Udp => udp(source, destination, packet.payload()),
+        IpProtocol::Icmpv6 => Some(Kind::Neighbor),
+        // smoltcp would look behind these options; only ICMPv6 has a use for them.
+        IpProtocol::HopByHop => (packet.payload().first() == Some(&IpProtocol::Icmpv6.into()))
+            .then_some(Kind::Interface),
+        _ => Some(Kind::Interface),
+    }
+}
+
+fn tcp(source: IpAddress, destination: IpAddress, payload: &[u8]) -> Option<Kind> {
+    let segment = TcpPacket::new_checked(payload).ok()?;
+    let local = IpEndpoint::new(destination, segment.dst_port());
+    let remote = IpEndpoint::new(source, segment.src_port());
+    if !source.is_unicast() || local.port == 0 || remote.port == 0 {
+        return None;
+    }
+    Some(Kind::Tcp {
+        tuple: Tuple::new(local, remote),
+        opens: segment.syn() && !segment.ack() && !segment.rst() && !segment.fin(),
+    })
+}
+
+fn udp(source: IpAddress, destination: IpAddress, payload: &[u8]) -> Option<Kind> {
+    let datagram = UdpPacket::new_checked(payload).ok()?;
+    let local = IpEndpoint::new(destination, datagram.dst_port());
+    // A sender that cannot be answered is not heard. DHCP servers have an address.
+    if !source.is_unicast() || local.port == 0 || datagram.src_port() == 0 {
+        return None;
+    }
+    Some(Kind::Udp { local })
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_classified(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            classify(&bytes);
+        }
+
+        #[test]
+        fn damaged_headers_are_classified(
+            kind in prop_oneof![Just([0x08, 0x00]), Just([0x86, 0xdd])],
+            protocol in prop_oneof![Just(6u8), Just(17), Just(0), any::<u8>()],
+            bytes in proptest::collection::vec(any::<u8>(), 0..120),
+        ) {
+            let mut frame = std::vec![0; 14];
+            frame[12..].copy_from_slice(&kind);
+            frame.extend(bytes);
+            if frame.len() > 24 {
+                frame[14] = if kind[0] == 8 { 0x45 } else { 0x60 };
+                frame[if kind[0] == 8 { 23 } else { 20 }] = protocol;
+            }
+            classify(&frame);
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! TCP/IP over any [`Net`] device.
+//!
+//! The protocols are smoltcp's; this module gives every socket a socket set of its own,
+//! finds the right one for a frame by its addresses and ports, and polls only what has
+//! something to do, so that the cost of a packet does not grow with the number of
+//! connections. Connections are made when their SYN arrives: no pool of listening sockets
+//! can run dry.
+//!
+//! What is bounded is in [`Config`]. Beyond that: a half-open connection is given up
+//! after 10 seconds, connecting after 30, and a connection that the application has
+//! dropped is reset if it does not close within 30. Datagrams for a neighbor that does
+//! not answer within 200 ms are dropped.
+#![forbid(unsafe_code)]
+
+mod address;
+mod config;
+mod connections;
+mod engine;
+mod flow;
+mod frame;
+mod listener;
+mod phy;
+mod ports;
+mod runner;
+mod sockets;
+mod statistics;
+mod stream;
+mod table;
+#[cfg(test)]
+mod tests;
+mod udp;
+
+pub use config::{Config, Ipv4Config, Ipv6Config};
+pub use listener::TcpListener;
+pub use statistics::{Statistics, Totals};
+pub use stream::{ReadHalf, TcpStream, WriteHalf};
+pub use udp::UdpSocket;
+
+use crate::{Error, Net, Stack};
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::cell::RefCell;
+use core::future::poll_fn;
+use core::net::{IpAddr, SocketAddr};
+use core::task::Poll;
+use core::time::Duration;
+use engine::Engine;
+use fata_task::{Event, Handle};
+use phy::Adapter;
+
+/// After so long without an answer from a DHCP server there is a warning.
+const DHCP_PATIENCE: Duration = Duration::from_secs(10);
+
+/// A TCP/IP stack. Clones are handles to one stack.
+#[derive(Clone)]
+pub struct TcpIp {
+    shared: Rc<Shared>,
+}
+
+/// What handles, sockets and the task that drives the stack share.
+struct Shared {
+    /// Never borrowed across an `await`.
+    engine: RefCell<Engine>,
+    /// Tells the driving task that a flow has become ready.
+    wake: Event,
+}
+
+impl Shared {
+    /// Lets the driving task look whether a flow has something to send.
+    fn kick(&self, key: usize) {
+        if self.engine.borrow_mut().table.make_ready(key) {
+            self.wake.signal();
+        }
+    }
+}
+
+impl TcpIp {
+    /// Starts a stack on `device`, and spawns the task that drives it for as long as the
+    /// executor runs.
+    ///
+    /// `seed` has to be different and unpredictable at each start: sequence numbers and
+    /// ports follow from it.
+    pub fn start<N: Net + 'static>(tasks: &Handle, device: N, config: Config, seed: u64) -> Self {
+        let mut adapter = Adapter::new(device);
+        let engine = Engine::new(&mut adapter, config, tasks.clone(), seed);
+        let shared = Rc::new(Shared {
+            engine: RefCell::new(engine),
+            wake: Event::new(),
+        });
+        tasks.spawn(runner::run(Rc::clone(&shared), adapter, tasks.clone()));
+        let stack = Self { shared };
+        if !stack.shared.engine.borrow().is_configured() {
+            tasks.spawn(warn_if_not_configured(stack.clone(), tasks.clone()));
+        }
+        stack
+    }
+
+    /// Waits until the interface has an IPv4 address. Ready at once if it was given one,
+    /// or is to have none.
+    pub async fn configured(&self) {
+        poll_fn(|context| {
+            let mut engine = self.shared.engine.borrow_mut();
+            if engine.is_configured() {
+                return Poll::Ready(());
+            }
+            let waker = context.waker();
+            if !engine
+                .address_waiters
+                .iter()
+                .any(|other| other.will_wake(waker))
+            {
+                engine.address_waiters.push(waker.clone());
+            }
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// The interface's addresses, each with the length of its network's prefix.
+    pub fn addresses(&self) -> Vec<(IpAddr, u8)> {
+        let engine = self.shared.engine.borrow();
+        let addresses = engine.interface.ip_addrs().iter();
+        addresses
+            .map(|cidr| (cidr.address().into(), cidr.prefix_len()))
+            .collect()
+    }
+
+    /// What the stack holds and has counted. Looks at every connection.
+    pub fn statistics(&self) -> Statistics {
+        self.shared.engine.borrow().statistics()
+    }
+}
+
+async fn warn_if_not_configured(stack: TcpIp, tasks: Handle) {
+    if tasks
+        .timeout(DHCP_PATIENCE, stack.configured())
+        .await
+        .is_err()
+    {
+        log::warn!(target: "net", "no DHCP server answers; still asking (or give --ipv4)");
+    }
+}
+
+impl Stack for TcpIp {
+    type Listener = TcpListener;
+    type Stream = TcpStream;
+    type Socket = UdpSocket;
+
+    async fn listen(&self, local: SocketAddr) -> Result<TcpListener, Error> {
+        TcpListener::new(&self.shared, local)
+    }
+
+    async fn connect(&self, remote: SocketAddr) -> Result<TcpStream, Error> {
+        TcpStream::connect(&self.shared, remote).await
+    }
+
+    async fn bind(&self, local: SocketAddr) -> Result<UdpSocket, Error> {
+        UdpSocket::new(&self.shared, local)
+    }
+}
+
+impl embedded_nal_async::TcpConnect for TcpIp {
+    type Error = Error;
+    type Connection<'a> = TcpStream;
+
+    async fn connect(&self, remote: SocketAddr) -> Result<TcpStream, Error> {
+        TcpStream::connect(&self.shared, remote).await
+    }
+}

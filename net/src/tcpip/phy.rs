@@ -1,0 +1,134 @@
+//! What smoltcp sees of a [`Net`] device.
+
+use crate::Net;
+use alloc::vec::Vec;
+use smoltcp::phy::{self, DeviceCapabilities, Medium};
+use smoltcp::time::Instant;
+use smoltcp::wire::ETHERNET_HEADER_LEN;
+
+/// Hands one received frame at a time to smoltcp, and smoltcp's frames to the device.
+pub(super) struct Adapter<N: Net> {
+    /// The frame that smoltcp is to take next.
+    pending: Option<N::Frame>,
+    /// The frame that smoltcp has read.
+    spent: Option<N::Frame>,
+    /// Whether smoltcp was refused a buffer since [`take_full`](Self::take_full).
+    full: bool,
+    transmitter: Transmitter<N>,
+}
+
+struct Transmitter<N> {
+    device: N,
+    /// Where answers go that the device has no room for: they are lost.
+    scratch: Vec<u8>,
+}
+
+impl<N: Net> Adapter<N> {
+    pub(super) fn new(device: N) -> Self {
+        let transmitter = Transmitter {
+            device,
+            scratch: Vec::new(),
+        };
+        Self {
+            pending: None,
+            spent: None,
+            full: false,
+            transmitter,
+        }
+    }
+
+    pub(super) fn device(&mut self) -> &mut N {
+        &mut self.transmitter.device
+    }
+
+    /// Puts a frame where smoltcp finds it.
+    pub(super) fn offer(&mut self, frame: N::Frame) {
+        self.pending = Some(frame);
+    }
+
+    /// Gives the frame that was offered back to the device.
+    pub(super) fn recycle(&mut self) {
+        if let Some(frame) = self.spent.take().or_else(|| self.pending.take()) {
+            self.transmitter.device.recycle(frame);
+        }
+    }
+
+    /// Whether the device was full since this was last asked.
+    pub(super) fn take_full(&mut self) -> bool {
+        core::mem::take(&mut self.full)
+    }
+}
+
+impl<N: Net> phy::Device for Adapter<N> {
+    type RxToken<'a>
+        = RxToken<'a, N>
+    where
+        N: 'a;
+    type TxToken<'a>
+        = TxToken<'a, N>
+    where
+        N: 'a;
+
+    fn receive(&mut self, _: Instant) -> Option<(RxToken<'_, N>, TxToken<'_, N>)> {
+        let receive = RxToken {
+            frame: self.pending.take()?,
+            spent: &mut self.spent,
+        };
+        Some((receive, TxToken(&mut self.transmitter)))
+    }
+
+    fn transmit(&mut self, _: Instant) -> Option<TxToken<'_, N>> {
+        if self.transmitter.device.can_transmit() {
+            return Some(TxToken(&mut self.transmitter));
+        }
+        self.full = true;
+        None
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        let mut capabilities = DeviceCapabilities::default();
+        capabilities.medium = Medium::Ethernet;
+        capabilities.max_transmission_unit = self.transmitter.device.mtu() + ETHERNET_HEADER_LEN;
+        // A limit would wrongly clamp the window to 16 bits.
+        capabilities.max_burst_size = None;
+        capabilities
+    }
+}
+
+pub(super) struct RxToken<'a, N: Net> {
+    frame: N::Frame,
+    spent: &'a mut Option<N::Frame>,
+}
+
+impl<N: Net> phy::RxToken for RxToken<'_, N> {
+    fn consume<R, F: FnOnce(&[u8]) -> R>(self, read: F) -> R {
+        let result = read(self.frame.as_ref());
+        *self.spent = Some(self.frame);
+        result
+    }
+}
+
+pub(super) struct TxToken<'a, N: Net>(&'a mut Transmitter<N>);
+
+impl<N: Net> phy::TxToken for TxToken<'_, N> {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, fill: F) -> R {
+        let Transmitter { device, scratch } = self.0;
+        if !device.can_transmit() {
+            return fill_scratch(scratch, length, fill);
+        }
+        let mut fill = Some(fill);
+        let filled = device.transmit(length, |frame| fill.take().map(|fill| fill(frame)));
+        match (filled, fill) {
+            (Ok(Some(result)), _) => result,
+            (_, Some(fill)) => fill_scratch(scratch, length, fill),
+            (_, None) => unreachable!("a device fills a frame that it then refuses"),
+        }
+    }
+}
+
+fn fill_scratch<R>(scratch: &mut Vec<u8>, length: usize, fill: impl FnOnce(&mut [u8]) -> R) -> R {
+    if scratch.len() < length {
+        scratch.resize(length, 0);
+    }
+    fill(&mut scratch[..length])
+}

@@ -1,0 +1,77 @@
+//! What is checked before a socket is opened or a packet is sent, and listening.
+
+use super::Error;
+use super::engine::Engine;
+use super::flow::{Flow, Kind};
+use super::listener::Backlog;
+use super::ports::Scope;
+use alloc::vec::Vec;
+use core::net::{IpAddr, SocketAddr};
+use smoltcp::wire::IpAddress;
+
+impl Engine {
+    /// Makes a listener. Returns its key and its port.
+    pub(super) fn listen(&mut self, local: SocketAddr) -> Result<(usize, u16), Error> {
+        self.check_local(local)?;
+        self.check_sockets()?;
+        let port = self.tcp_ports.choose(local, &mut self.random)?;
+        let key = self.listeners.insert(Backlog::default());
+        self.tcp_ports.insert(port, Scope::new(local.ip()), key);
+        Ok((key, port))
+    }
+
+    /// Removes a listener. Returns the connections that were reset for that; they have to
+    /// be made ready.
+    pub(super) fn unlisten(&mut self, key: usize, local: SocketAddr) -> Vec<usize> {
+        self.tcp_ports.remove(local.port(), Scope::new(local.ip()));
+        let backlog = self.listeners.remove(key);
+        for key in backlog.half_open {
+            self.forget_half_open(key);
+        }
+        for key in &backlog.waiting {
+            self.reject(*key);
+        }
+        backlog.waiting.into()
+    }
+
+    /// Whether packets could be sent to this address.
+    pub(super) fn check_route(&self, remote: IpAddr) -> Result<(), Error> {
+        let remote = IpAddress::from(remote.to_canonical());
+        let addresses = self.interface.ip_addrs();
+        let version = remote.version();
+        if !addresses
+            .iter()
+            .any(|own| own.address().version() == version)
+        {
+            return Err(Error::NotConfigured);
+        }
+        let routes = self.interface.routes();
+        let gateway = match remote {
+            IpAddress::Ipv4(_) => routes.get_default_ipv4_route(),
+            IpAddress::Ipv6(_) => routes.get_default_ipv6_route(),
+        };
+        let is_near = addresses.iter().any(|own| own.contains_addr(&remote))
+            || remote.is_multicast()
+            || remote.is_broadcast();
+        (!remote.is_unspecified() && (is_near || gateway.is_some()))
+            .then_some(())
+            .ok_or(Error::Unreachable)
+    }
+
+    /// Whether a socket may be bound to this address.
+    pub(super) fn check_local(&self, local: SocketAddr) -> Result<(), Error> {
+        let address = IpAddress::from(local.ip().to_canonical());
+        (address.is_unspecified() || self.interface.has_ip_addr(address))
+            .then_some(())
+            .ok_or(Error::AddressNotAvailable)
+    }
+
+    /// Whether one more listener or UDP socket may be opened.
+    pub(super) fn check_sockets(&self) -> Result<(), Error> {
+        let is_udp = |flow: &&Flow| matches!(flow.kind, Kind::Udp(_));
+        let sockets = self.listeners.len() + self.table.iter().filter(is_udp).count();
+        (sockets < self.config.max_sockets)
+            .then_some(())
+            .ok_or(Error::LimitReached)
+    }
+}

@@ -1,0 +1,174 @@
+use super::flow::{Flow, Kind, Owner};
+use super::frame::Tuple;
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::vec::Vec;
+use slab::Slab;
+use smoltcp::time::Instant;
+
+/// All flows: how they are found, and which of them have something to do.
+pub(super) struct Table {
+    flows: Slab<Flow>,
+    by_tuple: BTreeMap<Tuple, usize>,
+    timers: BTreeSet<(Instant, usize)>,
+    ready: VecDeque<usize>,
+    stalled: Vec<usize>,
+    connections: usize,
+}
+
+impl Table {
+    /// A table with the interface's own flow, and that flow's key.
+    pub(super) fn new() -> (Self, usize) {
+        let mut table = Self {
+            flows: Slab::new(),
+            by_tuple: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            ready: VecDeque::new(),
+            stalled: Vec::new(),
+            connections: 0,
+        };
+        let interface = table.insert(Flow::interface());
+        (table, interface)
+    }
+
+    pub(super) fn insert(&mut self, flow: Flow) -> usize {
+        let tuple = match &flow.kind {
+            Kind::Tcp(connection) => Some(connection.tuple),
+            Kind::Udp(_) | Kind::Interface => None,
+        };
+        let key = self.flows.insert(flow);
+        if let Some(tuple) = tuple {
+            self.connections += 1;
+            self.by_tuple.insert(tuple, key);
+        }
+        key
+    }
+
+    /// Removes a flow with everything that points to it.
+    pub(super) fn remove(&mut self, key: usize) -> Option<Flow> {
+        let flow = self.flows.try_remove(key)?;
+        if let Some(timer) = flow.timer {
+            self.timers.remove(&(timer, key));
+        }
+        // The queues must not grow by flows that come and go.
+        if flow.ready {
+            self.ready.retain(|other| *other != key);
+        }
+        if flow.stalled {
+            self.stalled.retain(|other| *other != key);
+        }
+        if let Kind::Tcp(connection) = &flow.kind {
+            self.connections -= 1;
+            self.forget_tuple(connection.tuple, key);
+        }
+        Some(flow)
+    }
+
+    /// Lets a new connection use the tuple of a flow that is closed.
+    pub(super) fn forget_tuple(&mut self, tuple: Tuple, key: usize) {
+        if self.by_tuple.get(&tuple) == Some(&key) {
+            self.by_tuple.remove(&tuple);
+        }
+    }
+
+    pub(super) fn find(&self, tuple: &Tuple) -> Option<usize> {
+        self.by_tuple.get(tuple).copied()
+    }
+
+    pub(super) fn get(&mut self, key: usize) -> Option<&mut Flow> {
+        self.flows.get_mut(key)
+    }
+
+    /// TCP connections in all.
+    pub(super) fn connections(&self) -> usize {
+        self.connections
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Flow> {
+        self.flows.iter().map(|(_, flow)| flow)
+    }
+
+    /// Queues a flow that may have something to send. Returns whether it was not queued
+    /// yet.
+    pub(super) fn make_ready(&mut self, key: usize) -> bool {
+        let Some(flow) = self.flows.get_mut(key) else {
+            return false;
+        };
+        if core::mem::replace(&mut flow.ready, true) {
+            return false;
+        }
+        self.ready.push_back(key);
+        true
+    }
+
+    pub(super) fn make_all_ready(&mut self) {
+        for (key, flow) in &mut self.flows {
+            if !core::mem::replace(&mut flow.ready, true) {
+                self.ready.push_back(key);
+            }
+        }
+    }
+
+    pub(super) fn next_ready(&mut self) -> Option<usize> {
+        let key = self.ready.pop_front()?;
+        self.flows.get_mut(key)?.ready = false;
+        Some(key)
+    }
+
+    /// Notes a flow that waits for a neighbor's hardware address.
+    pub(super) fn stall(&mut self, key: usize) {
+        if let Some(flow) = self.flows.get_mut(key)
+            && !core::mem::replace(&mut flow.stalled, true)
+        {
+            self.stalled.push(key);
+        }
+    }
+
+    /// Queues the flows that wait for a neighbor: one may be known now.
+    pub(super) fn make_stalled_ready(&mut self) {
+        while let Some(key) = self.stalled.pop() {
+            if let Some(flow) = self.flows.get_mut(key) {
+                flow.stalled = false;
+            }
+            self.make_ready(key);
+        }
+    }
+
+    /// Sees to it that a flow is made ready at `deadline`, or earlier. A timer that is set
+    /// for an earlier time stays, as deadlines mostly move away before they are reached.
+    pub(super) fn set_timer(&mut self, key: usize, deadline: Instant) {
+        let Some(flow) = self.flows.get_mut(key) else {
+            return;
+        };
+        if flow.timer.is_some_and(|timer| timer <= deadline) {
+            return;
+        }
+        if let Some(later) = flow.timer.replace(deadline) {
+            self.timers.remove(&(later, key));
+        }
+        self.timers.insert((deadline, key));
+    }
+
+    /// When the first timer is due.
+    pub(super) fn next_timer(&self) -> Option<Instant> {
+        self.timers.first().map(|(deadline, _)| *deadline)
+    }
+
+    /// Makes those flows ready whose timer is due.
+    pub(super) fn expire(&mut self, now: Instant) {
+        while let Some((deadline, key)) = self.timers.first().copied()
+            && deadline <= now
+        {
+            self.timers.pop_first();
+            if let Some(flow) = self.flows.get_mut(key) {
+                flow.timer = None;
+            }
+            self.make_ready(key);
+        }
+    }
+
+    /// The owner of a connection.
+    pub(super) fn owner(&mut self, key: usize) -> Option<Owner> {
+        let (_, connection) = self.get(key)?.tcp()?;
+        Some(connection.owner)
+    }
+}

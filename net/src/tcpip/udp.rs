@@ -1,0 +1,136 @@
+use super::flow::Flow;
+use super::ports::{Scope, listen_endpoint};
+use super::{Error, Shared};
+use crate::traits;
+use alloc::rc::Rc;
+use core::future::poll_fn;
+use core::net::SocketAddr;
+use core::task::{Context, Poll};
+use smoltcp::socket::udp;
+use smoltcp::wire::{IPV4_HEADER_LEN, IPV6_HEADER_LEN, IpEndpoint, UDP_HEADER_LEN};
+
+/// A UDP socket of a [`TcpIp`](super::TcpIp) stack.
+///
+/// Its buffers are bounded: datagrams that arrive while they are full are lost, and
+/// sending waits for room. One task at a time can wait to receive, and one to send.
+/// Datagrams without a source port, and fragments, are not received.
+pub struct UdpSocket {
+    stack: Rc<Shared>,
+    key: usize,
+    local: SocketAddr,
+}
+
+impl UdpSocket {
+    pub(super) fn new(stack: &Rc<Shared>, local: SocketAddr) -> Result<Self, Error> {
+        let mut engine = stack.engine.borrow_mut();
+        let engine = &mut *engine;
+        engine.check_local(local)?;
+        engine.check_sockets()?;
+        let scope = Scope::new(local.ip());
+        let port = engine.udp_ports.choose(local, &mut engine.random)?;
+        let flow =
+            Flow::udp(listen_endpoint(port, scope), &engine.config).ok_or(Error::Unsupported)?;
+        let key = engine.table.insert(flow);
+        engine.udp_ports.insert(port, scope, key);
+        Ok(Self {
+            stack: Rc::clone(stack),
+            key,
+            local: SocketAddr::new(local.ip(), port),
+        })
+    }
+
+    fn with<R>(&self, operation: impl FnOnce(&mut udp::Socket<'static>) -> R) -> Result<R, Error> {
+        let mut engine = self.stack.engine.borrow_mut();
+        let flow = engine.table.get(self.key).and_then(Flow::udp_socket);
+        // The flow lives as long as the socket.
+        let (socket, _) = flow.ok_or(Error::Other)?;
+        Ok(operation(socket))
+    }
+
+    /// Whether a datagram can be sent at all.
+    fn check(&self, length: usize, remote: IpEndpoint) -> Result<(), Error> {
+        let engine = self.stack.engine.borrow();
+        let header = match remote.addr {
+            smoltcp::wire::IpAddress::Ipv4(_) => IPV4_HEADER_LEN,
+            smoltcp::wire::IpAddress::Ipv6(_) => IPV6_HEADER_LEN,
+        };
+        let longest = engine.mtu.saturating_sub(header + UDP_HEADER_LEN);
+        if length > longest.min(engine.config.udp_buffer) {
+            return Err(Error::TooLong);
+        }
+        if remote.port == 0 {
+            return Err(Error::Unreachable);
+        }
+        let own = Scope::new(self.local.ip()).address();
+        if own.is_some_and(|own| own.version() != remote.addr.version()) {
+            return Err(Error::Unreachable);
+        }
+        engine.check_route(remote.addr.into())
+    }
+
+    fn poll_send(
+        &self,
+        context: &mut Context<'_>,
+        payload: &[u8],
+        remote: IpEndpoint,
+    ) -> Poll<Result<(), Error>> {
+        let sent = self.with(|socket| {
+            let sent = socket.send_slice(payload, remote);
+            if sent == Err(udp::SendError::BufferFull) {
+                socket.register_send_waker(context.waker());
+            }
+            sent
+        })?;
+        match sent {
+            Ok(()) => {
+                self.stack.kick(self.key);
+                Poll::Ready(Ok(()))
+            }
+            Err(udp::SendError::BufferFull) => Poll::Pending,
+            Err(udp::SendError::Unaddressable) => Poll::Ready(Err(Error::Unreachable)),
+        }
+    }
+
+    fn poll_receive(
+        &self,
+        context: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<Result<(usize, SocketAddr), Error>> {
+        self.with(|socket| {
+            if !socket.can_recv() {
+                socket.register_recv_waker(context.waker());
+                return Poll::Pending;
+            }
+            let (payload, metadata) = socket.recv().map_err(|_| Error::Other)?;
+            let length = payload.len().min(buffer.len());
+            buffer[..length].copy_from_slice(&payload[..length]);
+            Poll::Ready(Ok((length, metadata.endpoint.into())))
+        })?
+    }
+}
+
+impl traits::UdpSocket for UdpSocket {
+    fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    async fn send_to(&self, payload: &[u8], remote: SocketAddr) -> Result<(), Error> {
+        let remote = IpEndpoint::new(remote.ip().to_canonical().into(), remote.port());
+        self.check(payload.len(), remote)?;
+        poll_fn(|context| self.poll_send(context, payload, remote)).await
+    }
+
+    async fn receive_from(&self, buffer: &mut [u8]) -> Result<(usize, SocketAddr), Error> {
+        poll_fn(|context| self.poll_receive(context, buffer)).await
+    }
+}
+
+impl Drop for UdpSocket {
+    fn drop(&mut self) {
+        let mut engine = self.stack.engine.borrow_mut();
+        engine
+            .udp_ports
+            .remove(self.local.port(), Scope::new(self.local.ip()));
+        engine.table.remove(self.key);
+    }
+}

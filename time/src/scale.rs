@@ -1,0 +1,73 @@
+//! From ticks of a counter to nanoseconds, in fixed point.
+
+/// Fraction bits of a multiplier.
+const FRACTION: u32 = 32;
+const NANOSECONDS_PER_SECOND: u64 = 1_000_000_000;
+
+/// How a counter's ticks map to nanoseconds: a line through one point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Scale {
+    /// The counter at the point.
+    pub(crate) ticks: u64,
+    /// The time at the point, in nanoseconds.
+    pub(crate) nanoseconds: u64,
+    /// Nanoseconds a tick, times 2^32.
+    pub(crate) multiplier: u64,
+}
+
+impl Scale {
+    /// The multiplier of a counter with `frequency` ticks a second. A frequency of zero
+    /// counts as one.
+    pub(crate) fn multiplier(frequency: u64) -> u64 {
+        (NANOSECONDS_PER_SECOND << FRACTION) / frequency.max(1)
+    }
+
+    /// The time when the counter shows `ticks`. Before the point it stands still.
+    pub(crate) fn at(&self, ticks: u64) -> u64 {
+        let passed = u128::from(ticks.saturating_sub(self.ticks));
+        let nanoseconds = (passed * u128::from(self.multiplier)) >> FRACTION;
+        self.nanoseconds.saturating_add(nanoseconds as u64)
+    }
+
+    /// The same time at `ticks`, and another speed from there on. So the time never jumps.
+    pub(crate) fn retuned(&self, ticks: u64, multiplier: u64) -> Self {
+        Self {
+            ticks,
+            nanoseconds: self.at(ticks),
+            multiplier,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_retuned_scale_does_not_jump() {
+        let slow = Scale {
+            ticks: 1_000,
+            nanoseconds: 50,
+            multiplier: Scale::multiplier(2_000_000_000),
+        };
+        assert_eq!(slow.at(1_000), 50);
+        assert_eq!(slow.at(500), 50);
+        assert_eq!(slow.at(3_000), 1_050);
+        let fast = slow.retuned(3_000, Scale::multiplier(1_000_000_000));
+        assert_eq!(fast.at(3_000), slow.at(3_000));
+        assert_eq!(fast.at(4_000), 2_050);
+    }
+
+    #[test]
+    fn a_century_does_not_overflow() {
+        let scale = Scale {
+            ticks: 0,
+            nanoseconds: 0,
+            multiplier: Scale::multiplier(3_000_000_000),
+        };
+        let century = 100 * 365 * 86_400;
+        let error = scale.at(3_000_000_000 * century) / 1_000_000_000;
+        assert!(century.abs_diff(error) <= 2);
+        assert_eq!(Scale::multiplier(0), NANOSECONDS_PER_SECOND << FRACTION);
+    }
+}
