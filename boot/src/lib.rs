@@ -32,6 +32,7 @@ pub mod heap;
 
 // What a home offers, under the same names in both folders:
 // - `command_line() -> Result<Vec<String>, ArgsError>`, without the program's name;
+// - `log_start()`, called when logging works;
 // - `clock() -> impl Clock + Copy`;
 // - `Idler: Idle + Clone` and `idle() -> Idler`;
 // - `termination(&Idler) -> impl Future<Output = ExitStatus>`: the host wants the end;

@@ -23,6 +23,7 @@ mod virtio;
 pub use device::{Counters, MacAddress, Net, TransmitError};
 pub use error::Error;
 pub use link::Link;
+pub use tcpip::{Config, Ipv4Config, Ipv6Config, TcpIp};
 #[cfg(not(fata_vm))]
 pub use tap::{Tap, TapError, TapFrame};
 pub use traits::{Stack, TcpListener, TcpStream, UdpSocket};

@@ -141,7 +141,7 @@ impl Net for Tap {
         let size = self.outgoing.len();
         let mut buffer = self.free.pop().unwrap_or_else(|| vec![0; size].into());
         self.registration.readable.clear();
-        match rustix::io::read(&self.descriptor, &mut buffer) {
+        match rustix::io::read(&self.descriptor, &mut *buffer) {
             Ok(length) => {
                 self.counters.received_frames += 1;
                 self.counters.received_bytes += length as u64;

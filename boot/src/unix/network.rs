@@ -1,1 +1,111 @@
-//! The network of a process.
+//! The network of a process: the host's sockets, or TCP/IP over a TAP device.
+
+mod either;
+#[cfg(test)]
+mod tests;
+
+use crate::{Args, ArgsError, Env, FromArgs, NetworkError};
+use alloc::borrow::ToOwned;
+use alloc::string::{String, ToString};
+use core::fmt;
+use core::str::FromStr;
+use either::Either;
+use fata_net::host::{HostStack, Limits};
+use fata_net::{Config, Ipv4Config, Ipv6Config, MacAddress, Tap, TcpIp};
+use rand_core::Rng;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// The network stack.
+pub type Stack = Either<HostStack, TcpIp>;
+
+/// What the program's network is attached to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Options {
+    /// The host's sockets.
+    Host,
+    /// The TAP device of that name.
+    Tap(String),
+}
+
+impl FromArgs for Options {
+    fn from_args(args: &mut Args) -> Result<Self, ArgsError> {
+        args.option(
+            "net",
+            "host|tap=NAME",
+            "network: the host's sockets, or TCP/IP over a TAP device",
+            Self::Host,
+        )
+    }
+}
+
+impl FromStr for Options {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        match (text, text.strip_prefix("tap=")) {
+            ("host", _) => Ok(Self::Host),
+            (_, Some(name)) => Ok(Self::Tap(name.to_owned())),
+            _ => Err("give host, or tap= and the name of a TAP device"),
+        }
+    }
+}
+
+impl fmt::Display for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host => f.write_str("host"),
+            Self::Tap(name) => write!(f, "tap={name}"),
+        }
+    }
+}
+
+pub(crate) async fn open(
+    env: &Env,
+    options: &Options,
+    config: Config,
+) -> Result<Stack, NetworkError> {
+    match options {
+        Options::Host => Ok(Either::Host(host(env, &config))),
+        Options::Tap(name) => {
+            let mac = mac_address(&mut env.rng());
+            let tap = Tap::open(name, mac, &env.idler.reactor())
+                .map_err(|error| NetworkError::Device(error.to_string()))?;
+            let seed = env.rng().next_u64();
+            let stack = TcpIp::start(&env.tasks, tap, config, seed);
+            Ok(Either::Device(stack))
+        }
+    }
+}
+
+fn host(env: &Env, config: &Config) -> HostStack {
+    if config.ipv4 != Ipv4Config::Dhcp || config.ipv6 != Ipv6Config::LinkLocal {
+        log::warn!("the host has its own addresses: --ipv4 and --ipv6 change nothing here");
+    }
+    raise_descriptor_limit();
+    let limits = Limits {
+        connections: config.max_connections,
+        ..Limits::default()
+    };
+    HostStack::new(&env.tasks, env.idler.reactor(), limits)
+}
+
+/// Lets this process open as many files as it may, as each connection is one.
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        log::debug!("the limit of open files stays as it is: {error}");
+    }
+}
+
+/// A random address of the kind that nobody assigns to devices: locally administered,
+/// unicast.
+fn mac_address(rng: &mut impl Rng) -> MacAddress {
+    let mut bytes = [0; 6];
+    rng.fill_bytes(&mut bytes);
+    bytes[0] = bytes[0] & !0x01 | 0x02;
+    MacAddress(bytes)
+}

@@ -218,6 +218,8 @@ fn assert_mirror_equals_documentation(home: Home, file: &str) {
             "--no-host-directories",
             "--execute=robots=off",
             "--tries=1",
+            // Queries are for scripts in the pages; they lead to the same files again.
+            "--reject-regex=[?]",
             "--directory-prefix",
             prefix,
             &format!("http://{address}/"),

@@ -1,0 +1,194 @@
+//! A peer that is made of single packets.
+
+use super::*;
+use smoltcp::phy::ChecksumCapabilities;
+use smoltcp::wire::*;
+
+/// What was seen of a segment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Segment {
+    pub(super) sequence: TcpSeqNumber,
+    pub(super) length: usize,
+    pub(super) control: TcpControl,
+}
+
+/// The other end of the link of a stack.
+pub(super) struct Peer {
+    pub(super) link: Link,
+    pub(super) source: Ipv4Addr,
+    server: EthernetAddress,
+}
+
+/// The sequence number of all SYNs.
+const SEQUENCE: TcpSeqNumber = TcpSeqNumber(1_000);
+
+impl Peer {
+    pub(super) fn new(link: Link) -> Self {
+        Self {
+            link,
+            source: CLIENT,
+            server: EthernetAddress([2, 0, 0, 0, 0, 1]),
+        }
+    }
+
+    pub(super) fn flush(&mut self) {
+        self.link.flush();
+    }
+
+    pub(super) fn mac(&self) -> EthernetAddress {
+        EthernetAddress(self.link.mac().0)
+    }
+
+    /// Sends one frame that `fill` writes behind the Ethernet header.
+    pub(super) fn send(
+        &mut self,
+        protocol: EthernetProtocol,
+        length: usize,
+        fill: impl FnOnce(&mut [u8]),
+    ) {
+        let (source, destination) = (self.mac(), self.server);
+        let sent = self.link.transmit(14 + length, |bytes| {
+            let mut frame = EthernetFrame::new_unchecked(bytes);
+            frame.set_src_addr(source);
+            frame.set_dst_addr(destination);
+            frame.set_ethertype(protocol);
+            fill(frame.payload_mut());
+        });
+        assert_eq!(sent, Ok(()));
+    }
+
+    /// Asks for the stack's address, which tells it this one's.
+    pub(super) async fn introduce(&mut self, target: Ipv4Addr) {
+        let request = ArpRepr::EthernetIpv4 {
+            operation: ArpOperation::Request,
+            source_hardware_addr: self.mac(),
+            source_protocol_addr: self.source,
+            target_hardware_addr: EthernetAddress([0; 6]),
+            target_protocol_addr: target,
+        };
+        self.send(EthernetProtocol::Arp, request.buffer_len(), |bytes| {
+            request.emit(&mut ArpPacket::new_unchecked(bytes));
+        });
+        self.flush();
+    }
+
+    pub(super) fn ipv4(&mut self, protocol: IpProtocol, length: usize, fill: impl FnOnce(&mut [u8])) {
+        let header = Ipv4Repr {
+            src_addr: self.source,
+            dst_addr: SERVER,
+            next_header: protocol,
+            payload_len: length,
+            hop_limit: 64,
+        };
+        self.send(EthernetProtocol::Ipv4, 20 + length, |bytes| {
+            let mut packet = Ipv4Packet::new_unchecked(bytes);
+            header.emit(&mut packet, &ChecksumCapabilities::default());
+            fill(packet.payload_mut());
+        });
+    }
+
+    fn segment(
+        &mut self,
+        port: u16,
+        to: u16,
+        control: TcpControl,
+        sequence: TcpSeqNumber,
+        acknowledged: Option<TcpSeqNumber>,
+    ) {
+        let segment = TcpRepr {
+            src_port: port,
+            dst_port: to,
+            control,
+            seq_number: sequence,
+            ack_number: acknowledged,
+            window_len: 60_000,
+            window_scale: None,
+            max_seg_size: None,
+            sack_permitted: false,
+            sack_ranges: [None; 3],
+            timestamp: None,
+            payload: &[],
+        };
+        let source = self.source;
+        self.ipv4(IpProtocol::Tcp, segment.buffer_len(), |bytes| {
+            segment.emit(
+                &mut TcpPacket::new_unchecked(bytes),
+                &source.into(),
+                &SERVER.into(),
+                &ChecksumCapabilities::default(),
+            );
+        });
+    }
+
+    pub(super) fn syn(&mut self, port: u16, to: u16) {
+        self.segment(port, to, TcpControl::Syn, SEQUENCE, None);
+    }
+
+    /// Opens a connection. Returns the sequence number of the server's first byte.
+    pub(super) async fn handshake(&mut self, tasks: &Handle, port: u16, to: u16) -> TcpSeqNumber {
+        self.syn(port, to);
+        self.flush();
+        let answer = self.wait_for(tasks, port, |_| true).await;
+        assert_eq!(answer.control, TcpControl::Syn);
+        let next = answer.sequence + 1;
+        self.segment(port, to, TcpControl::None, SEQUENCE + 1, Some(next));
+        self.flush();
+        next
+    }
+
+    /// The next segment to `port` that fits. Answers ARP requests meanwhile.
+    pub(super) async fn wait_for(
+        &mut self,
+        tasks: &Handle,
+        port: u16,
+        fits: impl Fn(Segment) -> bool,
+    ) -> Segment {
+        for _ in 0..1_000 {
+            while let Some(frame) = self.link.receive() {
+                let segment = tcp_segment(&frame, port);
+                self.link.recycle(frame);
+                if let Some(segment) = segment.filter(|segment| fits(*segment)) {
+                    return segment;
+                }
+            }
+            tasks.sleep(Duration::from_millis(1)).await;
+        }
+        panic!("no such segment came");
+    }
+
+    /// The next frame for which `read` finds something.
+    pub(super) async fn receive<R>(
+        &mut self,
+        tasks: &Handle,
+        read: impl Fn(&[u8]) -> Option<R>,
+    ) -> Option<R> {
+        for _ in 0..20_000 {
+            while let Some(frame) = self.link.receive() {
+                let found = read(&frame);
+                self.link.recycle(frame);
+                if found.is_some() {
+                    return found;
+                }
+            }
+            tasks.sleep(Duration::from_millis(1)).await;
+        }
+        None
+    }
+}
+
+fn tcp_segment(frame: &[u8], port: u16) -> Option<Segment> {
+    let frame = EthernetFrame::new_checked(frame).ok()?;
+    let packet = Ipv4Packet::new_checked(frame.payload()).ok()?;
+    if frame.ethertype() != EthernetProtocol::Ipv4 || packet.next_header() != IpProtocol::Tcp {
+        return None;
+    }
+    let (source, destination) = (packet.src_addr().into(), packet.dst_addr().into());
+    let segment = TcpPacket::new_checked(packet.payload()).ok()?;
+    let checksums = ChecksumCapabilities::default();
+    let parsed = TcpRepr::parse(&segment, &source, &destination, &checksums).ok()?;
+    (parsed.dst_port == port).then_some(Segment {
+        sequence: parsed.seq_number,
+        length: parsed.payload.len(),
+        control: parsed.control,
+    })
+}
