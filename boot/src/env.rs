@@ -15,6 +15,10 @@ pub struct Env {
     pub tasks: Handle,
     console: crate::Console,
     #[cfg(feature = "net")]
+    #[cfg_attr(
+        fata_vm,
+        expect(dead_code, reason = "a machine's devices have interrupts instead")
+    )]
     pub(crate) idler: home::Idler,
     #[cfg(feature = "net")]
     settings: Settings,

@@ -12,21 +12,8 @@ use crate::error::Error;
 use crate::files::replace;
 use crate::flags::{Target, user_flags, write_stub_libraries};
 use crate::image::Image;
+use crate::profile;
 use crate::project::{Project, cargo, cargo_path, parse_json};
-
-/// Cargo profile of images.
-const PROFILE: &str = "kernel";
-
-/// The profile's settings, for workspaces that do not define it. The root Cargo.toml of Fata and
-/// the template of `new` say the same.
-const PROFILE_SETTINGS: [&str; 6] = [
-    "inherits=\"release\"",
-    "panic=\"abort\"",
-    "lto=\"fat\"",
-    "codegen-units=1",
-    "debug=\"line-tables-only\"",
-    "strip=\"none\"",
-];
 
 /// What a build leaves behind.
 #[derive(Debug)]
@@ -59,15 +46,13 @@ fn cargo_build(project: &Project, target: Target) -> Result<Command, Error> {
     let mut command = cargo();
     command
         .args(["build", "--message-format=json-render-diagnostics"])
-        .args(["--profile", PROFILE, "--target", target.triple()])
+        .args(["--profile", profile::NAME, "--target", target.triple()])
         .args(["--package", &project.package_id, "--bin", &project.binary])
         .arg("--manifest-path")
         .arg(&project.manifest);
     if !defines_profile(&project.workspace_root.join("Cargo.toml"))? {
-        for setting in PROFILE_SETTINGS {
-            command
-                .arg("--config")
-                .arg(format!("profile.{PROFILE}.{setting}"));
+        for setting in profile::settings(&project.all_packages) {
+            command.args(["--config", &setting]);
         }
     }
     Ok(command)
@@ -75,12 +60,10 @@ fn cargo_build(project: &Project, target: Target) -> Result<Command, Error> {
 
 fn defines_profile(manifest: &Path) -> Result<bool, Error> {
     let text = std::fs::read_to_string(manifest).map_err(Error::file("read", manifest))?;
-    let table: toml::Table = text
+    let table = text
         .parse()
         .map_err(|error| Error::BadManifest(manifest.into(), error))?;
-    Ok(table
-        .get("profile")
-        .is_some_and(|profiles| profiles.get(PROFILE).is_some()))
+    Ok(profile::is_defined_in(&table))
 }
 
 /// Runs cargo, whose progress and diagnostics go to the terminal; its messages, one JSON document a
@@ -160,35 +143,4 @@ fn relative(path: &Path) -> &Path {
         .ok()
         .and_then(|here| path.strip_prefix(here).ok())
         .unwrap_or(path)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{PROFILE, PROFILE_SETTINGS, defines_profile};
-
-    #[test]
-    fn finds_the_profile_in_a_manifest() {
-        let folder = tempfile::tempdir().unwrap();
-        let manifest = folder.path().join("Cargo.toml");
-        std::fs::write(&manifest, "[workspace]\n[profile.release]\nlto = true\n").unwrap();
-        assert!(!defines_profile(&manifest).unwrap());
-        std::fs::write(
-            &manifest,
-            "[profile]\nkernel = { inherits = \"release\" }\n",
-        )
-        .unwrap();
-        assert!(defines_profile(&manifest).unwrap());
-    }
-
-    #[test]
-    fn settings_equal_those_of_the_workspace_and_the_template() {
-        let settings: toml::Table = PROFILE_SETTINGS.join("\n").parse().unwrap();
-        for text in [
-            include_str!("../../Cargo.toml"),
-            include_str!("../template/Cargo.toml.in"),
-        ] {
-            let manifest: toml::Table = text.parse().unwrap();
-            assert_eq!(manifest["profile"][PROFILE].as_table(), Some(&settings));
-        }
-    }
 }

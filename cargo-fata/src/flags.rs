@@ -88,7 +88,8 @@ impl Target {
             Self::Bare => (&[], ""),
             Self::Hosted => (&["-nostartfiles"], "-Wl,"),
         };
-        let linker_only = ["--build-id=none", "-znorelro", "--gc-sections"];
+        // Without `--nmagic` every segment starts on a page of the file, of which nobody makes use.
+        let linker_only = ["--build-id=none", "-znorelro", "--gc-sections", "--nmagic"];
         let both = ["-nostdlib", "-static", "-no-pie"];
         both.iter()
             .chain(compiler_only)

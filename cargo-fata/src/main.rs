@@ -13,6 +13,7 @@ mod image;
 mod kvm;
 mod machine;
 mod new;
+mod profile;
 mod project;
 mod qemu;
 mod run;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::NewOptions;
 use crate::error::Error;
+use crate::profile;
 
 /// Folder of the Fata sources that this tool is part of.
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
@@ -14,6 +15,9 @@ const NAME_MARK: &str = "{name}";
 
 /// What the templates say, within a TOML string, where [`SOURCES`] belongs.
 const SOURCES_MARK: &str = "{fata}";
+
+/// What the templates say where the cargo profile of images belongs.
+const PROFILE_MARK: &str = "{profile}";
 
 /// Longest name of a package that crates.io takes.
 const NAME_LENGTH: usize = 64;
@@ -108,6 +112,7 @@ fn make_project(
         template
             .replace(NAME_MARK, name)
             .replace(SOURCES_MARK, &sources_text)
+            .replace(PROFILE_MARK, &profile::manifest_section())
     };
     for (file, template) in FILES.into_iter().chain((!is_installed).then_some(ALIAS)) {
         write(&folder.join(file), render(template).as_bytes())?;
@@ -153,7 +158,7 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    use super::{Error, check_name, make_project, sources};
+    use super::{Error, check_name, make_project, profile, sources};
 
     #[test]
     fn renders_the_templates() {
@@ -182,6 +187,7 @@ mod tests {
                         .is_some_and(|word| Path::new(word) == fata.join("Cargo.toml"))
                 })
         );
+        assert!(profile::is_defined_in(&manifest));
         assert!(read("README.md").contains("cargo fata run"));
         assert_eq!(read("Cargo.lock"), "version = 4\n");
         for file in [

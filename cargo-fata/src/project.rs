@@ -29,6 +29,8 @@ pub struct Project {
     pub workspace_root: PathBuf,
     /// Cargo's target folder.
     pub target_directory: PathBuf,
+    /// Names of the packages that it may link.
+    pub all_packages: Vec<String>,
     /// Linker script that gives an image its form.
     pub linker_script: PathBuf,
 }
@@ -50,6 +52,11 @@ impl Project {
             package: package.name.clone(),
             binary: package.program()?.to_owned(),
             manifest: package.manifest_path.clone(),
+            all_packages: metadata
+                .packages
+                .iter()
+                .map(|package| package.name.clone())
+                .collect(),
             workspace_root: metadata.workspace_root.clone(),
             target_directory: metadata.target_directory.clone(),
             linker_script,

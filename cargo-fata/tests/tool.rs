@@ -87,11 +87,11 @@ fn build_leaves_image_and_symbols() {
     assert!(output.status.success(), "{messages}");
     let image = fs::metadata(workspace.path("target/fata/app.elf")).unwrap();
     let symbols = fs::metadata(workspace.path("target/fata/app.debug")).unwrap();
-    assert!(image.len() < 9 * 1024, "{}", image.len());
+    assert!(image.len() < 5 * 1024, "{}", image.len());
     assert!(symbols.len() > image.len());
     let last = messages.lines().last().unwrap();
     assert!(
-        last.contains("target/fata/app.elf: 9 KiB, ") && last.ends_with(" KiB in memory"),
+        last.contains("target/fata/app.elf: 5 KiB, ") && last.ends_with(" KiB in memory"),
         "{last}"
     );
     // Nothing but images is left there.

@@ -2,7 +2,7 @@ use crate::PATIENCE;
 use crate::cpu::cpu_time;
 use crate::output::Output;
 use rustix::process::{Pid, Signal, kill_process};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -30,6 +30,16 @@ pub struct Program {
 }
 
 impl Program {
+    /// Starts any program: its path, then its arguments.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    pub fn run<S: AsRef<OsStr>>(words: impl IntoIterator<Item = S>) -> Self {
+        let words: Vec<OsString> = words.into_iter().map(|word| word.as_ref().into()).collect();
+        let name = words.join(OsStr::new(" "));
+        Self::start(&name.to_string_lossy(), &words, false)
+    }
+
     /// Starts `words`, standard output and standard error collected together.
     pub(crate) fn start(name: &str, words: &[OsString], is_guest: bool) -> Self {
         let (reader, writer) = io::pipe().expect("cannot make a pipe");

@@ -105,7 +105,7 @@ impl<'s> Exchange<'s> {
         let limits = &self.service.limits;
         self.is_head.set(head.method == Method::Head);
         self.minor.set(head.minor);
-        self.reset_output(head.keep_alive && self.service.wants_keep_alive());
+        self.reset_output(head.keep_alive);
         let input = &mut *self.input.borrow_mut();
         input.decoder = Decoder::new(head.framing, limits.body);
         input.wanted = false;
@@ -164,7 +164,7 @@ impl<'s> Exchange<'s> {
         };
         // A client that still waits for leave to send its body may send it or not.
         let ends = self.input.borrow().continue_due || matches!(body, Body::UntilClose);
-        output.keep_alive &= !ends;
+        output.keep_alive &= !ends && self.service.wants_keep_alive();
         output.body = if self.is_head.get() {
             Body::Discard
         } else {

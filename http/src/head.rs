@@ -92,7 +92,9 @@ impl Scanner {
             self.lines += 1;
         }
         self.next = input.len();
-        self.check_limits(input.len(), limits)?;
+        // A CR at the end may belong to the line's end, which does not count.
+        let end = input.len() - usize::from(input.ends_with(b"\r"));
+        self.check_limits(end.max(self.line), limits)?;
         let first = input.get(self.start);
         if self.lines == 0
             && first.is_some_and(|&byte| !syntax::is_token_byte(byte) && byte != b'\r')

@@ -14,17 +14,17 @@ mod error;
 #[cfg(not(fata_vm))]
 pub mod host;
 mod link;
-pub mod tcpip;
 #[cfg(not(fata_vm))]
 mod tap;
+pub mod tcpip;
 mod traits;
 mod virtio;
 
 pub use device::{Counters, MacAddress, Net, TransmitError};
 pub use error::Error;
 pub use link::Link;
-pub use tcpip::{Config, Ipv4Config, Ipv6Config, TcpIp};
 #[cfg(not(fata_vm))]
 pub use tap::{Tap, TapError, TapFrame};
+pub use tcpip::{Config, Ipv4Config, Ipv6Config, TcpIp};
 pub use traits::{Stack, TcpListener, TcpStream, UdpSocket};
 pub use virtio::{ReceivedFrame, VirtioNet};

@@ -35,11 +35,6 @@ pub(crate) const fn clock() -> HostClock {
     HostClock
 }
 
-/// Logs what starts, once logging works.
-pub(crate) fn log_start() {
-    log::debug!(target: "boot", "process {}", std::process::id());
-}
-
 pub(crate) fn exit(status: ExitStatus) -> ! {
     std::process::exit(status.0.into())
 }

@@ -3,7 +3,7 @@
 use core::fmt::{self, Write};
 
 /// Longer backtraces are cut off.
-const DEEPEST: usize = 48;
+const LONGEST: usize = 48;
 
 unsafe extern "C" {
     static __stack_guard: u8;
@@ -11,31 +11,59 @@ unsafe extern "C" {
 }
 
 /// Writes the return addresses above the frame at `rbp`, one a line. `cargo fata run`
-/// adds function, file and line.
-///
-/// Only frames on the main stack are read, each above the one before, so a broken chain
-/// ends the backtrace and cannot fault.
+/// adds function, file and line. A function that calls itself is told once.
 pub(super) fn write(output: &mut impl Write, rbp: u64) -> fmt::Result {
-    let (bottom, top) = (
-        &raw const __stack_guard as u64 + 4096,
-        &raw const __stack_top as u64,
-    );
-    let mut frame = rbp;
-    let mut lowest = bottom;
-    for _ in 0..DEEPEST {
-        if frame < lowest || frame > top - 16 || !frame.is_multiple_of(8) {
-            return Ok(());
+    let mut last = 0;
+    let mut repeated = 0;
+    let mut lines = 0;
+    for address in (ReturnAddresses {
+        frame: rbp,
+        lowest: 0,
+    }) {
+        if address == last {
+            repeated += 1;
+            continue;
         }
-        // SAFETY: both words lie on the main stack.
-        let [caller, address] = unsafe { *(frame as *const [u64; 2]) };
-        if address == 0 {
-            return Ok(());
+        write_repeated(output, repeated)?;
+        if lines == LONGEST {
+            return output.write_str("  and so on\n");
         }
         writeln!(output, "  at {address:#018x}")?;
-        lowest = frame + 16;
-        frame = caller;
+        (last, repeated, lines) = (address, 0, lines + 1);
     }
-    output.write_str("  ...\n")
+    write_repeated(output, repeated)
+}
+
+fn write_repeated(output: &mut impl Write, times: usize) -> fmt::Result {
+    match times {
+        0 => Ok(()),
+        _ => writeln!(output, "  and {times} times more"),
+    }
+}
+
+/// Follows the chain of frames. Only frames on the main stack are read, each above the
+/// one before, so a broken chain ends the backtrace and cannot fault.
+struct ReturnAddresses {
+    frame: u64,
+    lowest: u64,
+}
+
+impl Iterator for ReturnAddresses {
+    type Item = u64;
+
+    fn next(&mut self) -> Option<u64> {
+        let bottom = &raw const __stack_guard as u64 + 4096;
+        let top = &raw const __stack_top as u64;
+        let lowest = self.lowest.max(bottom);
+        if !(lowest..=top - 16).contains(&self.frame) || !self.frame.is_multiple_of(8) {
+            return None;
+        }
+        // SAFETY: both words lie on the main stack.
+        let [caller, address] = unsafe { *(self.frame as *const [u64; 2]) };
+        self.lowest = self.frame + 16;
+        self.frame = caller;
+        (address != 0).then_some(address)
+    }
 }
 
 /// Writes the backtrace of the caller.

@@ -74,12 +74,12 @@ _start:
     // A far return to the 64-bit code segment.
     mov esp, offset __stack_top
     push 8
-    mov eax, offset long_mode
+    mov eax, offset _start_long_mode
     push eax
     retf
 
     .code64
-long_mode:
+_start_long_mode:
     xor eax, eax
     mov ds, eax
     mov es, eax

@@ -1,7 +1,7 @@
 //! Panics: message, place and backtrace, then a failure status.
 
 use super::console::Output;
-use super::{backtrace, exit};
+use super::{backtrace, exit, heap};
 use crate::ExitStatus;
 use core::fmt::Write;
 use core::panic::PanicInfo;
@@ -18,7 +18,9 @@ fn panic(info: &PanicInfo<'_>) -> ! {
             Some(place) => writeln!(output, "\nfata: panic at {place}: {}", info.message()),
             None => writeln!(output, "\nfata: panic: {}", info.message()),
         };
-        let _ = output.write_str("backtrace:\n");
+        let used = heap::used();
+        let total = heap::total().unwrap_or_default();
+        let _ = writeln!(output, "heap: {used} of {total} bytes in use\nbacktrace:");
         let _ = backtrace::write_here(&mut output);
     }
     exit::exit(ExitStatus::PANIC)

@@ -11,3 +11,4 @@ mod load;
 mod network;
 mod pages;
 mod support;
+mod tool;

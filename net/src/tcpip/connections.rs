@@ -10,6 +10,8 @@ use smoltcp::time::{Duration, Instant};
 
 /// How long a connection that the application is done with may take to close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long the RST of a connection that is gone may take to be sent.
+const RESET_TIMEOUT: Duration = Duration::from_secs(1);
 /// smoltcp holds a connection in TIME-WAIT for ten seconds. One that the application
 /// still holds is left alone a little earlier.
 const TIME_WAIT: Duration = Duration::from_secs(9);
@@ -24,12 +26,7 @@ impl Connection {
 impl Engine {
     /// The flow that a segment is for. A SYN to a listener's port makes one. None if the
     /// segment is to be dropped without an answer.
-    pub(super) fn connection_for(
-        &mut self,
-        tuple: Tuple,
-        opens: bool,
-        now: Instant,
-    ) -> Option<usize> {
+    pub(super) fn connection_for(&mut self, tuple: Tuple, opens: bool) -> Option<usize> {
         if let Some(key) = self.table.find(&tuple) {
             if !(opens && self.may_be_reopened(key)) {
                 return Some(key);
@@ -38,7 +35,7 @@ impl Engine {
         }
         let listener = self.tcp_ports.lookup(tuple.local()).filter(|_| opens);
         match listener {
-            Some(listener) => self.admit(tuple, listener, now),
+            Some(listener) => self.admit(tuple, listener),
             // smoltcp answers with RST.
             None => Some(self.interface_flow),
         }
@@ -53,7 +50,7 @@ impl Engine {
     }
 
     /// Makes a half-open connection, within the bounds.
-    fn admit(&mut self, tuple: Tuple, listener: usize, _now: Instant) -> Option<usize> {
+    fn admit(&mut self, tuple: Tuple, listener: usize) -> Option<usize> {
         let backlog = self.listeners.get(listener)?;
         let full = backlog.waiting.len() >= self.config.backlog;
         if !full && backlog.half_open.len() >= self.config.backlog {
@@ -225,7 +222,10 @@ impl Engine {
             || socket.state() == State::SynSent
             || Self::is_gone(socket);
         connection.owner = Owner::Nobody;
-        connection.abort_at = Some(now + CLOSE_TIMEOUT);
+        connection.abort_at = match socket.state() {
+            State::Closed => Some(now + RESET_TIMEOUT),
+            _ => Some(now + CLOSE_TIMEOUT),
+        };
         socket.close();
         connection.state = socket.state();
         discard_received(socket);
@@ -239,10 +239,30 @@ impl Engine {
 
     /// Resets a connection that waits to be accepted, and lets it go.
     pub(super) fn reject(&mut self, key: usize) {
+        let now = self.now();
         if let Some((socket, connection)) = self.table.get(key).and_then(Flow::tcp) {
             connection.owner = Owner::Nobody;
+            connection.abort_at = Some(now + RESET_TIMEOUT);
             socket.abort();
         }
+    }
+
+    /// Resets a connection that takes too long to close, and removes one whose reset
+    /// takes too long. Returns whether it is still there.
+    pub(super) fn check_closing(&mut self, key: usize, now: Instant) -> bool {
+        let Some((socket, connection)) = self.table.get(key).and_then(Flow::tcp) else {
+            return false;
+        };
+        if connection.abort_at.is_none_or(|time| time > now) {
+            return true;
+        }
+        if socket.state() == State::Closed {
+            self.remove(key);
+            return false;
+        }
+        connection.abort_at = Some(now + RESET_TIMEOUT);
+        socket.abort();
+        true
     }
 
     /// Forgets a half-open connection whose listener is gone.

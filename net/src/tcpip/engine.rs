@@ -101,7 +101,7 @@ impl Engine {
             };
             let kind = frame::classify(frame.as_ref());
             adapter.offer(frame);
-            match self.flow_for(kind, now) {
+            match self.flow_for(kind) {
                 Some(key) => self.deliver(adapter, key, now),
                 None => self.totals.dropped_frames += 1,
             }
@@ -114,12 +114,12 @@ impl Engine {
     }
 
     /// The flow that a frame is for; none if it is to be dropped.
-    fn flow_for(&mut self, kind: Kind, now: Instant) -> Option<usize> {
+    fn flow_for(&mut self, kind: Kind) -> Option<usize> {
         match kind {
             Kind::Tcp { tuple, opens } => {
                 // smoltcp would answer to a multicast address.
                 let is_ours = self.interface.has_ip_addr(tuple.local().addr);
-                is_ours.then(|| self.connection_for(tuple, opens, now))?
+                is_ours.then(|| self.connection_for(tuple, opens))?
             }
             Kind::Udp { local } => self.udp_ports.lookup(local).or(Some(self.interface_flow)),
             Kind::Neighbor | Kind::Interface => Some(self.interface_flow),
@@ -176,13 +176,10 @@ impl Engine {
         let Some(flow) = self.table.get(key) else {
             return false;
         };
-        if let Some((socket, connection)) = flow.tcp() {
-            if connection.abort_at.is_some_and(|time| time <= now) {
-                connection.abort_at = None;
-                socket.abort();
-            }
+        if let Some((_, connection)) = flow.tcp() {
             // When TIME-WAIT ends, smoltcp drops data that was not read yet.
-            return connection.owner != Owner::Stream || !connection.time_wait_is_over(now);
+            let held = connection.owner == Owner::Stream && connection.time_wait_is_over(now);
+            return !held && self.check_closing(key, now);
         }
         let overdue = flow.udp_socket().is_some_and(|(socket, binding)| {
             let overdue = binding

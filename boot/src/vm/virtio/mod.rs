@@ -18,6 +18,10 @@ pub(crate) use transport::Transport;
 pub(crate) struct Device {
     pub(crate) transport: Transport,
     /// Raised by all of the device's queues.
+    #[cfg_attr(
+        not(feature = "net"),
+        expect(dead_code, reason = "the entropy device is polled")
+    )]
     pub(crate) interrupt: Interrupt,
 }
 

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use core::arch::asm;
 use core::fmt;
 use core::hint::black_box;
+use core::ptr::{with_exposed_provenance, with_exposed_provenance_mut};
 use core::str::FromStr;
 use fata_boot::{Args, ArgsError, Env, FromArgs};
 
@@ -79,7 +80,7 @@ async fn app(env: Env, options: Options) {
     match options.kind {
         Kind::PageFault => read(0x7000_0000_0000),
         Kind::Null => read(0),
-        Kind::WriteCode => write(read as *const () as usize),
+        Kind::WriteCode => write((descend as fn(u64) -> u64 as *const ()).expose_provenance()),
         Kind::DivideByZero => divide(1, 0),
         Kind::StackOverflow => {
             black_box(descend(0));
@@ -91,14 +92,16 @@ async fn app(env: Env, options: Options) {
 
 #[inline(never)]
 fn read(address: usize) {
+    let pointer = with_exposed_provenance::<u64>(black_box(address));
     // SAFETY: not safe at all, which is the point: the access traps, and nothing follows it.
-    unsafe { asm!("mov {value}, [{address}]", value = out(reg) _, address = in(reg) address) };
+    black_box(unsafe { pointer.read_volatile() });
 }
 
 #[inline(never)]
 fn write(address: usize) {
+    let pointer = with_exposed_provenance_mut::<u64>(black_box(address));
     // SAFETY: not safe at all, which is the point: the access traps, and nothing follows it.
-    unsafe { asm!("mov qword ptr [{address}], 0", address = in(reg) address) };
+    unsafe { pointer.write_volatile(0) };
 }
 
 /// In assembly, because Rust's own division panics before the processor traps.

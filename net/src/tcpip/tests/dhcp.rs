@@ -1,1 +1,170 @@
+use super::packets::Peer;
 use super::*;
+use smoltcp::phy::ChecksumCapabilities;
+use smoltcp::wire::*;
+
+const ROUTER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 254);
+
+fn dhcp_config() -> Config {
+    Config {
+        ipv6: Ipv6Config::Off,
+        ..Config::default()
+    }
+}
+
+/// What a client asks for.
+struct Request {
+    kind: DhcpMessageType,
+    transaction: u32,
+    mac: EthernetAddress,
+}
+
+fn parse(frame: &[u8]) -> Option<Request> {
+    let frame = EthernetFrame::new_checked(frame).ok()?;
+    let packet = Ipv4Packet::new_checked(frame.payload()).ok()?;
+    let datagram = UdpPacket::new_checked(packet.payload()).ok()?;
+    if datagram.dst_port() != 67 {
+        return None;
+    }
+    let message = DhcpPacket::new_checked(datagram.payload()).ok()?;
+    let message = DhcpRepr::parse(&message).ok()?;
+    Some(Request {
+        kind: message.message_type,
+        transaction: message.transaction_id,
+        mac: message.client_hardware_address,
+    })
+}
+
+/// Answers the next request with a lease of `offered` for an hour.
+async fn answer(tasks: &Handle, peer: &mut Peer, offered: Ipv4Addr) -> Option<DhcpMessageType> {
+    let request = peer.receive(tasks, parse).await?;
+    let kind = match request.kind {
+        DhcpMessageType::Discover => DhcpMessageType::Offer,
+        _ => DhcpMessageType::Ack,
+    };
+    let message = DhcpRepr {
+        message_type: kind,
+        transaction_id: request.transaction,
+        secs: 0,
+        client_hardware_address: request.mac,
+        client_ip: Ipv4Addr::UNSPECIFIED,
+        your_ip: offered,
+        server_ip: ROUTER,
+        router: Some(ROUTER),
+        subnet_mask: Some(Ipv4Addr::new(255, 255, 255, 0)),
+        relay_agent_ip: Ipv4Addr::UNSPECIFIED,
+        broadcast: false,
+        requested_ip: None,
+        client_identifier: None,
+        server_identifier: Some(ROUTER),
+        parameter_request_list: None,
+        dns_servers: None,
+        max_size: None,
+        lease_duration: Some(3_600),
+        renew_duration: None,
+        rebind_duration: None,
+        additional_options: &[],
+    };
+    let udp = UdpRepr {
+        src_port: 67,
+        dst_port: 68,
+    };
+    let header = Ipv4Repr {
+        src_addr: ROUTER,
+        dst_addr: Ipv4Addr::BROADCAST,
+        next_header: IpProtocol::Udp,
+        payload_len: udp.header_len() + message.buffer_len(),
+        hop_limit: 64,
+    };
+    let checksums = ChecksumCapabilities::default();
+    let length = header.buffer_len() + header.payload_len;
+    peer.send(EthernetProtocol::Ipv4, length, |bytes| {
+        let mut packet = Ipv4Packet::new_unchecked(bytes);
+        header.emit(&mut packet, &checksums);
+        udp.emit(
+            &mut UdpPacket::new_unchecked(packet.payload_mut()),
+            &ROUTER.into(),
+            &Ipv4Addr::BROADCAST.into(),
+            message.buffer_len(),
+            |bytes| {
+                let emitted = message.emit(&mut DhcpPacket::new_unchecked(bytes));
+                emitted.expect("there is room");
+            },
+            &checksums,
+        );
+    });
+    peer.flush();
+    Some(request.kind)
+}
+
+#[test]
+fn a_lease_is_taken_renewed_changed_and_lost() {
+    simulate(|tasks| async move {
+        let (device, link) = Link::pair(16);
+        let stack = TcpIp::start(&tasks, device, dhcp_config(), 1);
+        let mut peer = Peer::new(link);
+        let first = Ipv4Addr::new(10, 0, 0, 50);
+        assert!(stack.addresses().is_empty());
+        let discovered = answer(&tasks, &mut peer, first).await;
+        assert_eq!(discovered, Some(DhcpMessageType::Discover));
+        let requested = answer(&tasks, &mut peer, first).await;
+        assert_eq!(requested, Some(DhcpMessageType::Request));
+        stack.configured().await;
+        assert_eq!(stack.addresses(), [(first.into(), 24)]);
+        assert!(
+            stack
+                .shared
+                .engine
+                .borrow()
+                .check_route(Ipv4Addr::new(1, 1, 1, 1).into())
+                .is_ok()
+        );
+
+        // Half way through the lease it is renewed; the server has changed its mind.
+        let listener = stack.listen((first, 80).into()).await;
+        assert!(listener.is_ok());
+        tasks.sleep(Duration::from_secs(1_800)).await;
+        peer.source = ROUTER;
+        peer.introduce(first).await;
+        let second = Ipv4Addr::new(10, 0, 0, 51);
+        let renewed = answer(&tasks, &mut peer, second).await;
+        assert_eq!(renewed, Some(DhcpMessageType::Request));
+        tasks.sleep(Duration::from_secs(1)).await;
+        assert_eq!(stack.addresses(), [(second.into(), 24)]);
+
+        // Nobody renews it any more.
+        tasks.sleep(Duration::from_secs(3_600)).await;
+        assert!(stack.addresses().is_empty());
+        let unreachable = Stack::connect(&stack, (CLIENT, 80).into()).await.err();
+        assert_eq!(unreachable, Some(Error::NotConfigured));
+    });
+}
+
+#[test]
+fn without_a_server_it_goes_on_asking() {
+    simulate(|tasks| async move {
+        let (device, link) = Link::pair(16);
+        let stack = TcpIp::start(&tasks, device, dhcp_config(), 1);
+        let mut peer = Peer::new(link);
+        for _ in 0..5 {
+            let request = peer.receive(&tasks, parse).await.expect("it asks again");
+            assert_eq!(request.kind, DhcpMessageType::Discover);
+        }
+        let configured = tasks.timeout(Duration::from_secs(60), stack.configured());
+        assert!(configured.await.is_err());
+        assert!(stack.addresses().is_empty());
+    });
+}
+
+#[test]
+fn a_lease_of_nonsense_is_refused() {
+    simulate(|tasks| async move {
+        let (device, link) = Link::pair(16);
+        let stack = TcpIp::start(&tasks, device, dhcp_config(), 1);
+        let mut peer = Peer::new(link);
+        for _ in 0..4 {
+            answer(&tasks, &mut peer, Ipv4Addr::BROADCAST).await;
+        }
+        assert!(stack.addresses().is_empty());
+    });
+}

@@ -72,7 +72,12 @@ impl Peer {
         self.flush();
     }
 
-    pub(super) fn ipv4(&mut self, protocol: IpProtocol, length: usize, fill: impl FnOnce(&mut [u8])) {
+    pub(super) fn ipv4(
+        &mut self,
+        protocol: IpProtocol,
+        length: usize,
+        fill: impl FnOnce(&mut [u8]),
+    ) {
         let header = Ipv4Repr {
             src_addr: self.source,
             dst_addr: SERVER,

@@ -111,6 +111,8 @@ fn nobody_listens() {
         let late = Stack::connect(&other, silent).await.err();
         assert_eq!(late, Some(Error::TimedOut));
         assert_eq!((tasks.now() - start).as_secs(), 30);
+        // The RST cannot be sent.
+        tasks.sleep(Duration::from_secs(2)).await;
         assert_eq!(other.statistics().connections, 0);
     });
 }
@@ -154,7 +156,10 @@ fn listeners_conflict_and_free_their_port() {
     simulate(|tasks| async move {
         let (one, other) = network(&tasks, server_config(), client_config());
         let listener = one.listen(any(80)).await.expect("the port is free");
-        assert_eq!(one.listen(server(80)).await.err(), Some(Error::AddressInUse));
+        assert_eq!(
+            one.listen(server(80)).await.err(),
+            Some(Error::AddressInUse)
+        );
         let foreign = one.listen((CLIENT, 90).into()).await.err();
         assert_eq!(foreign, Some(Error::AddressNotAvailable));
         let chosen = one.listen(any(0)).await.expect("there are free ports");
@@ -162,7 +167,10 @@ fn listeners_conflict_and_free_their_port() {
         let mut client = Stack::connect(&other, server(80)).await.expect("connected");
         drop(listener);
         assert_eq!(client.read(&mut [0; 1]).await, Err(Error::ConnectionReset));
-        let again = one.listen(server(80)).await.expect("the port is free again");
+        let again = one
+            .listen(server(80))
+            .await
+            .expect("the port is free again");
         let client = Stack::connect(&other, server(80)).await;
         assert!(client.is_ok() && again.accept().await.is_ok());
     });
@@ -184,8 +192,12 @@ fn lost_frames_are_sent_again() {
             let sent = data.clone();
             let client = other.clone();
             tasks.spawn(async move {
-                let mut stream = Stack::connect(&client, server(80)).await.expect("connected");
+                let mut stream = Stack::connect(&client, server(80))
+                    .await
+                    .expect("connected");
                 stream.write_all(&sent).await.expect("written");
+                stream.shutdown().await.expect("closed");
+                assert_eq!(stream.read(&mut [0; 1]).await, Ok(0));
             });
             let mut stream = listener.accept().await.expect("accepted");
             assert_eq!(read_to_end(&mut stream).await.expect("read"), data);

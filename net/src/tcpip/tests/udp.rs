@@ -1,1 +1,126 @@
 use super::*;
+
+fn spawn_udp_echo(tasks: &Handle, stack: &TcpIp) {
+    let stack = stack.clone();
+    tasks.spawn(async move {
+        let socket = stack.bind(any(7)).await.expect("the port is free");
+        let mut buffer = [0; 1_472];
+        loop {
+            let received = socket.receive_from(&mut buffer).await;
+            let (count, sender) = received.expect("receiving goes on");
+            let sent = socket.send_to(&buffer[..count], sender).await;
+            sent.expect("the sender can be reached");
+        }
+    });
+}
+
+#[test]
+fn echo_over_both_families() {
+    simulate(|tasks| async move {
+        let (one, other) = network(&tasks, server_config(), client_config());
+        spawn_udp_echo(&tasks, &one);
+        tasks.sleep(Duration::from_millis(1)).await;
+        let socket = other.bind(any(0)).await.expect("there are free ports");
+        for address in [IpAddr::from(SERVER), IpAddr::from(SERVER_V6)] {
+            for length in [0, 1, 1_000, 1_452] {
+                let data = pattern(length);
+                let remote = SocketAddr::new(address, 7);
+                socket.send_to(&data, remote).await.expect("sent");
+                let mut buffer = [0; 2_000];
+                let received = socket.receive_from(&mut buffer).await;
+                assert_eq!(received, Ok((length, remote)));
+                assert_eq!(buffer[..length], data);
+            }
+        }
+    });
+}
+
+#[test]
+fn many_datagrams_wait_for_room() {
+    simulate(|tasks| async move {
+        let (one, other) = network(&tasks, server_config(), client_config());
+        let receiver = one.bind(any(9)).await.expect("the port is free");
+        let counter = tasks.spawn(async move {
+            let mut buffer = [0; 1_400];
+            for number in 0..500u16 {
+                let (count, _) = receiver.receive_from(&mut buffer).await.expect("received");
+                assert_eq!(count, 1_400);
+                assert_eq!(buffer[..2], number.to_be_bytes());
+            }
+        });
+        let sender = other.bind(any(0)).await.expect("there are free ports");
+        let mut data = pattern(1_400);
+        for number in 0..500u16 {
+            data[..2].copy_from_slice(&number.to_be_bytes());
+            sender.send_to(&data, server(9)).await.expect("sent");
+        }
+        assert_eq!(counter.await, Ok(()));
+    });
+}
+
+#[test]
+fn wrong_destinations_are_refused() {
+    simulate(|tasks| async move {
+        let (one, _other) = network(&tasks, server_config(), client_config());
+        let socket = one.bind(server(0)).await.expect("there are free ports");
+        let send = |length: usize, remote: SocketAddr| {
+            let socket = &socket;
+            async move { socket.send_to(&pattern(length), remote).await }
+        };
+        let peer = (CLIENT, 9).into();
+        assert_eq!(send(1_472, peer).await, Ok(()));
+        assert_eq!(send(1_473, peer).await, Err(Error::TooLong));
+        assert_eq!(send(1, (CLIENT, 0).into()).await, Err(Error::Unreachable));
+        assert_eq!(
+            send(1, (CLIENT_V6, 9).into()).await,
+            Err(Error::Unreachable)
+        );
+        let far = (Ipv4Addr::new(192, 168, 7, 7), 9).into();
+        assert_eq!(send(1, far).await, Err(Error::Unreachable));
+        assert_eq!(
+            one.bind(any(socket.local_addr().port())).await.err(),
+            Some(Error::AddressInUse)
+        );
+    });
+}
+
+#[test]
+fn a_neighbor_that_does_not_answer_holds_up_others_only_shortly() {
+    simulate(|tasks| async move {
+        let (one, other) = network(&tasks, server_config(), client_config());
+        spawn_udp_echo(&tasks, &one);
+        let socket = other.bind(any(0)).await.expect("there are free ports");
+        let mut buffer = [0; 10];
+        socket.send_to(b"first", server(7)).await.expect("sent");
+        socket.receive_from(&mut buffer).await.expect("received");
+        let silent = (Ipv4Addr::new(10, 0, 0, 99), 9).into();
+        socket.send_to(b"lost", silent).await.expect("queued");
+        tasks.sleep(Duration::from_millis(300)).await;
+        socket.send_to(b"second", server(7)).await.expect("sent");
+        let start = tasks.now();
+        let received = socket.receive_from(&mut buffer).await;
+        assert_eq!(received, Ok((6, server(7))));
+        assert!((tasks.now() - start).as_millis() < 10);
+        assert_eq!(other.statistics().totals.unreachable, 1);
+    });
+}
+
+#[test]
+fn without_an_address_nothing_is_sent() {
+    simulate(|tasks| async move {
+        let client_config = Config {
+            ipv4: Ipv4Config::Off,
+            ipv6: Ipv6Config::Off,
+            ..Config::default()
+        };
+        let (_one, other) = network(&tasks, server_config(), client_config);
+        let socket = other.bind(any(0)).await.expect("there are free ports");
+        assert_eq!(
+            socket.send_to(b"x", server(7)).await,
+            Err(Error::NotConfigured)
+        );
+        let refused = Stack::connect(&other, server(7)).await.err();
+        assert_eq!(refused, Some(Error::NotConfigured));
+        other.configured().await;
+    });
+}

@@ -1,0 +1,130 @@
+//! The cargo profile of images, as Fata's own workspace defines it.
+
+use toml::{Table, Value};
+
+/// Name of the profile.
+pub const NAME: &str = "kernel";
+
+/// The manifest of the workspace that this tool is part of.
+const WORKSPACE: &str = include_str!("../../Cargo.toml");
+
+/// The profile as arguments for `cargo --config`, without what concerns packages other than
+/// `packages`, of which cargo would complain.
+pub fn settings(packages: &[String]) -> Vec<String> {
+    let mut settings = Vec::new();
+    for (key, value) in definition() {
+        match value {
+            Value::Table(overrides) if key == "package" => {
+                let known = overrides
+                    .into_iter()
+                    .filter(|(name, _)| packages.contains(name));
+                for (name, value) in known {
+                    flatten(
+                        &format!("profile.{NAME}.package.{name}"),
+                        &value,
+                        &mut settings,
+                    );
+                }
+            }
+            _ => flatten(&format!("profile.{NAME}.{key}"), &value, &mut settings),
+        }
+    }
+    settings
+}
+
+/// The profile as part of a manifest.
+pub fn manifest_section() -> String {
+    let section =
+        |name: &str, content: Table| Table::from_iter([(name.to_owned(), Value::Table(content))]);
+    section("profile", section(NAME, definition())).to_string()
+}
+
+/// Whether a manifest defines the profile.
+pub fn is_defined_in(manifest: &Table) -> bool {
+    manifest
+        .get("profile")
+        .is_some_and(|profiles| profiles.get(NAME).is_some())
+}
+
+fn definition() -> Table {
+    let manifest: Table = WORKSPACE.parse().expect("cargo has read this manifest");
+    match &manifest["profile"][NAME] {
+        Value::Table(definition) => definition.clone(),
+        _ => unreachable!("cargo accepts only tables as profiles"),
+    }
+}
+
+fn flatten(key: &str, value: &Value, settings: &mut Vec<String>) {
+    match value {
+        Value::Table(table) => {
+            for (name, value) in table {
+                flatten(&format!("{key}.{name}"), value, settings);
+            }
+        }
+        _ => settings.push(format!("{key}={value}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use toml::Table;
+
+    use super::{definition, flatten, is_defined_in, manifest_section, settings};
+
+    #[test]
+    fn images_cannot_unwind_and_keep_their_symbols() {
+        let settings = settings(&[]);
+        for setting in [
+            "profile.kernel.panic=\"abort\"",
+            "profile.kernel.strip=\"none\"",
+        ] {
+            assert!(
+                settings.iter().any(|known| known == setting),
+                "{settings:?}"
+            );
+        }
+        assert!(
+            !settings.iter().any(|setting| setting.contains(".package.")),
+            "{settings:?}"
+        );
+    }
+
+    #[test]
+    fn settings_for_packages_depend_on_the_packages() {
+        let Some(packages) = definition()
+            .get("package")
+            .and_then(|value| value.as_table().cloned())
+        else {
+            return;
+        };
+        for package in packages.keys() {
+            let settings = settings(std::slice::from_ref(package));
+            let prefix = format!("profile.kernel.package.{package}.");
+            assert!(
+                settings.iter().any(|setting| setting.starts_with(&prefix)),
+                "{settings:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn tables_become_dotted_keys() {
+        let mut settings = Vec::new();
+        let table: Table = "a = 1\nb.c = \"s\"".parse().unwrap();
+        flatten("p", &table.into(), &mut settings);
+        assert_eq!(settings, ["p.a=1", "p.b.c=\"s\""]);
+    }
+
+    #[test]
+    fn a_manifest_section_defines_the_profile() {
+        let manifest: Table = manifest_section().parse().unwrap();
+        assert!(is_defined_in(&manifest));
+        assert_eq!(
+            manifest["profile"]["kernel"].as_table(),
+            Some(&definition())
+        );
+        assert!(!is_defined_in(
+            &"[profile.release]\nlto = true\n".parse().unwrap()
+        ));
+    }
+}

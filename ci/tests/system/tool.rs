@@ -1,0 +1,57 @@
+//! `cargo fata` as a user types it.
+
+use fata_ci::{Client, Ending, Lab, Program, succeed, target_folder};
+use std::fs;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+fn tool() -> String {
+    let path = target_folder().join("debug/cargo-fata");
+    path.into_os_string()
+        .into_string()
+        .expect("paths in the tests are UTF-8")
+}
+
+/// A folder of a test's own that is removed with it.
+struct Scratch(PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What cannot be removed is only in the way.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+#[ignore = "boots virtual machines; ci/test runs it"]
+fn a_new_project_builds_and_serves_at_once() {
+    // Outside of this workspace, as a user's project is.
+    let folder = Scratch(std::env::temp_dir().join(format!("fata-new-{}", std::process::id())));
+    let path = folder
+        .0
+        .to_str()
+        .expect("paths in the tests are UTF-8")
+        .to_owned();
+    succeed(&tool(), ["new", "shop", "--path", &path]);
+    // Both homes, where port 8080 is this test's own.
+    let _lab = Lab::enter();
+    let manifest = format!("{path}/Cargo.toml");
+    for options in [&["--publish", "8080:8080"][..], &["--vmm", "process"]] {
+        let words = [&[&tool(), "run", "--manifest-path", &manifest], options].concat();
+        let mut program = Program::run(words);
+        program.wait_for("serving on port 8080");
+        let mut client = Client::connect(Ipv4Addr::LOCALHOST.into(), 8080).expect("it accepts");
+        assert_eq!(client.get("/").expect("it answers").status, 200);
+        program.interrupt();
+        assert_eq!(program.wait().0, Ending::Status(130), "{options:?}");
+    }
+}
+
+#[test]
+#[ignore = "needs the images; ci/test runs it"]
+fn help_says_what_can_be_typed() {
+    let help = String::from_utf8(succeed(&tool(), ["--help"])).expect("help is text");
+    for word in ["new", "build", "run", "Examples:"] {
+        assert!(help.contains(word), "no {word} in:\n{help}");
+    }
+}
