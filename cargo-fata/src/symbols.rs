@@ -51,7 +51,8 @@ impl Symbols {
             (Some(function), Some(name)) => function.name = name.into_owned(),
             (None, Some(name)) => frames.push(Frame {
                 name: name.into_owned(),
-                place: None,
+                file: None,
+                line: None,
             }),
             (_, None) => {}
         }
@@ -81,14 +82,21 @@ impl Symbols {
 /// One function at an address.
 struct Frame {
     name: String,
-    place: Option<(String, u32)>,
+    file: Option<String>,
+    /// The compiler gives no line to instructions that it made from several.
+    line: Option<u32>,
 }
 
 impl Frame {
     fn describe(&self, here: &Path) -> String {
-        match &self.place {
-            Some((file, line)) => format!("{} ({}:{line})", self.name, shortened(file, here)),
-            None => self.name.clone(),
+        let name = &self.name;
+        match (
+            self.file.as_deref().map(|file| shortened(file, here)),
+            self.line,
+        ) {
+            (Some(file), Some(line)) => format!("{name} ({file}:{line})"),
+            (Some(file), None) => format!("{name} ({file})"),
+            (None, _) => name.clone(),
         }
     }
 }
@@ -101,10 +109,14 @@ fn inlined_frames(loader: &Loader, address: u64) -> Result<Vec<Frame>, gimli::Er
     while let Some(frame) = frames.next()? {
         if let Some(name) = &frame.function {
             let name = name.demangle()?.into_owned();
-            let place = frame
-                .location
-                .and_then(|location| Some((location.file?.to_owned(), location.line?)));
-            functions.push(Frame { name, place });
+            let location = frame.location.as_ref();
+            functions.push(Frame {
+                name,
+                file: location
+                    .and_then(|location| location.file)
+                    .map(str::to_owned),
+                line: location.and_then(|location| location.line),
+            });
         }
     }
     Ok(functions)

@@ -6,7 +6,7 @@
 
 use crate::body::Decoder;
 use crate::chunked;
-use crate::head::{Framing, RequestHead};
+use crate::head::RequestHead;
 use crate::response::{self, Connection, Length, Response};
 use crate::service::Service;
 use crate::{Error, Method, Status};
@@ -458,12 +458,5 @@ impl Output {
         if let Body::Length(left) = &mut self.body {
             *left = left.saturating_sub(length as u64);
         }
-    }
-}
-
-impl Framing {
-    /// Whether a body follows the head.
-    pub(crate) fn has_body(self) -> bool {
-        self != Self::Length(0)
     }
 }

@@ -326,3 +326,107 @@ fn split_field(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let value = trim(&line[colon + 1..]);
     (is_token(name) && is_value(value)).then_some((name, value))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Parses input that is a head and nothing else.
+    fn parse(input: &[u8]) -> Option<(Extent, RequestHead, Vec<Field>)> {
+        let limits = Limits::default();
+        let extent = Scanner::default().advance(input, &limits).ok()??;
+        let mut fields = Vec::new();
+        let head = &input[extent.start..extent.end];
+        let parsed = parse_request(head, extent.fields - extent.start, &mut fields, &limits);
+        Some((extent, parsed.ok()?, fields))
+    }
+
+    fn pieces() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop::sample::select(&[
+            "GET",
+            "POST",
+            " ",
+            "/",
+            "*",
+            "/a%20b",
+            "?q",
+            "HTTP/1.1",
+            "HTTP/1.0",
+            "\r\n",
+            "\n",
+            "\r",
+            "\t",
+            ":",
+            ": ",
+            "Host",
+            "host: h\r\n",
+            "Content-Length: 3\r\n",
+            "Transfer-Encoding",
+            "chunked",
+            "X",
+            ",",
+            "\0",
+            "\u{e9}",
+            "GET / HTTP/1.1\r\n",
+            "\r\n\r\n",
+        ]);
+        prop::collection::vec(piece, 0..16).prop_map(|pieces| pieces.concat().into_bytes())
+    }
+
+    /// Heads that are nearly or wholly right.
+    fn heads() -> impl Strategy<Value = Vec<u8>> {
+        let middle = pieces();
+        (middle, any::<bool>()).prop_map(|(middle, whole)| {
+            let mut head = Vec::from(&b"GET /x HTTP/1.1\r\nHost: h\r\n"[..]);
+            head.truncate(if whole { head.len() } else { 0 });
+            head.extend(middle);
+            head.extend(b"\r\n\r\n");
+            head
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(4096) })]
+
+        /// Whatever is accepted, a widely used parser understands in the same way.
+        #[test]
+        fn agrees_with_httparse(input in heads()) {
+            let Some((extent, head, fields)) = parse(&input) else { return Ok(()) };
+            let bytes = &input[extent.start..extent.end];
+            let mut expected = [httparse::EMPTY_HEADER; 64];
+            let mut request = httparse::Request::new(&mut expected);
+            let length = request.parse(bytes).expect("accepted").unwrap();
+            prop_assert_eq!(length, bytes.len());
+            prop_assert_eq!(request.method, Some(head.method.as_str()));
+            prop_assert_eq!(request.version, Some(head.minor));
+            prop_assert_eq!(request.headers.len(), fields.len());
+            for (field, expected) in fields.iter().zip(request.headers) {
+                prop_assert_eq!(field.name.of(bytes), expected.name.as_bytes());
+                prop_assert_eq!(field.value.of(bytes), expected.value);
+            }
+        }
+
+        /// The end of a head is found in the same place in whatever pieces it arrives.
+        #[test]
+        fn scans_in_pieces(input in heads(), step in 1_usize..20) {
+            let limits = Limits::default();
+            let whole = Scanner::default().advance(&input, &limits);
+            let mut scanner = Scanner::default();
+            let mut end = 0;
+            let pieces = loop {
+                end = input.len().min(end + step);
+                match scanner.advance(&input[..end], &limits) {
+                    Ok(None) if end < input.len() => {}
+                    scanned => break scanned,
+                }
+            };
+            let place = |scanned: Result<Option<Extent>, Status>| {
+                scanned.map(|extent| extent.map(|extent| (extent.start, extent.fields, extent.end)))
+            };
+            // What can never become a request may be refused before its end is known.
+            let is_early = pieces.is_err() && parse(&input).is_none();
+            prop_assert!(is_early || place(pieces) == place(whole));
+        }
+    }
+}

@@ -19,6 +19,8 @@ extern crate std;
 mod access;
 mod body;
 mod chunked;
+mod client;
+mod client_error;
 mod coding;
 mod conditional;
 mod connection;
@@ -45,6 +47,8 @@ mod wire;
 mod writer;
 
 pub use access::Access;
+pub use client::{Answer, Client, Upload};
+pub use client_error::ClientError;
 pub use error::Error;
 pub use file_server::FileServer;
 pub use files::{Content, File, FileEntry, FileTable, Files};
@@ -58,3 +62,26 @@ pub use router::Router;
 pub use server::{Server, Stopper};
 pub use status::Status;
 pub use writer::Writer;
+
+use alloc::vec::Vec;
+use embedded_io_async::Read;
+
+/// Reads a stream to its end. `None` if it is longer than `limit` bytes.
+async fn read_to_vec<R: Read>(reader: &mut R, limit: usize) -> Result<Option<Vec<u8>>, R::Error> {
+    /// Most bytes of one read.
+    const STEP: usize = 4096;
+    let mut all = Vec::new();
+    loop {
+        let length = all.len();
+        // One byte more than the limit, to see whether the stream ends there.
+        all.resize(length + (limit - length).saturating_add(1).min(STEP), 0);
+        let read = reader.read(&mut all[length..]).await?;
+        all.truncate(length + read);
+        if read == 0 {
+            return Ok(Some(all));
+        }
+        if all.len() > limit {
+            return Ok(None);
+        }
+    }
+}

@@ -1,8 +1,7 @@
 use crate::exchange::Exchange;
 use crate::head::{Field, RequestHead, Span};
-use crate::router;
 use crate::syntax::percent_decode;
-use crate::{Error, Method, Response, Writer};
+use crate::{Error, Method, Response, Writer, read_to_vec, router};
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use core::future::poll_fn;
@@ -115,21 +114,7 @@ impl<'c> Request<'c> {
         if announced > limit as u64 {
             return Err(Error::BodyTooLarge);
         }
-        let mut body = Vec::new();
-        loop {
-            let length = body.len();
-            // One byte more than the limit, to see whether the body ends there.
-            let room = (limit - length).saturating_add(1).min(STEP);
-            body.resize(length + room, 0);
-            let read = self.read(&mut body[length..]).await?;
-            body.truncate(length + read);
-            if read == 0 {
-                return Ok(body);
-            }
-            if body.len() > limit {
-                return Err(Error::BodyTooLarge);
-            }
-        }
+        read_to_vec(self, limit).await?.ok_or(Error::BodyTooLarge)
     }
 
     /// Begins an answer whose body the handler writes piece by piece, in constant
@@ -154,9 +139,6 @@ impl<'c> Request<'c> {
         core::str::from_utf8(span.of(self.bytes)).unwrap_or_default()
     }
 }
-
-/// How much of a body is read at once into a vector.
-const STEP: usize = 4096;
 
 impl ErrorType for Request<'_> {
     type Error = Error;

@@ -10,10 +10,13 @@ use core::cell::{Cell, RefCell};
 use core::task::{Context, Poll, Waker};
 use fata_task::Handle;
 
+/// Is called after each answer.
+pub(crate) type AccessLog = Box<dyn Fn(&Access<'_>)>;
+
 pub(crate) struct Service {
     pub(crate) tasks: Handle,
     pub(crate) limits: Limits,
-    pub(crate) log: Option<Box<dyn Fn(&Access<'_>)>>,
+    pub(crate) log: Option<AccessLog>,
     pub(crate) date: DateCache,
     pub(crate) stop: Rc<StopSignal>,
     pub(crate) slots: Slots,

@@ -86,7 +86,10 @@ fn the_answer_leaves_in_one_write_and_has_a_date() {
     simulate(async |tasks: Handle| {
         let (mut client, mut server) = common::duplex(4096);
         for _ in 0..3 {
-            client.write(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
+            client
+                .write(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+                .await
+                .unwrap();
         }
         client.finish();
         let serving = Server::new(tasks);
@@ -123,9 +126,15 @@ fn routes() {
         assert!(all.ends_with(expected), "{request}: {all}");
     }
     let refused = answer("DELETE / HTTP/1.1\r\nHost: h\r\n\r\n");
-    assert!(refused.contains("\r\nAllow: GET, HEAD, OPTIONS\r\n"), "{refused}");
+    assert!(
+        refused.contains("\r\nAllow: GET, HEAD, OPTIONS\r\n"),
+        "{refused}"
+    );
     let options = answer("OPTIONS /echo HTTP/1.1\r\nHost: h\r\n\r\n");
-    assert!(options.starts_with("HTTP/1.1 204 No Content\r\nAllow: POST, OPTIONS\r\n\r\n"), "{options}");
+    assert!(
+        options.starts_with("HTTP/1.1 204 No Content\r\nAllow: POST, OPTIONS\r\n\r\n"),
+        "{options}"
+    );
     let server = answer("OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n");
     assert!(server.starts_with("HTTP/1.1 204 "), "{server}");
 }
@@ -134,7 +143,9 @@ fn routes() {
 fn chunks_gather_until_they_are_flushed() {
     let all = answer("GET /chunks HTTP/1.1\r\nHost: h\r\n\r\n");
     assert!(
-        all.ends_with("Transfer-Encoding: chunked\r\n\r\n0006\r\nonetwo\r\n0005\r\nthree\r\n0\r\n\r\n"),
+        all.ends_with(
+            "Transfer-Encoding: chunked\r\n\r\n0006\r\nonetwo\r\n0005\r\nthree\r\n0\r\n\r\n"
+        ),
         "{all}"
     );
 }
@@ -142,7 +153,10 @@ fn chunks_gather_until_they_are_flushed() {
 #[test]
 fn http_1_0() {
     let all = answer("GET /chunks HTTP/1.0\r\n\r\n");
-    assert_eq!(all, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nonetwothree");
+    assert_eq!(
+        all,
+        "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nonetwothree"
+    );
     let closed = answer("GET / HTTP/1.0\r\n\r\nGET / HTTP/1.0\r\n\r\n");
     assert_eq!(closed.matches("Hello").count(), 1);
     assert!(closed.contains("Connection: close\r\n"));
@@ -159,7 +173,11 @@ fn bodies_are_echoed() {
         "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n\
          3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\nTrailer: yes\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n",
     );
-    assert!(all.contains("\r\n\r\n0003\r\nhel\r\n0002\r\nlo\r\n0\r\n\r\nHTTP/1.1 200 OK\r\n") || all.contains("0005\r\nhello\r\n0\r\n\r\nHTTP/1.1 200 OK\r\n"), "{all}");
+    assert!(
+        all.contains("\r\n\r\n0003\r\nhel\r\n0002\r\nlo\r\n0\r\n\r\nHTTP/1.1 200 OK\r\n")
+            || all.contains("0005\r\nhello\r\n0\r\n\r\nHTTP/1.1 200 OK\r\n"),
+        "{all}"
+    );
     assert!(all.ends_with("Hello, World!"));
 }
 
@@ -187,11 +205,20 @@ fn continue_is_sent_when_the_body_is_read() {
     simulate(async |tasks: Handle| {
         let network = serve(&tasks, Server::new(tasks.clone()), app());
         let mut client = network.connect();
-        let head = b"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n";
+        let head =
+            b"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n";
         client.write(head).await.unwrap();
-        assert_eq!(client.read_until("\r\n\r\n").await, "HTTP/1.1 100 Continue\r\n\r\n");
+        assert_eq!(
+            client.read_until("\r\n\r\n").await,
+            "HTTP/1.1 100 Continue\r\n\r\n"
+        );
         client.write(b"hello").await.unwrap();
-        assert!(client.read_until("hello").await.starts_with("HTTP/1.1 200 OK\r\n"));
+        assert!(
+            client
+                .read_until("hello")
+                .await
+                .starts_with("HTTP/1.1 200 OK\r\n")
+        );
 
         // A handler that does not want the body: no 100, and the connection ends.
         let head = b"POST /ignore HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n";
@@ -225,7 +252,12 @@ fn large_answers_are_sent_from_where_they_are() {
     simulate(async |tasks: Handle| {
         let large = fata_http::handler(async |_| Ok(Response::text(&LARGE)));
         let network = serve(&tasks, Server::new(tasks.clone()), large);
-        let all = exchange(&tasks, &network, b"GET / HTTP/1.1\r\nHost: h\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n").await;
+        let all = exchange(
+            &tasks,
+            &network,
+            b"GET / HTTP/1.1\r\nHost: h\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n",
+        )
+        .await;
         assert_eq!(statuses(&all), [200, 200]);
     });
 }
@@ -258,10 +290,15 @@ fn slow_clients_are_cut_off() {
         assert_eq!(statuses(&answer), [408]);
         // Ten seconds from the first byte, which came after one.
         let taken = tasks.now().since(start);
-        assert!(taken >= Duration::from_secs(11) && taken < Duration::from_secs(15), "{taken:?}");
+        assert!(
+            taken >= Duration::from_secs(11) && taken < Duration::from_secs(15),
+            "{taken:?}"
+        );
 
         let start = tasks.now();
-        head.write(b"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n").await.unwrap();
+        head.write(b"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n")
+            .await
+            .unwrap();
         assert_eq!(statuses(&head.read_to_end().await), [408]);
         assert!(tasks.now().since(start) >= limits.body_timeout);
     });
@@ -273,7 +310,10 @@ fn a_client_that_never_reads_is_cut_off() {
     simulate(async |tasks: Handle| {
         let large = fata_http::handler(async |_| Ok(Response::text(&LARGE)));
         let (mut client, mut stream) = common::duplex(4096);
-        client.write(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
+        client
+            .write(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+            .await
+            .unwrap();
         let server = Server::new(tasks.clone());
         server.serve_connection(&mut stream, None, &large).await;
         assert_eq!(tasks.now().as_millis(), 20_000);
@@ -283,20 +323,29 @@ fn a_client_that_never_reads_is_cut_off() {
 #[test]
 fn limits_of_connections() {
     simulate(async |tasks: Handle| {
-        let limits = Limits { connections: 2, ..Limits::default() };
+        let limits = Limits {
+            connections: 2,
+            ..Limits::default()
+        };
         let network = serve(&tasks, Server::new(tasks.clone()).limits(limits), app());
         let mut clients: Vec<_> = (0..3).map(|_| network.connect()).collect();
         tasks.sleep(Duration::from_secs(1)).await;
         assert_eq!(network.waiting(), 1);
         for client in &mut clients {
-            client.write(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
+            client
+                .write(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+                .await
+                .unwrap();
         }
         for mut client in clients {
             let answer = client.read_until("World!").await;
             assert!(answer.starts_with("HTTP/1.1 200 OK"));
         }
         assert_eq!(network.waiting(), 0);
-        assert!(tasks.now().as_millis() < 5_000, "nobody waited for an idle connection");
+        assert!(
+            tasks.now().as_millis() < 5_000,
+            "nobody waited for an idle connection"
+        );
     });
 }
 
@@ -315,14 +364,20 @@ fn stopping() {
         }));
         let mut idle = network.connect();
         let mut busy = network.connect();
-        busy.write(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
+        busy.write(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+            .await
+            .unwrap();
         tasks.sleep(Duration::from_secs(1)).await;
         stopper.stop();
         assert_eq!(idle.read_to_end().await, b"");
         assert_eq!(tasks.now().as_millis(), 1_000);
         let answer = busy.read_to_end().await;
         assert_eq!(statuses(&answer), [200]);
-        assert!(String::from_utf8(answer).unwrap().contains("Connection: close\r\n"));
+        assert!(
+            String::from_utf8(answer)
+                .unwrap()
+                .contains("Connection: close\r\n")
+        );
         drop(busy);
         assert_eq!(serving.await, Ok(Ok(())));
     });

@@ -46,36 +46,120 @@ fn refused() {
     let host = "\r\nHost: h\r\n\r\n";
     let cases: &[(&str, u16)] = &[
         // Two lengths.
-        ("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nContent-Length: 5\r\n\r\nabcde", 400),
-        ("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc", 400),
-        ("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3, 3\r\n\r\nabc", 400),
-        ("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
-        ("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n", 400),
-        ("GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\nTransfer-Encoding: identity\r\n\r\n", 400),
+        (
+            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nContent-Length: 5\r\n\r\nabcde",
+            400,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc",
+            400,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3, 3\r\n\r\nabc",
+            400,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            400,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n",
+            400,
+        ),
+        (
+            "GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\nTransfer-Encoding: identity\r\n\r\n",
+            400,
+        ),
         // Lengths that are none.
-        ("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: +3\r\n\r\nabc", 400),
-        ("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: -3\r\n\r\nabc", 400),
-        ("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0x3\r\n\r\nabc", 400),
-        ("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3 3\r\n\r\nabc", 400),
-        ("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: \"3\"\r\n\r\nabc", 400),
-        ("POST / HTTP/1.1\r\nHost: h\r\nContent-Length:\r\n\r\nabc", 400),
-        ("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3;\r\n\r\nabc", 400),
+        (
+            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: +3\r\n\r\nabc",
+            400,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: -3\r\n\r\nabc",
+            400,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0x3\r\n\r\nabc",
+            400,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3 3\r\n\r\nabc",
+            400,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: \"3\"\r\n\r\nabc",
+            400,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length:\r\n\r\nabc",
+            400,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3;\r\n\r\nabc",
+            400,
+        ),
         // Codings other than exactly chunked.
-        ("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
-        ("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501),
-        ("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n", 501),
-        ("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: identity\r\n\r\n", 501),
-        ("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 501),
-        ("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n", 501),
-        ("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked;a=b\r\n\r\n0\r\n\r\n", 501),
-        ("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding:\r\n\r\n0\r\n\r\n", 501),
-        ("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n", 400),
-        ("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
-        ("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nTransfer-encoding: cow\r\n\r\n0\r\n\r\n", 400),
-        ("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n", 400),
-        ("POST / HTTP/1.1\r\nHost: h\r\n Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
-        ("POST / HTTP/1.1\r\nHost: h\r\nX: y\r\n\tz: chunked\r\n\r\n", 400),
-        ("POST / HTTP/1.0\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        (
+            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip\r\n\r\n",
+            501,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+            501,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
+            501,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: identity\r\n\r\n",
+            501,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+            501,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n",
+            501,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked;a=b\r\n\r\n0\r\n\r\n",
+            501,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding:\r\n\r\n0\r\n\r\n",
+            501,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n",
+            400,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            400,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nTransfer-encoding: cow\r\n\r\n0\r\n\r\n",
+            400,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+            400,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: h\r\n Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            400,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: h\r\nX: y\r\n\tz: chunked\r\n\r\n",
+            400,
+        ),
+        (
+            "POST / HTTP/1.0\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            400,
+        ),
         // Line ends.
         ("GET / HTTP/1.1\nHost: h\n\n", 400),
         ("GET / HTTP/1.1\r\nHost: h\n\r\n", 400),
@@ -137,50 +221,124 @@ fn refused() {
         ("GET http://u@h/ HTTP/1.1\r\nHost: h\r\n\r\n", 400),
         ("GET ftp://h/ HTTP/1.1\r\nHost: h\r\n\r\n", 400),
         // Chunks.
-        ("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n+1\r\na\r\n0\r\n\r\n", 400),
-        ("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n 1\r\na\r\n0\r\n\r\n", 400),
-        ("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1 \r\na\r\n0\r\n\r\n", 400),
-        ("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0x1\r\na\r\n0\r\n\r\n", 400),
-        ("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n10000000000000000\r\na\r\n0\r\n\r\n", 400),
-        ("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\na\r\n0\r\n\r\n", 400),
-        ("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n0\r\n\r\n", 400),
-        ("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na0\r\n\r\n", 400),
-        ("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX : y\r\n\r\n", 400),
-        ("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\naaa", 400),
+        (
+            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n+1\r\na\r\n0\r\n\r\n",
+            400,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n 1\r\na\r\n0\r\n\r\n",
+            400,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1 \r\na\r\n0\r\n\r\n",
+            400,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0x1\r\na\r\n0\r\n\r\n",
+            400,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n10000000000000000\r\na\r\n0\r\n\r\n",
+            400,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\na\r\n0\r\n\r\n",
+            400,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n0\r\n\r\n",
+            400,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na0\r\n\r\n",
+            400,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX : y\r\n\r\n",
+            400,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\naaa",
+            400,
+        ),
         // Bodies.
-        ("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nabc", 400),
-        ("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc", 400),
-        ("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1001\r\n\r\nabc", 413),
-        ("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999999999999999999\r\n\r\nabc", 413),
+        (
+            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1001\r\n\r\nabc",
+            413,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999999999999999999\r\n\r\nabc",
+            413,
+        ),
         ("POST / HTTP/1.1\r\nHost: h\r\n\r\n", 411),
         ("PUT / HTTP/1.1\r\nHost: h\r\n\r\n", 411),
         ("POST / HTTP/1.0\r\n\r\n", 411),
-        ("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nExpect: 200-ok\r\n\r\na", 417),
+        (
+            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nExpect: 200-ok\r\n\r\na",
+            417,
+        ),
     ];
     for (input, expected) in cases {
-        assert_eq!(answers(input.as_bytes()), [*expected], "{}", input.escape_debug());
+        assert_eq!(
+            answers(input.as_bytes()),
+            [*expected],
+            "{}",
+            input.escape_debug()
+        );
         // Nothing that follows is taken for a request.
         let followed = format!("{input}\r\n\r\nGET / HTTP/1.1{host}");
-        assert_eq!(answers(followed.as_bytes()), [*expected], "{}", followed.escape_debug());
+        assert_eq!(
+            answers(followed.as_bytes()),
+            [*expected],
+            "{}",
+            followed.escape_debug()
+        );
+    }
+}
+
+#[test]
+fn cut_short() {
+    for input in [
+        "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nabc",
+        "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc",
+        "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n",
+    ] {
+        assert_eq!(answers(input.as_bytes()), [400], "{}", input.escape_debug());
+    }
+    for input in ["", "\r\n", "GET", "GET / HTTP/1.1\r\nHost: h\r\n"] {
+        assert_eq!(answers(input.as_bytes()), [], "{}", input.escape_debug());
     }
 }
 
 #[test]
 fn beyond_limits() {
     let line = |length: usize| format!("GET /{} HTTP/1.1\r\nHost: h\r\n\r\n", "x".repeat(length));
-    assert_eq!(answers(line(200 - "GET / HTTP/1.1".len()).as_bytes()), [200]);
-    assert_eq!(answers(line(201 - "GET / HTTP/1.1".len()).as_bytes()), [414]);
+    assert_eq!(
+        answers(line(200 - "GET / HTTP/1.1".len()).as_bytes()),
+        [200]
+    );
+    assert_eq!(
+        answers(line(201 - "GET / HTTP/1.1".len()).as_bytes()),
+        [414]
+    );
     assert_eq!(answers(line(100_000).as_bytes()), [414]);
     assert_eq!(answers(&[b'A'; 10_000]), [414]);
 
     let fields = |count: usize| {
-        let fields: String = (0..count - 1).map(|number| format!("x{number}: y\r\n")).collect();
+        let fields: String = (0..count - 1)
+            .map(|number| format!("x{number}: y\r\n"))
+            .collect();
         format!("GET / HTTP/1.1\r\nHost: h\r\n{fields}\r\n")
     };
     assert_eq!(answers(fields(10).as_bytes()), [200]);
     assert_eq!(answers(fields(11).as_bytes()), [431]);
     assert_eq!(answers(fields(1000).as_bytes()), [431]);
-    let value = |length: usize| format!("GET / HTTP/1.1\r\nHost: h\r\nX: {}\r\n\r\n", "v".repeat(length));
+    let value = |length: usize| {
+        format!(
+            "GET / HTTP/1.1\r\nHost: h\r\nX: {}\r\n\r\n",
+            "v".repeat(length)
+        )
+    };
     assert_eq!(answers(value(300).as_bytes()), [200]);
     assert_eq!(answers(value(400).as_bytes()), [431]);
     assert_eq!(answers(value(50_000).as_bytes()), [431]);
@@ -188,7 +346,10 @@ fn beyond_limits() {
     let chunk = format!("{:x}\r\n{}\r\n", 600, "c".repeat(600));
     let head = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
     assert_eq!(answers(format!("{head}{chunk}0\r\n\r\n").as_bytes()), [200]);
-    assert_eq!(answers(format!("{head}{chunk}{chunk}0\r\n\r\n").as_bytes()), [413]);
+    assert_eq!(
+        answers(format!("{head}{chunk}{chunk}0\r\n\r\n").as_bytes()),
+        [413]
+    );
 }
 
 #[test]
@@ -212,7 +373,12 @@ fn accepted() {
         "DELETE / HTTP/1.1\r\nHost: h\r\n\r\n",
     ] {
         let input = format!("{input}{next}");
-        assert_eq!(answers(input.as_bytes()), [200, 200], "{}", input.escape_debug());
+        assert_eq!(
+            answers(input.as_bytes()),
+            [200, 200],
+            "{}",
+            input.escape_debug()
+        );
     }
     let last = format!("GET / HTTP/1.1\r\nHost: h\r\nConnection: foo, Close\r\n\r\n{next}");
     assert_eq!(answers(last.as_bytes()), [200]);

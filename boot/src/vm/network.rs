@@ -1,5 +1,6 @@
 //! The network of a virtual machine: TCP/IP over its virtio-net device.
 
+use super::heap;
 use super::virtio::{self, Identity, Transport};
 use crate::{Args, ArgsError, Env, FromArgs, NetworkError};
 use alloc::string::ToString;
@@ -29,5 +30,34 @@ pub(crate) async fn open(env: &Env, _: &Options, config: Config) -> Result<Stack
     let card = VirtioNet::<Identity, Transport>::new(device.transport, event);
     let card = card.map_err(|error| NetworkError::Device(error.to_string()))?;
     let seed = env.rng().next_u64();
-    Ok(TcpIp::start(&env.tasks, card, config, seed))
+    Ok(TcpIp::start(&env.tasks, card, fitted(config), seed))
+}
+
+/// A machine with less memory than this gets small buffers.
+const SMALL_MACHINE: usize = 8 << 20;
+const SMALL_BUFFER: usize = 4 << 10;
+/// What an HTTP server holds for a connection while it answers, beside the stack's
+/// buffers, was measured as 9.5 KiB.
+const APPLICATION_SHARE: usize = 10 << 10;
+
+/// Lowers the bounds to what the heap has room for, so that connections run into a bound
+/// and not into the end of memory.
+fn fitted(config: Config) -> Config {
+    let total = heap::total().unwrap_or_default();
+    let mut config = config;
+    if total < SMALL_MACHINE {
+        config.receive_buffer = config.receive_buffer.min(SMALL_BUFFER);
+        config.transmit_buffer = config.transmit_buffer.min(SMALL_BUFFER);
+    }
+    let connection = config.receive_buffer + config.transmit_buffer + APPLICATION_SHARE;
+    let free = total.saturating_sub(heap::used());
+    // An eighth stays free for what is not a connection.
+    let affordable = (free - free / 8) / connection;
+    config.max_connections = config.max_connections.min(affordable);
+    log::debug!(
+        target: "net",
+        "at most {} connections of {connection} bytes",
+        config.max_connections
+    );
+    config
 }

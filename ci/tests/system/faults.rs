@@ -1,7 +1,6 @@
 //! Programs that go wrong say what happened and where, and end with a failure.
 
-use fata_ci::{PATIENCE, run, target_folder, workspace};
-use std::env;
+use fata_ci::{PATIENCE, target_folder, workspace};
 use std::process::{Command, Stdio};
 
 /// Runs the test image with a fault of that kind, through the tool that names source lines.

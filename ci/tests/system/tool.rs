@@ -32,13 +32,14 @@ fn a_new_project_builds_and_serves_at_once() {
         .to_str()
         .expect("paths in the tests are UTF-8")
         .to_owned();
-    succeed(&tool(), ["new", "shop", "--path", &path]);
+    let tool = tool();
+    succeed(&tool, ["new", "shop", "--path", &path]);
     // Both homes, where port 8080 is this test's own.
     let _lab = Lab::enter();
     let manifest = format!("{path}/Cargo.toml");
     for options in [&["--publish", "8080:8080"][..], &["--vmm", "process"]] {
-        let words = [&[&tool(), "run", "--manifest-path", &manifest], options].concat();
-        let mut program = Program::run(words);
+        let common = [tool.as_str(), "run", "--manifest-path", &manifest];
+        let mut program = Program::run([&common[..], options].concat());
         program.wait_for("serving on port 8080");
         let mut client = Client::connect(Ipv4Addr::LOCALHOST.into(), 8080).expect("it accepts");
         assert_eq!(client.get("/").expect("it answers").status, 200);

@@ -287,7 +287,9 @@ pub fn statuses(mut answers: &[u8]) -> Vec<u16> {
         let status = response.code.unwrap();
         let length = match field("content-length") {
             Some(length) => length.parse().unwrap(),
-            None if field("transfer-encoding").is_some() => panic!("read chunked answers with the client"),
+            None if field("transfer-encoding").is_some() => {
+                panic!("read chunked answers with the client")
+            }
             None => 0,
         };
         statuses.push(status);

@@ -52,8 +52,9 @@ impl Engine {
     /// Makes a half-open connection, within the bounds.
     fn admit(&mut self, tuple: Tuple, listener: usize) -> Option<usize> {
         let backlog = self.listeners.get(listener)?;
-        let full = backlog.waiting.len() >= self.config.backlog;
-        if !full && backlog.half_open.len() >= self.config.backlog {
+        let bound = self.config.backlog.max(1);
+        let full = backlog.waiting.len() >= bound;
+        if !full && backlog.half_open.len() >= bound {
             self.evict_half_open(listener);
         }
         if full || !(self.make_room() || self.evict_half_open(listener)) {

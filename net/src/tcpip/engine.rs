@@ -92,38 +92,38 @@ impl Engine {
         smoltcp_now(&self.tasks)
     }
 
-    /// Takes in the next frames. Returns whether there were any.
-    pub(super) fn ingress<N: Net>(&mut self, adapter: &mut Adapter<N>) -> bool {
+    /// Takes in the next frames.
+    pub(super) fn ingress<N: Net>(&mut self, adapter: &mut Adapter<N>) {
         let now = self.now();
-        for count in 0..BATCH {
+        for _ in 0..BATCH {
             let Some(frame) = adapter.device().receive() else {
-                return count > 0;
+                return;
             };
             let kind = frame::classify(frame.as_ref());
             adapter.offer(frame);
-            match self.flow_for(kind) {
-                Some(key) => self.deliver(adapter, key, now),
-                None => self.totals.dropped_frames += 1,
+            if let Some(key) = self.flow_for(kind) {
+                self.deliver(adapter, key, now);
             }
             adapter.recycle();
             if kind == Kind::Neighbor {
                 self.table.make_stalled_ready();
             }
         }
-        true
     }
 
     /// The flow that a frame is for; none if it is to be dropped.
     fn flow_for(&mut self, kind: Kind) -> Option<usize> {
         match kind {
-            Kind::Tcp { tuple, opens } => {
-                // smoltcp would answer to a multicast address.
-                let is_ours = self.interface.has_ip_addr(tuple.local().addr);
-                is_ours.then(|| self.connection_for(tuple, opens))?
+            // smoltcp would answer to a group's address.
+            Kind::Tcp { tuple, opens } if self.interface.has_ip_addr(tuple.local().addr) => {
+                self.connection_for(tuple, opens)
             }
             Kind::Udp { local } => self.udp_ports.lookup(local).or(Some(self.interface_flow)),
             Kind::Neighbor | Kind::Interface => Some(self.interface_flow),
-            Kind::Nowhere => None,
+            Kind::Tcp { .. } | Kind::Nowhere => {
+                self.totals.dropped_frames += 1;
+                None
+            }
         }
     }
 
@@ -221,7 +221,9 @@ impl Engine {
             deadline = deadline.into_iter().chain(connection.abort_at).min();
         }
         if let Some(deadline) = deadline {
-            self.table.set_timer(key, deadline.max(now + MIN_DELAY));
+            let is_later = deadline > now;
+            let deadline = if is_later { deadline } else { now + MIN_DELAY };
+            self.table.set_timer(key, deadline);
         }
         if stalled {
             self.table.stall(key);

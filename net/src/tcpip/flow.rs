@@ -13,6 +13,8 @@ const HALF_OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// An acknowledgement waits that long for data to travel with, but two segments never do.
 const ACK_DELAY: Duration = Duration::from_millis(5);
+/// The largest buffer, in bytes, that TCP's window scaling can make use of (RFC 7323).
+const MAX_BUFFER: usize = 1 << 30;
 /// Bytes of buffer for each datagram that a UDP socket can hold.
 const BYTES_PER_DATAGRAM: usize = 256;
 
@@ -180,8 +182,9 @@ impl Connection {
 
 /// A TCP socket with its buffers.
 fn tcp_socket(config: &Config) -> tcp::Socket<'static> {
-    let receive = tcp::SocketBuffer::new(vec![0; config.receive_buffer]);
-    let transmit = tcp::SocketBuffer::new(vec![0; config.transmit_buffer]);
+    let buffer = |size: usize| tcp::SocketBuffer::new(vec![0; size.clamp(1, MAX_BUFFER)]);
+    let receive = buffer(config.receive_buffer);
+    let transmit = buffer(config.transmit_buffer);
     let mut socket = tcp::Socket::new(receive, transmit);
     socket.set_nagle_enabled(false);
     socket.set_ack_delay(Some(ACK_DELAY));

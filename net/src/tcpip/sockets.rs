@@ -2,7 +2,6 @@
 
 use super::Error;
 use super::engine::Engine;
-use super::flow::{Flow, Kind};
 use super::listener::Backlog;
 use super::ports::Scope;
 use alloc::vec::Vec;
@@ -53,7 +52,9 @@ impl Engine {
         let is_near = addresses.iter().any(|own| own.contains_addr(&remote))
             || remote.is_multicast()
             || remote.is_broadcast();
-        (!remote.is_unspecified() && (is_near || gateway.is_some()))
+        // Nothing loops back: this host's own addresses are out of reach for itself.
+        let is_own = self.interface.has_ip_addr(remote) || IpAddr::from(remote).is_loopback();
+        (!remote.is_unspecified() && !is_own && (is_near || gateway.is_some()))
             .then_some(())
             .ok_or(Error::Unreachable)
     }
@@ -68,8 +69,7 @@ impl Engine {
 
     /// Whether one more listener or UDP socket may be opened.
     pub(super) fn check_sockets(&self) -> Result<(), Error> {
-        let is_udp = |flow: &&Flow| matches!(flow.kind, Kind::Udp(_));
-        let sockets = self.listeners.len() + self.table.iter().filter(is_udp).count();
+        let sockets = self.listeners.len() + self.table.udp_sockets();
         (sockets < self.config.max_sockets)
             .then_some(())
             .ok_or(Error::LimitReached)

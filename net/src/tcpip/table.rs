@@ -13,6 +13,7 @@ pub(super) struct Table {
     ready: VecDeque<usize>,
     stalled: Vec<usize>,
     connections: usize,
+    udp_sockets: usize,
 }
 
 impl Table {
@@ -25,22 +26,23 @@ impl Table {
             ready: VecDeque::new(),
             stalled: Vec::new(),
             connections: 0,
+            udp_sockets: 0,
         };
         let interface = table.insert(Flow::interface());
         (table, interface)
     }
 
     pub(super) fn insert(&mut self, flow: Flow) -> usize {
-        let tuple = match &flow.kind {
-            Kind::Tcp(connection) => Some(connection.tuple),
-            Kind::Udp(_) | Kind::Interface => None,
-        };
-        let key = self.flows.insert(flow);
-        if let Some(tuple) = tuple {
-            self.connections += 1;
-            self.by_tuple.insert(tuple, key);
+        let key = self.flows.vacant_key();
+        match &flow.kind {
+            Kind::Tcp(connection) => {
+                self.connections += 1;
+                self.by_tuple.insert(connection.tuple, key);
+            }
+            Kind::Udp(_) => self.udp_sockets += 1,
+            Kind::Interface => {}
         }
-        key
+        self.flows.insert(flow)
     }
 
     /// Removes a flow with everything that points to it.
@@ -56,9 +58,13 @@ impl Table {
         if flow.stalled {
             self.stalled.retain(|other| *other != key);
         }
-        if let Kind::Tcp(connection) = &flow.kind {
-            self.connections -= 1;
-            self.forget_tuple(connection.tuple, key);
+        match &flow.kind {
+            Kind::Tcp(connection) => {
+                self.connections -= 1;
+                self.forget_tuple(connection.tuple, key);
+            }
+            Kind::Udp(_) => self.udp_sockets -= 1,
+            Kind::Interface => {}
         }
         Some(flow)
     }
@@ -81,6 +87,10 @@ impl Table {
     /// TCP connections in all.
     pub(super) fn connections(&self) -> usize {
         self.connections
+    }
+
+    pub(super) fn udp_sockets(&self) -> usize {
+        self.udp_sockets
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Flow> {

@@ -10,7 +10,7 @@ fn is_empty(statistics: Statistics) -> bool {
 fn sixteen_clients_open_and_close_without_one_refusal() {
     simulate(|tasks| async move {
         let (one, other) = network(&tasks, server_config(), client_config());
-        let listener = one.listen(any(80)).await.expect("the port is free");
+        let listener = one.listen(everywhere(80)).await.expect("the port is free");
         tasks.spawn(async move {
             loop {
                 let mut stream = listener.accept().await.expect("accepting goes on");
@@ -93,7 +93,7 @@ fn a_syn_flood_is_bounded_and_others_are_served() {
     simulate(|tasks| async move {
         let (device, link) = Link::pair(256);
         let one = TcpIp::start(&tasks, device, server_config(), 1);
-        let listener = one.listen(any(80)).await.expect("the port is free");
+        let listener = one.listen(everywhere(80)).await.expect("the port is free");
         let mut peer = Peer::new(link);
         peer.introduce(SERVER).await;
         for round in 0..100u16 {
@@ -127,7 +127,7 @@ fn connections_that_are_not_accepted_are_bounded() {
             ..server_config()
         };
         let (one, other) = network(&tasks, server_config, client_config());
-        let listener = one.listen(any(80)).await.expect("the port is free");
+        let listener = one.listen(everywhere(80)).await.expect("the port is free");
         let mut streams = Vec::new();
         for _ in 0..4 {
             streams.push(Stack::connect(&other, server(80)).await.expect("connected"));
@@ -191,7 +191,7 @@ fn max_connections_is_a_bound_on_both_sides() {
 fn a_client_that_never_reads_stalls_only_itself() {
     simulate(|tasks| async move {
         let (one, other) = network(&tasks, server_config(), client_config());
-        let listener = one.listen(any(80)).await.expect("the port is free");
+        let listener = one.listen(everywhere(80)).await.expect("the port is free");
         let deaf = Stack::connect(&other, server(80)).await.expect("connected");
         let mut stream = listener.accept().await.expect("accepted");
         let timer = tasks.clone();
@@ -220,7 +220,7 @@ fn a_client_that_vanishes_is_given_up() {
     simulate(|tasks| async move {
         let (device, link) = Link::pair(256);
         let one = TcpIp::start(&tasks, device, server_config(), 1);
-        let listener = one.listen(any(80)).await.expect("the port is free");
+        let listener = one.listen(everywhere(80)).await.expect("the port is free");
         let mut peer = Peer::new(link);
         peer.introduce(SERVER).await;
         peer.handshake(&tasks, 40_000, 80).await;
@@ -240,11 +240,17 @@ fn sockets_are_bounded() {
             ..server_config()
         };
         let (one, _other) = network(&tasks, server_config, client_config());
-        let _listener = one.listen(any(80)).await.expect("one");
-        let socket = one.bind(any(53)).await.expect("two");
-        assert_eq!(one.bind(any(54)).await.err(), Some(Error::LimitReached));
-        assert_eq!(one.listen(any(81)).await.err(), Some(Error::LimitReached));
+        let _listener = one.listen(everywhere(80)).await.expect("one");
+        let socket = one.bind(everywhere(53)).await.expect("two");
+        assert_eq!(
+            one.bind(everywhere(54)).await.err(),
+            Some(Error::LimitReached)
+        );
+        assert_eq!(
+            one.listen(everywhere(81)).await.err(),
+            Some(Error::LimitReached)
+        );
         drop(socket);
-        assert!(one.bind(any(53)).await.is_ok());
+        assert!(one.bind(everywhere(53)).await.is_ok());
     });
 }

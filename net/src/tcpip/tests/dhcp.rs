@@ -100,7 +100,7 @@ async fn answer(tasks: &Handle, peer: &mut Peer, offered: Ipv4Addr) -> Option<Dh
 #[test]
 fn a_lease_is_taken_renewed_changed_and_lost() {
     simulate(|tasks| async move {
-        let (device, link) = Link::pair(16);
+        let (device, link) = Link::pair(8_192);
         let stack = TcpIp::start(&tasks, device, dhcp_config(), 1);
         let mut peer = Peer::new(link);
         let first = Ipv4Addr::new(10, 0, 0, 50);
@@ -136,14 +136,14 @@ fn a_lease_is_taken_renewed_changed_and_lost() {
         tasks.sleep(Duration::from_secs(3_600)).await;
         assert!(stack.addresses().is_empty());
         let unreachable = Stack::connect(&stack, (CLIENT, 80).into()).await.err();
-        assert_eq!(unreachable, Some(Error::NotConfigured));
+        assert_eq!(unreachable, Some(crate::Error::NotConfigured));
     });
 }
 
 #[test]
 fn without_a_server_it_goes_on_asking() {
     simulate(|tasks| async move {
-        let (device, link) = Link::pair(16);
+        let (device, link) = Link::pair(8_192);
         let stack = TcpIp::start(&tasks, device, dhcp_config(), 1);
         let mut peer = Peer::new(link);
         for _ in 0..5 {
@@ -159,7 +159,7 @@ fn without_a_server_it_goes_on_asking() {
 #[test]
 fn a_lease_of_nonsense_is_refused() {
     simulate(|tasks| async move {
-        let (device, link) = Link::pair(16);
+        let (device, link) = Link::pair(8_192);
         let stack = TcpIp::start(&tasks, device, dhcp_config(), 1);
         let mut peer = Peer::new(link);
         for _ in 0..4 {

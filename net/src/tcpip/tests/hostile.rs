@@ -109,7 +109,7 @@ fn survive(frames: Vec<Vec<u8>>) {
         let (device, link) = Link::pair(512);
         let stack = TcpIp::start(&tasks, device, server_config(), 1);
         spawn_echo(&tasks, &stack);
-        let socket = stack.bind(any(9)).await.expect("the port is free");
+        let socket = stack.bind(everywhere(9)).await.expect("the port is free");
         let answering = tasks.spawn(async move {
             let mut buffer = [0; 100];
             loop {
@@ -119,6 +119,7 @@ fn survive(frames: Vec<Vec<u8>>) {
                 let _ = socket.send_to(&buffer[..count], sender).await;
             }
         });
+        tasks.sleep(Duration::from_millis(1)).await;
         let mut peer = Peer::new(link);
         peer.introduce(SERVER).await;
         peer.handshake(&tasks, 40_000, 7).await;

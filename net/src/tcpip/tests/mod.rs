@@ -24,7 +24,7 @@ const SERVER_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 1);
 const CLIENT_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 2);
 
 /// All addresses of both families.
-fn any(port: u16) -> SocketAddr {
+fn everywhere(port: u16) -> SocketAddr {
     (Ipv6Addr::UNSPECIFIED, port).into()
 }
 
@@ -69,7 +69,7 @@ fn network(tasks: &Handle, server: Config, client: Config) -> (TcpIp, TcpIp) {
 fn spawn_echo(tasks: &Handle, stack: &TcpIp) {
     let (spawner, stack) = (tasks.clone(), stack.clone());
     tasks.spawn(async move {
-        let listener = stack.listen(any(7)).await.expect("the port is free");
+        let listener = stack.listen(everywhere(7)).await.expect("the port is free");
         loop {
             let stream = listener.accept().await.expect("accepting goes on");
             spawner.spawn(echo(stream));

@@ -27,7 +27,7 @@ async fn yield_a_little(tasks: &Handle) {
 
 /// Connects a pair of streams: the server's and the client's.
 async fn pair(one: &TcpIp, other: &TcpIp) -> (TcpStream, TcpStream) {
-    let listener = one.listen(any(80)).await.expect("the port is free");
+    let listener = one.listen(everywhere(80)).await.expect("the port is free");
     let client = Stack::connect(other, server(80)).await.expect("connected");
     let server = listener.accept().await.expect("accepted");
     assert_eq!(server.peer_addr(), client.local_addr());
@@ -106,6 +106,10 @@ fn nobody_listens() {
         let nowhere = (Ipv4Addr::new(192, 168, 7, 7), 80).into();
         let unreachable = Stack::connect(&other, nowhere).await.err();
         assert_eq!(unreachable, Some(Error::Unreachable));
+        for own in [CLIENT, Ipv4Addr::LOCALHOST] {
+            let result = Stack::connect(&other, (own, 80).into()).await.err();
+            assert_eq!(result, Some(Error::Unreachable));
+        }
         let start = tasks.now();
         let silent = (Ipv4Addr::new(10, 0, 0, 99), 80).into();
         let late = Stack::connect(&other, silent).await.err();
@@ -155,14 +159,17 @@ fn halves_work_in_two_tasks() {
 fn listeners_conflict_and_free_their_port() {
     simulate(|tasks| async move {
         let (one, other) = network(&tasks, server_config(), client_config());
-        let listener = one.listen(any(80)).await.expect("the port is free");
+        let listener = one.listen(everywhere(80)).await.expect("the port is free");
         assert_eq!(
             one.listen(server(80)).await.err(),
             Some(Error::AddressInUse)
         );
         let foreign = one.listen((CLIENT, 90).into()).await.err();
         assert_eq!(foreign, Some(Error::AddressNotAvailable));
-        let chosen = one.listen(any(0)).await.expect("there are free ports");
+        let chosen = one
+            .listen(everywhere(0))
+            .await
+            .expect("there are free ports");
         assert!(chosen.local_addr().port() >= 49_152);
         let mut client = Stack::connect(&other, server(80)).await.expect("connected");
         drop(listener);
@@ -187,7 +194,7 @@ fn lost_frames_are_sent_again() {
             }
             let one = TcpIp::start(&tasks, one, server_config(), 1);
             let other = TcpIp::start(&tasks, other, client_config(), 2);
-            let listener = one.listen(any(80)).await.expect("the port is free");
+            let listener = one.listen(everywhere(80)).await.expect("the port is free");
             let data = pattern(60_000);
             let sent = data.clone();
             let client = other.clone();

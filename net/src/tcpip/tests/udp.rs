@@ -3,7 +3,7 @@ use super::*;
 fn spawn_udp_echo(tasks: &Handle, stack: &TcpIp) {
     let stack = stack.clone();
     tasks.spawn(async move {
-        let socket = stack.bind(any(7)).await.expect("the port is free");
+        let socket = stack.bind(everywhere(7)).await.expect("the port is free");
         let mut buffer = [0; 1_472];
         loop {
             let received = socket.receive_from(&mut buffer).await;
@@ -20,7 +20,10 @@ fn echo_over_both_families() {
         let (one, other) = network(&tasks, server_config(), client_config());
         spawn_udp_echo(&tasks, &one);
         tasks.sleep(Duration::from_millis(1)).await;
-        let socket = other.bind(any(0)).await.expect("there are free ports");
+        let socket = other
+            .bind(everywhere(0))
+            .await
+            .expect("there are free ports");
         for address in [IpAddr::from(SERVER), IpAddr::from(SERVER_V6)] {
             for length in [0, 1, 1_000, 1_452] {
                 let data = pattern(length);
@@ -39,7 +42,7 @@ fn echo_over_both_families() {
 fn many_datagrams_wait_for_room() {
     simulate(|tasks| async move {
         let (one, other) = network(&tasks, server_config(), client_config());
-        let receiver = one.bind(any(9)).await.expect("the port is free");
+        let receiver = one.bind(everywhere(9)).await.expect("the port is free");
         let counter = tasks.spawn(async move {
             let mut buffer = [0; 1_400];
             for number in 0..500u16 {
@@ -48,7 +51,10 @@ fn many_datagrams_wait_for_room() {
                 assert_eq!(buffer[..2], number.to_be_bytes());
             }
         });
-        let sender = other.bind(any(0)).await.expect("there are free ports");
+        let sender = other
+            .bind(everywhere(0))
+            .await
+            .expect("there are free ports");
         let mut data = pattern(1_400);
         for number in 0..500u16 {
             data[..2].copy_from_slice(&number.to_be_bytes());
@@ -78,7 +84,7 @@ fn wrong_destinations_are_refused() {
         let far = (Ipv4Addr::new(192, 168, 7, 7), 9).into();
         assert_eq!(send(1, far).await, Err(Error::Unreachable));
         assert_eq!(
-            one.bind(any(socket.local_addr().port())).await.err(),
+            one.bind(everywhere(socket.local_addr().port())).await.err(),
             Some(Error::AddressInUse)
         );
     });
@@ -89,7 +95,10 @@ fn a_neighbor_that_does_not_answer_holds_up_others_only_shortly() {
     simulate(|tasks| async move {
         let (one, other) = network(&tasks, server_config(), client_config());
         spawn_udp_echo(&tasks, &one);
-        let socket = other.bind(any(0)).await.expect("there are free ports");
+        let socket = other
+            .bind(everywhere(0))
+            .await
+            .expect("there are free ports");
         let mut buffer = [0; 10];
         socket.send_to(b"first", server(7)).await.expect("sent");
         socket.receive_from(&mut buffer).await.expect("received");
@@ -114,7 +123,10 @@ fn without_an_address_nothing_is_sent() {
             ..Config::default()
         };
         let (_one, other) = network(&tasks, server_config(), client_config);
-        let socket = other.bind(any(0)).await.expect("there are free ports");
+        let socket = other
+            .bind(everywhere(0))
+            .await
+            .expect("there are free ports");
         assert_eq!(
             socket.send_to(b"x", server(7)).await,
             Err(Error::NotConfigured)
