@@ -1,3 +1,4 @@
+use crate::About;
 use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -9,8 +10,6 @@ mod split;
 
 pub use error::ArgsError;
 pub use split::split;
-
-use crate::About;
 
 /// The boot arguments: options of the form `--name value` or `--name=value`, and flags
 /// of the form `--name`.

@@ -45,7 +45,7 @@ impl<T: Outcome, E: fmt::Display> Outcome for Result<T, E> {
         match self {
             Ok(outcome) => outcome.report(),
             Err(error) => {
-                log::error!("error: {error}");
+                log::error!(target: "boot", "{error}");
                 ExitStatus::FAILURE
             }
         }

@@ -38,6 +38,14 @@ impl Line {
         }
     }
 
+    /// Takes as much of `text` as there is room for, in whole characters.
+    fn push_text(&mut self, text: &str) {
+        let room = LENGTH - CUT.len() - self.length;
+        let fitting = text.floor_char_boundary(room);
+        self.push(&text.as_bytes()[..fitting]);
+        self.cut |= fitting < text.len();
+    }
+
     /// Writes a control character as an escape, so that a message can neither forge
     /// lines nor drive the terminal.
     fn push_escaped(&mut self, character: char) {
@@ -66,16 +74,6 @@ impl fmt::Write for Line {
         }
         self.push_text(rest);
         Ok(())
-    }
-}
-
-impl Line {
-    /// Takes as much of `text` as there is room for, in whole characters.
-    fn push_text(&mut self, text: &str) {
-        let room = LENGTH - CUT.len() - self.length;
-        let fitting = text.floor_char_boundary(room);
-        self.push(&text.as_bytes()[..fitting]);
-        self.cut |= fitting < text.len();
     }
 }
 

@@ -26,6 +26,8 @@ pub(crate) enum End {
     Closed,
     /// The last answer was sent, and the client may still be sending.
     Linger,
+    /// The client takes nothing, or an answer could not be finished.
+    Broken,
 }
 
 /// Bytes that were read from the stream and not used yet.
@@ -121,12 +123,12 @@ impl<'s, S: Read + Write> Connection<'s, S> {
                 Ok(Some((extent, head))) => self.serve(extent, &head, handler).await,
                 Ok(None) => return End::Closed,
                 Err(Refusal::Status(status)) => self.refuse(status).await,
-                Err(Refusal::Broken) => return End::Closed,
+                Err(Refusal::Broken) => return End::Broken,
             };
             match next {
                 Ok(true) => {}
                 Ok(false) => return End::Linger,
-                Err(Broken) => return End::Closed,
+                Err(Broken) => return End::Broken,
             }
         }
     }
@@ -168,6 +170,7 @@ impl<'s, S: Read + Write> Connection<'s, S> {
     /// Reads more input. `None` if the time is up, or, while idle, if the server stops.
     async fn read_more(&mut self, is_idle: bool) -> Option<Result<usize, S::Error>> {
         let stop = &self.stop;
+        let since = Some(self.wire.watchdog.started());
         let mut read = pin!(
             self.wire
                 .stream
@@ -176,9 +179,12 @@ impl<'s, S: Read + Write> Connection<'s, S> {
         let watchdog = &mut self.wire.watchdog;
         poll_fn(|context| {
             if let Poll::Ready(result) = read.as_mut().poll(context) {
+                if is_idle {
+                    stop.set_busy();
+                }
                 return Poll::Ready(Some(result));
             }
-            let stopped = is_idle && stop.poll(context).is_ready();
+            let stopped = is_idle && stop.poll(context, since).is_ready();
             if stopped || watchdog.poll_expired(context) {
                 return Poll::Ready(None);
             }
@@ -194,6 +200,9 @@ impl<'s, S: Read + Write> Connection<'s, S> {
         head: &RequestHead,
         handler: &H,
     ) -> Result<bool, Broken> {
+        if self.exchange.is_output_full() {
+            self.wire.flush(&self.exchange).await?;
+        }
         let started = self.service.log.is_some().then(|| self.service.tasks.now());
         let (before, rest) = self.input.bytes().split_at(extent.end);
         let taken = self.exchange.begin(head, rest);

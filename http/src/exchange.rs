@@ -303,6 +303,11 @@ impl<'s> Exchange<'s> {
         !self.output.borrow().buffer.is_empty()
     }
 
+    /// Whether so many answers have gathered that they should leave.
+    pub(crate) fn is_output_full(&self) -> bool {
+        self.output.borrow().buffer.len() >= self.service.limits.write_buffer
+    }
+
     /// Takes what is to be sent. Give the vector back to [`sent`](Self::sent).
     pub(crate) fn take_output(&self) -> Vec<u8> {
         let mut output = self.output.borrow_mut();

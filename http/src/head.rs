@@ -3,7 +3,7 @@
 //! Parsed here rather than by a crate, because the usual ones accept what a server behind
 //! a proxy must not: bare line feeds, several blank lines, spaces around names.
 
-use crate::syntax::{self, is_token, is_value, list, parse_decimal, trim};
+use crate::syntax::{self, is_token, list, parse_decimal, trim, trim_start};
 use crate::target::{self, Target};
 use crate::{Limits, Method, Status};
 use alloc::vec::Vec;
@@ -62,7 +62,7 @@ impl Scanner {
         input: &[u8],
         limits: &Limits,
     ) -> Result<Option<Extent>, Status> {
-        while let Some(length) = input[self.next..].iter().position(|&byte| byte == b'\n') {
+        while let Some(length) = memchr::memchr(b'\n', &input[self.next..]) {
             let end = self.next + length;
             if end == self.line || input[end - 1] != b'\r' {
                 return Err(Status::BAD_REQUEST);
@@ -283,48 +283,35 @@ pub(crate) fn parse_fields(
 ) -> Result<Facts, Status> {
     fields.clear();
     let mut facts = Facts::default();
-    let mut start = start;
-    while let Some(length) = head[start..].iter().position(|&byte| byte == b'\n') {
-        let line = head
-            .get(start..(start + length).wrapping_sub(1))
-            .ok_or(Status::BAD_REQUEST)?;
-        if line.is_empty() {
+    let mut at = start;
+    loop {
+        let line = head.get(at..).unwrap_or_default();
+        if line.starts_with(b"\r\n") {
             return Ok(facts);
         }
-        let (name, value) = split_field(line).ok_or(Status::BAD_REQUEST)?;
-        facts.note(name, value)?;
-        // The value is a part of the line, so its offset is what the line has left of it.
-        let untrimmed = line.len() - name.len() - 1;
-        let leading = untrimmed - trim_start(&line[name.len() + 1..]).len();
-        let value_start = start + name.len() + 1 + leading;
+        let name = syntax::token_length(line);
+        // A line that is continued by the next (RFC 9112, section 5.2) has no name there.
+        if name == 0 || line.get(name) != Some(&b':') {
+            return Err(Status::BAD_REQUEST);
+        }
+        let untrimmed = trim_start(&line[name + 1..]);
+        let value_start = line.len() - untrimmed.len();
+        let length = syntax::value_length(untrimmed);
+        if !untrimmed[length..].starts_with(b"\r\n") {
+            return Err(Status::BAD_REQUEST);
+        }
+        let value = trim(&untrimmed[..length]);
+        facts.note(&line[..name], value)?;
+        let span = |start, length| Span {
+            start: at + start,
+            end: at + start + length,
+        };
         fields.push(Field {
-            name: Span {
-                start,
-                end: start + name.len(),
-            },
-            value: Span {
-                start: value_start,
-                end: value_start + value.len(),
-            },
+            name: span(0, name),
+            value: span(value_start, value.len()),
         });
-        start += length + 1;
+        at += value_start + length + 2;
     }
-    Err(Status::BAD_REQUEST)
-}
-
-fn trim_start(mut bytes: &[u8]) -> &[u8] {
-    while let [b' ' | b'\t', rest @ ..] = bytes {
-        bytes = rest;
-    }
-    bytes
-}
-
-/// Splits a field line into its name and its value (RFC 9112, section 5).
-fn split_field(line: &[u8]) -> Option<(&[u8], &[u8])> {
-    let colon = line.iter().position(|&byte| byte == b':')?;
-    let name = &line[..colon];
-    let value = trim(&line[colon + 1..]);
-    (is_token(name) && is_value(value)).then_some((name, value))
 }
 
 #[cfg(test)]

@@ -39,9 +39,10 @@ pub struct Limits {
     /// How long the client may take nothing of an answer; then the connection is closed.
     /// Default: 20 s.
     pub write_timeout: Duration,
-    /// Most simultaneous connections. At the limit the server stops accepting, so that
-    /// further ones wait in the stack's backlog, and ends connections after their next
-    /// answer to make room. Default: 2,000.
+    /// Most simultaneous connections. Further ones wait, in the stack's backlog, and the
+    /// server makes room for them: it closes the connection that has been idle for the
+    /// longest time, and others after their next answer.
+    /// Default: 2,000.
     pub connections: usize,
     /// Most bytes that are read and dropped when a request is refused or its body is
     /// not wanted, so that the client gets to read the answer. Default: 64 KiB.

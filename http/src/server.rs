@@ -16,6 +16,10 @@ use fata_task::Handle;
 
 /// How long to wait after a failure to accept that may pass.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long a connection is idle at least before it is closed to make room.
+const LEAST_IDLE: Duration = Duration::from_secs(1);
+/// How often to look for idle connections while there is no room.
+const ROOM_PAUSE: Duration = Duration::from_millis(100);
 
 /// An HTTP/1.1 server (RFC 9110 and RFC 9112), which serves HTTP/1.0 clients too.
 ///
@@ -122,24 +126,35 @@ impl Server {
     }
 }
 
-/// Waits for a free place and for a connection. `None` if the server stops.
+/// Waits for a connection and for a free place. `None` if the server stops.
 async fn accept<L: TcpListener>(
     service: &Service,
     listener: &L,
 ) -> Option<Result<L::Stream, fata_net::Error>> {
     let stop = service.stop.listen();
     let mut accepted = pin!(async {
-        let limit = service.limits.connections.max(1);
-        poll_fn(|context| service.slots.poll_below(context, limit)).await;
-        listener.accept().await
+        let accepted = listener.accept().await;
+        make_room(service).await;
+        accepted
     });
     poll_fn(|context| {
-        if stop.poll(context).is_ready() {
+        if stop.poll(context, None).is_ready() {
             return Poll::Ready(None);
         }
         accepted.as_mut().poll(context).map(Some)
     })
     .await
+}
+
+/// Waits for a free place. Connections that were idle for a while have to make room.
+async fn make_room(service: &Service) {
+    let limit = service.limits.connections.max(1);
+    while service.slots.used() >= limit {
+        service.stop.evict(service.tasks.now(), LEAST_IDLE);
+        let room = poll_fn(|context| service.slots.poll_below(context, limit));
+        // Looks again after a while, as other connections become idle.
+        let _ = service.tasks.timeout(ROOM_PAUSE, room).await;
+    }
 }
 
 async fn serve_stream<S: TcpStream, H: Handler>(slot: Slot, mut stream: S, handler: Rc<H>) {
@@ -148,8 +163,14 @@ async fn serve_stream<S: TcpStream, H: Handler>(slot: Slot, mut stream: S, handl
     let end = Connection::new(&mut stream, service, Some(peer))
         .run(&*handler)
         .await;
-    if end == End::Linger && stream.shutdown().await.is_ok() {
-        Wire::new(&mut stream, service).linger(service).await;
+    match end {
+        End::Closed => {}
+        End::Linger => {
+            if stream.shutdown().await.is_ok() {
+                Wire::new(&mut stream, service).linger(service).await;
+            }
+        }
+        End::Broken => stream.abort(),
     }
 }
 

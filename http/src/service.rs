@@ -8,7 +8,9 @@ use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use core::cell::{Cell, RefCell};
 use core::task::{Context, Poll, Waker};
+use core::time::Duration;
 use fata_task::Handle;
+use fata_time::Instant;
 
 /// Is called after each answer.
 pub(crate) type AccessLog = Box<dyn Fn(&Access<'_>)>;
@@ -40,12 +42,20 @@ impl Service {
     }
 }
 
-/// Tells any number of waiting tasks that the server stops.
+/// Tells connections to end: all of them when the server stops, and idle ones when it has
+/// no place for new ones.
 #[derive(Default)]
 pub(crate) struct StopSignal {
     set: Cell<bool>,
     last: Cell<u64>,
-    wakers: RefCell<BTreeMap<u64, Waker>>,
+    waiting: RefCell<BTreeMap<u64, Waiting>>,
+}
+
+struct Waiting {
+    waker: Waker,
+    /// Since when the connection is idle, unless it is busy.
+    idle: Option<Instant>,
+    evicted: bool,
 }
 
 impl StopSignal {
@@ -55,8 +65,24 @@ impl StopSignal {
 
     pub(crate) fn set(&self) {
         self.set.set(true);
-        let wakers = self.wakers.take();
-        wakers.into_values().for_each(Waker::wake);
+        for waiting in self.waiting.borrow().values() {
+            waiting.waker.wake_by_ref();
+        }
+    }
+
+    /// Tells the connection that has been idle for the longest time to end, if that is at
+    /// least `least`.
+    pub(crate) fn evict(&self, now: Instant, least: Duration) {
+        let mut waiting = self.waiting.borrow_mut();
+        let oldest = waiting
+            .values_mut()
+            .filter(|waiting| !waiting.evicted)
+            .filter(|waiting| waiting.idle.is_some_and(|idle| now.since(idle) >= least))
+            .min_by_key(|waiting| waiting.idle);
+        if let Some(oldest) = oldest {
+            oldest.evicted = true;
+            oldest.waker.wake_by_ref();
+        }
     }
 
     /// A place to wait at; it is given up when it is dropped.
@@ -75,24 +101,45 @@ pub(crate) struct StopListener<'s> {
 }
 
 impl StopListener<'_> {
-    pub(crate) fn poll(&self, context: &mut Context<'_>) -> Poll<()> {
+    /// Ready if the connection is to end. `idle` says since when it is idle.
+    pub(crate) fn poll(&self, context: &mut Context<'_>, idle: Option<Instant>) -> Poll<()> {
         if self.signal.is_set() {
             return Poll::Ready(());
         }
-        let mut wakers = self.signal.wakers.borrow_mut();
-        match wakers.get_mut(&self.key) {
-            Some(waker) => waker.clone_from(context.waker()),
+        let mut waiting = self.signal.waiting.borrow_mut();
+        match waiting.get_mut(&self.key) {
+            Some(waiting) if waiting.evicted => return Poll::Ready(()),
+            Some(waiting) => {
+                waiting.waker.clone_from(context.waker());
+                waiting.idle = idle;
+            }
             None => {
-                wakers.insert(self.key, context.waker().clone());
+                let waker = context.waker().clone();
+                let evicted = false;
+                waiting.insert(
+                    self.key,
+                    Waiting {
+                        waker,
+                        idle,
+                        evicted,
+                    },
+                );
             }
         }
         Poll::Pending
+    }
+
+    /// The connection is not idle any more.
+    pub(crate) fn set_busy(&self) {
+        if let Some(waiting) = self.signal.waiting.borrow_mut().get_mut(&self.key) {
+            waiting.idle = None;
+        }
     }
 }
 
 impl Drop for StopListener<'_> {
     fn drop(&mut self) {
-        self.signal.wakers.borrow_mut().remove(&self.key);
+        self.signal.waiting.borrow_mut().remove(&self.key);
     }
 }
 

@@ -4,69 +4,106 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// Which bytes a token consists of (RFC 9110, section 5.6.2).
-const TOKEN: [bool; 256] = {
-    let mut table = [false; 256];
+/// What a byte may stand for, as bits.
+const CLASSES: [u8; 256] = {
+    let mut table = [0; 256];
     let mut byte = 0;
     while byte < 256 {
-        table[byte] = (byte as u8).is_ascii_alphanumeric();
+        if (byte as u8).is_ascii_alphanumeric() {
+            table[byte] = TOKEN | HOST;
+        }
+        if byte >= 0x20 && byte != 0x7F || byte == b'\t' as usize {
+            table[byte] |= VALUE;
+        }
         byte += 1;
     }
-    let others = b"!#$%&'*+-.^_`|~";
+    table = with(table, b"!#$%&'*+-.^_`|~", TOKEN);
+    with(table, b"-._~%!$&'()*+;=", HOST)
+};
+
+/// In a token (RFC 9110, section 5.6.2).
+const TOKEN: u8 = 1;
+/// In a field value: no control characters but the tab (RFC 9110, section 5.5).
+const VALUE: u8 = 2;
+/// In a host's name (RFC 3986, section 3.2.2).
+const HOST: u8 = 4;
+
+const fn with(mut table: [u8; 256], bytes: &[u8], class: u8) -> [u8; 256] {
     let mut index = 0;
-    while index < others.len() {
-        table[others[index] as usize] = true;
+    while index < bytes.len() {
+        table[bytes[index] as usize] |= class;
         index += 1;
     }
     table
-};
+}
+
+/// How many bytes of a class there are at the start.
+fn run(bytes: &[u8], class: u8) -> usize {
+    bytes
+        .iter()
+        .position(|&byte| CLASSES[byte as usize] & class == 0)
+        .unwrap_or(bytes.len())
+}
 
 pub(crate) const fn is_token_byte(byte: u8) -> bool {
-    TOKEN[byte as usize]
+    CLASSES[byte as usize] & TOKEN != 0
+}
+
+pub(crate) fn token_length(bytes: &[u8]) -> usize {
+    run(bytes, TOKEN)
 }
 
 pub(crate) fn is_token(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && bytes.iter().all(|&byte| is_token_byte(byte))
+    !bytes.is_empty() && token_length(bytes) == bytes.len()
 }
 
-/// Whether a byte may stand in a field value: no control characters but the tab.
 pub(crate) const fn is_value_byte(byte: u8) -> bool {
-    byte >= b' ' && byte != 0x7F || byte == b'\t'
+    CLASSES[byte as usize] & VALUE != 0
+}
+
+pub(crate) fn value_length(bytes: &[u8]) -> usize {
+    run(bytes, VALUE)
 }
 
 pub(crate) fn is_value(bytes: &[u8]) -> bool {
-    bytes.iter().all(|&byte| is_value_byte(byte))
+    value_length(bytes) == bytes.len()
 }
 
 /// Whether an authority consists of allowed characters: a host name or address, and
 /// perhaps a port. User information is not allowed in HTTP (RFC 9110, section 4.2.4).
 pub(crate) fn is_authority(bytes: &[u8]) -> bool {
-    let (host, port) = match bytes.iter().rposition(|&byte| byte == b':') {
-        Some(colon) if !bytes[colon..].contains(&b']') => (&bytes[..colon], &bytes[colon + 1..]),
-        _ => (bytes, &b""[..]),
-    };
-    let host = match host {
-        [b'[', address @ .., b']'] => {
-            return port.iter().all(u8::is_ascii_digit)
-                && !address.is_empty()
-                && address
-                    .iter()
-                    .all(|&byte| byte.is_ascii_hexdigit() || byte == b':' || byte == b'.');
+    let rest = match bytes {
+        [b'[', rest @ ..] => {
+            let Some(end) = rest.iter().position(|&byte| byte == b']') else {
+                return false;
+            };
+            let is_address = |byte: &u8| byte.is_ascii_hexdigit() || b":.".contains(byte);
+            if end == 0 || !rest[..end].iter().all(is_address) {
+                return false;
+            }
+            &rest[end + 1..]
         }
-        name => name,
+        name => &name[run(name, HOST)..],
     };
-    port.iter().all(u8::is_ascii_digit)
-        && host
-            .iter()
-            .all(|&byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=".contains(&byte))
+    match rest {
+        [] => true,
+        [b':', port @ ..] => port.iter().all(u8::is_ascii_digit),
+        _ => false,
+    }
 }
 
 /// Cuts off optional white space at both ends.
-pub(crate) fn trim(mut bytes: &[u8]) -> &[u8] {
-    while let [b' ' | b'\t', rest @ ..] = bytes {
+pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
+    let mut bytes = trim_start(bytes);
+    while let [rest @ .., b' ' | b'\t'] = bytes {
         bytes = rest;
     }
-    while let [rest @ .., b' ' | b'\t'] = bytes {
+    bytes
+}
+
+/// Cuts off optional white space at the start.
+pub(crate) fn trim_start(mut bytes: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = bytes {
         bytes = rest;
     }
     bytes

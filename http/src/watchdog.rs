@@ -11,6 +11,7 @@ use fata_time::Instant;
 /// because every request moves them and hardly any is ever reached.
 pub(crate) struct Watchdog {
     tasks: Handle,
+    started: Instant,
     deadline: Instant,
     timer: Option<(Instant, Sleep)>,
 }
@@ -18,6 +19,7 @@ pub(crate) struct Watchdog {
 impl Watchdog {
     pub(crate) fn new(tasks: Handle) -> Self {
         Self {
+            started: Instant::default(),
             deadline: Instant::default(),
             tasks,
             timer: None,
@@ -26,7 +28,13 @@ impl Watchdog {
 
     /// Sets the deadline.
     pub(crate) fn start(&mut self, limit: Duration) {
-        self.deadline = self.tasks.now() + limit;
+        self.started = self.tasks.now();
+        self.deadline = self.started + limit;
+    }
+
+    /// When the deadline was set.
+    pub(crate) fn started(&self) -> Instant {
+        self.started
     }
 
     /// Whether the deadline has passed; otherwise the task will be woken when it does.

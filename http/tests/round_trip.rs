@@ -5,7 +5,8 @@ mod common;
 use common::{duplex, serve};
 use embedded_io_async::{Read, Write};
 use fata_http::{Client, ClientError, Error, Limits, Method, Request, Response, Server, Status};
-use fata_task::{Handle, join, simulate};
+use fata_net::TcpStream;
+use fata_task::{Handle, join, join3, simulate};
 use proptest::prelude::*;
 
 /// How one message's body travels.
@@ -105,7 +106,7 @@ proptest! {
         step in 1_usize..500,
     ) {
         simulate(async |tasks: Handle| {
-            let (mut near, mut far) = duplex(capacity);
+            let (near, mut far) = duplex(capacity);
             far.step = step;
             let input: String = (0..count)
                 .map(|number| format!("GET /{number} HTTP/1.1\r\nHost: h\r\n\r\n"))
@@ -118,24 +119,13 @@ proptest! {
                 server.serve_connection(&mut far, None, &handler).await;
                 far.finish();
             };
+            let (mut reader, mut writer) = near.split();
             let asking = async {
-                let mut all = Vec::new();
-                let mut rest = input.as_bytes();
-                let mut buffer = [0; 100];
-                while !rest.is_empty() {
-                    let length = rest.len().min(50);
-                    near.write_all(&rest[..length]).await.unwrap();
-                    rest = &rest[length..];
-                    while near.available() > 0 {
-                        let length = near.read(&mut buffer).await.unwrap();
-                        all.extend_from_slice(&buffer[..length]);
-                    }
-                }
-                near.finish();
-                all.extend(near.read_to_end().await);
-                all
+                writer.write_all(input.as_bytes()).await.unwrap();
+                writer.finish();
             };
-            let all = String::from_utf8(join(serving, asking).await.1).unwrap();
+            let (_, _, all) = join3(serving, asking, reader.read_to_end()).await;
+            let all = String::from_utf8(all).unwrap();
             let answers: Vec<_> = all.split('<').skip(1).map(|rest| rest.split('>').next().unwrap()).collect();
             let expected: Vec<_> = (0..count).map(|number| format!("/{number}")).collect();
             assert_eq!(answers, expected);

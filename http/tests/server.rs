@@ -328,9 +328,13 @@ fn limits_of_connections() {
             ..Limits::default()
         };
         let network = serve(&tasks, Server::new(tasks.clone()).limits(limits), app());
-        let mut clients: Vec<_> = (0..3).map(|_| network.connect()).collect();
-        tasks.sleep(Duration::from_secs(1)).await;
-        assert_eq!(network.waiting(), 1);
+        let mut clients: Vec<_> = (0..4).map(|_| network.connect()).collect();
+        tasks.sleep(Duration::from_millis(500)).await;
+        assert_eq!(
+            network.waiting(),
+            1,
+            "one is accepted and waits for a place"
+        );
         for client in &mut clients {
             client
                 .write(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
@@ -346,6 +350,53 @@ fn limits_of_connections() {
             tasks.now().as_millis() < 5_000,
             "nobody waited for an idle connection"
         );
+    });
+}
+
+#[test]
+fn idle_connections_make_room() {
+    simulate(async |tasks: Handle| {
+        let limits = Limits {
+            connections: 10,
+            ..Limits::default()
+        };
+        let network = serve(&tasks, Server::new(tasks.clone()).limits(limits), app());
+        let mut idle: Vec<_> = (0..10).map(|_| network.connect()).collect();
+        tasks.sleep(Duration::from_secs(5)).await;
+        let get = b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+        for _ in 0..3 {
+            let mut client = network.connect();
+            client.write(get).await.unwrap();
+            assert_eq!(statuses(&client.read_to_end().await), [200]);
+        }
+        assert!(tasks.now().as_millis() < 6_000);
+        let closed = idle.iter_mut().filter(|client| client.is_closed()).count();
+        assert_eq!(closed, 1, "one place was enough");
+    });
+}
+
+#[test]
+fn pipelined_answers_without_bodies_do_not_pile_up() {
+    simulate(async |tasks: Handle| {
+        let (mut client, mut stream) = common::duplex(100_000);
+        let input = "GET /none HTTP/1.1\r\nHost: h\r\n\r\n".repeat(2_000);
+        client.write(input.as_bytes()).await.unwrap();
+        client.finish();
+        let limits = Limits {
+            write_buffer: 1_000,
+            ..Limits::default()
+        };
+        let server = Server::new(tasks).limits(limits);
+        let reading = async {
+            let answers = client.read_to_end().await;
+            assert_eq!(statuses(&answers), [204; 2_000]);
+        };
+        let serving = async {
+            server.serve_connection(&mut stream, None, &app()).await;
+            assert!(stream.writes > 100, "{}", stream.writes);
+            stream.finish();
+        };
+        fata_task::join(reading, serving).await;
     });
 }
 

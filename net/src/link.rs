@@ -22,6 +22,8 @@ type Filter = Box<dyn FnMut(&[u8]) -> bool>;
 pub struct Link {
     mac: MacAddress,
     counters: Counters,
+    /// Whether this end was found full, so that it waits for room.
+    wants_room: bool,
     outgoing: Rc<RefCell<Direction>>,
     incoming: Rc<RefCell<Direction>>,
 }
@@ -82,6 +84,7 @@ impl Link {
         let end = |number, outgoing: &Rc<_>, incoming: &Rc<_>| Self {
             mac: MacAddress([0x02, 0, 0, 0, 0, number]),
             counters: Counters::default(),
+            wants_room: false,
             outgoing: Rc::clone(outgoing),
             incoming: Rc::clone(incoming),
         };
@@ -129,7 +132,9 @@ impl Net for Link {
     }
 
     fn can_transmit(&mut self) -> bool {
-        self.outgoing.borrow().has_room()
+        let room = self.outgoing.borrow().has_room();
+        self.wants_room = !room;
+        room
     }
 
     fn transmit<R>(
@@ -140,10 +145,10 @@ impl Net for Link {
         if length > HEADER + MTU {
             return Err(TransmitError::TooLong);
         }
-        let mut outgoing = self.outgoing.borrow_mut();
-        if !outgoing.has_room() {
+        if !self.can_transmit() {
             return Err(TransmitError::Full);
         }
+        let mut outgoing = self.outgoing.borrow_mut();
         let mut frame = outgoing.spare.pop().unwrap_or_default();
         frame.resize(length, 0);
         let result = fill(&mut frame);
@@ -162,17 +167,14 @@ impl Net for Link {
     }
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let mut incoming = self.incoming.borrow_mut();
-        if !incoming.arrived.is_empty() {
+        let (mut incoming, mut outgoing) = (self.incoming.borrow_mut(), self.outgoing.borrow_mut());
+        if !incoming.arrived.is_empty() || (self.wants_room && outgoing.has_room()) {
+            self.wants_room = false;
             return Poll::Ready(());
         }
         incoming.receiver = Some(context.waker().clone());
-        let mut outgoing = self.outgoing.borrow_mut();
-        if !outgoing.has_room() {
+        if self.wants_room {
             outgoing.sender = Some(context.waker().clone());
-        } else if outgoing.sender.take().is_some() {
-            // There was no room when this was last asked, and there is now.
-            return Poll::Ready(());
         }
         Poll::Pending
     }

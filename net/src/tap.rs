@@ -116,7 +116,7 @@ impl Tap {
     fn refuse(&mut self, errno: Errno) {
         if !self.refused {
             let name = &self.name;
-            log::warn!("the host takes no frames ({errno}); try: ip link set {name} up");
+            log::warn!(target: "net", "the host takes no frames ({errno}); try: ip link set {name} up");
             self.refused = true;
         }
     }

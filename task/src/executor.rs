@@ -102,10 +102,23 @@ impl Inner {
         slot.is_some_and(|slot| Arc::ptr_eq(&slot.ticket, ticket))
     }
 
+    /// How many tasks there is memory for.
+    #[cfg(test)]
+    pub(crate) fn places(&self) -> usize {
+        self.slots.borrow().capacity()
+    }
+
     fn remove(&self, ticket: &Arc<Ticket>) -> Option<Slot> {
         let lives = self.contains(ticket);
         let key = ticket.key.filter(|_| lives)?;
-        Some(self.slots.borrow_mut().remove(key))
+        let mut slots = self.slots.borrow_mut();
+        let slot = slots.remove(key);
+        // After a crowd has left, its places are given back: at each power of two on the
+        // way down, so that the cost stays small.
+        if slots.len().is_power_of_two() && slots.len() <= slots.capacity() / 8 {
+            slots.shrink_to_fit();
+        }
+        Some(slot)
     }
 
     /// Polls one task. A ticket whose task has ended is passed over.

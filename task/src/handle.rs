@@ -229,6 +229,21 @@ mod tests {
     }
 
     #[test]
+    fn places_are_given_back_after_a_crowd() {
+        simulate(|tasks| async move {
+            let sleeper = tasks.clone();
+            let lasting = tasks.spawn(async move { sleeper.sleep(Duration::MAX).await });
+            for _ in 0..1_000 {
+                tasks.spawn(async {});
+            }
+            assert!(tasks.inner.places() >= 1_000);
+            tasks.sleep(Duration::from_secs(1)).await;
+            assert!(tasks.inner.places() < 20, "{}", tasks.inner.places());
+            assert!(!lasting.is_finished());
+        });
+    }
+
+    #[test]
     fn a_bounded_channel_blocks_its_sender() {
         let received = simulate(|tasks| async move {
             let (sender, mut receiver) = crate::channel::bounded::channel(2).into_split();

@@ -16,3 +16,17 @@ pub(crate) fn fill(mut bytes: &mut [u8]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_filling_is_another_one() {
+        let (mut first, mut second) = ([0; 1_000], [0; 1_000]);
+        fill(&mut first);
+        fill(&mut second);
+        assert_ne!(first, second);
+        assert!(first[900..] != [0; 100]);
+    }
+}

@@ -50,6 +50,6 @@ pub(crate) fn reboot() -> ! {
     let program = std::env::current_exe().unwrap_or_else(|_| name.clone().into());
     // This returns only if it fails.
     let error = Command::new(program).arg0(name).args(words).exec();
-    log::error!("cannot start the program anew: {error}");
+    log::error!(target: "boot", "cannot start the program anew: {error}");
     exit(ExitStatus::FAILURE)
 }

@@ -79,7 +79,7 @@ pub(crate) async fn open(
 
 fn host(env: &Env, config: &Config) -> HostStack {
     if config.ipv4 != Ipv4Config::Dhcp || config.ipv6 != Ipv6Config::LinkLocal {
-        log::warn!("the host has its own addresses: --ipv4 and --ipv6 change nothing here");
+        log::warn!(target: "net", "the host has its own addresses: --ipv4 and --ipv6 change nothing here");
     }
     raise_descriptor_limit();
     let limits = Limits {
@@ -97,7 +97,7 @@ fn raise_descriptor_limit() {
         ..limit
     };
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
-        log::debug!("the limit of open files stays as it is: {error}");
+        log::debug!(target: "net", "the limit of open files stays as it is: {error}");
     }
 }
 

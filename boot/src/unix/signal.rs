@@ -22,7 +22,7 @@ pub(crate) fn termination(idler: &Idler) -> impl Future<Output = ExitStatus> + u
         let (interrupt, terminate) = match signals {
             Ok(signals) => signals,
             Err(error) => {
-                log::warn!("cannot catch signals, they end the program at once: {error}");
+                log::warn!(target: "boot", "cannot catch signals, they end the program at once: {error}");
                 return core::future::pending().await;
             }
         };
@@ -30,7 +30,7 @@ pub(crate) fn termination(idler: &Idler) -> impl Future<Output = ExitStatus> + u
             Either::First(()) => (SIGINT, "SIGINT"),
             Either::Second(()) => (SIGTERM, "SIGTERM"),
         };
-        log::info!("{name}: the program ends");
+        log::info!(target: "boot", "{name}: the program ends");
         ExitStatus(SIGNALLED + number as u8)
     }
 }
@@ -62,5 +62,21 @@ impl Signal {
         while (&self.pipe).read(&mut [0]).is_err() {
             self.registration.readable.wait().await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::home;
+    use fata_task::Executor;
+
+    #[test]
+    fn a_signal_ends_the_program() {
+        let idler = home::idle();
+        let executor = Executor::new(home::clock());
+        let termination = termination(&idler);
+        signal_hook::low_level::raise(SIGTERM).unwrap();
+        assert_eq!(executor.block_on(&idler, termination), ExitStatus(143));
     }
 }

@@ -1,6 +1,6 @@
 //! Many connections, greedy and lazy ones: bounded memory, others are served.
 
-use crate::support::{MICROVM, assert_serves, bench_guest, heap_used};
+use crate::support::{MICROVM, assert_serves, bench_guest, heap_used, warm_up};
 use fata_ci::{Client, Home, Lab, PATIENCE, RawSender};
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::thread;
@@ -35,7 +35,7 @@ fn a_thousand_idle_connections_leave_nothing_behind() {
     for home in [MICROVM, Home::Process] {
         let lab = Lab::enter();
         let (_program, address) = bench_guest(&lab, home, MEMORY);
-        assert_serves(address);
+        warm_up(address);
         let before = heap_used(address);
         let mut idle: Vec<Client> = (0..1000)
             .map(|_| Client::connect(address, 80).expect("the server accepts"))
@@ -60,7 +60,7 @@ fn twenty_thousand_short_connections_leak_nothing() {
     for home in [MICROVM, Home::Process] {
         let lab = Lab::enter();
         let (_program, address) = bench_guest(&lab, home, MEMORY);
-        assert_serves(address);
+        warm_up(address);
         let before = heap_used(address);
         for number in 0..20_000 {
             let close = if number % 2 == 0 {
@@ -97,7 +97,7 @@ fn sixteen_clients_that_open_and_close_are_all_served() {
 fn others_are_served_during_a_flood_of_syns() {
     let lab = Lab::enter();
     let (_guest, address) = bench_guest(&lab, MICROVM, MEMORY);
-    assert_serves(address);
+    warm_up(address);
     let before = heap_used(address);
     let flood = RawSender::open();
     for round in 0..50u8 {
@@ -125,6 +125,7 @@ fn others_are_served_during_a_flood_of_syns() {
 fn others_are_served_while_clients_never_read() {
     let lab = Lab::enter();
     let (_guest, address) = bench_guest(&lab, MICROVM, 64);
+    warm_up(address);
     let before = heap_used(address);
     // From the source of bytes, and with requests whose answers nobody reads.
     let mut lazy: Vec<Client> = (0..16)

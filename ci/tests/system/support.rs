@@ -42,3 +42,13 @@ pub fn heap_used(address: IpAddr) -> usize {
         .and_then(|rest| rest.trim().parse().ok());
     used.unwrap_or_else(|| panic!("no statistics: {text:?}"))
 }
+
+/// Sends a thousand requests, so that the device's pools of buffers have grown to their bounds and
+/// what is allocated later has another reason.
+#[track_caller]
+pub fn warm_up(address: IpAddr) {
+    let mut client = Client::connect(address, 80).expect("the server accepts");
+    for _ in 0..1000 {
+        client.get("/").expect("the server answers");
+    }
+}

@@ -34,8 +34,8 @@ type Shared = Rc<RefCell<Pipe>>;
 
 /// One side of an in-memory connection.
 pub struct Stream {
-    input: Shared,
-    output: Shared,
+    input: Option<Shared>,
+    output: Option<Shared>,
     /// Most bytes of one read.
     pub step: usize,
     /// Writes that were made.
@@ -52,8 +52,8 @@ pub fn duplex(capacity: usize) -> (Stream, Stream) {
     };
     let (one, two) = (pipe(), pipe());
     let end = |input: &Shared, output: &Shared| Stream {
-        input: Rc::clone(input),
-        output: Rc::clone(output),
+        input: Some(Rc::clone(input)),
+        output: Some(Rc::clone(output)),
         step: usize::MAX,
         writes: 0,
     };
@@ -63,9 +63,19 @@ pub fn duplex(capacity: usize) -> (Stream, Stream) {
 impl Stream {
     /// Closes this side for writing.
     pub fn finish(&mut self) {
-        let mut output = self.output.borrow_mut();
-        output.finished = true;
-        output.wake();
+        if let Some(output) = &self.output {
+            let mut output = output.borrow_mut();
+            output.finished = true;
+            output.wake();
+        }
+    }
+
+    fn input(&self) -> &RefCell<Pipe> {
+        self.input.as_ref().expect("a half that reads")
+    }
+
+    fn output(&self) -> &RefCell<Pipe> {
+        self.output.as_ref().expect("a half that writes")
     }
 
     /// Reads until the peer closes.
@@ -88,9 +98,14 @@ impl Stream {
         String::from_utf8_lossy(&all).into_owned()
     }
 
+    /// Whether the peer has closed the connection.
+    pub fn is_closed(&self) -> bool {
+        self.input().borrow().finished
+    }
+
     /// Bytes that can be read now.
     pub fn available(&self) -> usize {
-        self.input.borrow().bytes.len()
+        self.input().borrow().bytes.len()
     }
 }
 
@@ -101,7 +116,7 @@ impl ErrorType for Stream {
 impl Read for Stream {
     async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
         poll_fn(|context| {
-            let mut pipe = self.input.borrow_mut();
+            let mut pipe = self.input().borrow_mut();
             let length = buffer.len().min(pipe.bytes.len()).min(self.step);
             if length == 0 && !buffer.is_empty() && !pipe.finished {
                 pipe.wakers.push(context.waker().clone());
@@ -121,7 +136,7 @@ impl Write for Stream {
     async fn write(&mut self, buffer: &[u8]) -> Result<usize, Error> {
         self.writes += 1;
         poll_fn(|context| {
-            let mut pipe = self.output.borrow_mut();
+            let mut pipe = self.output().borrow_mut();
             if pipe.broken || pipe.finished {
                 return Poll::Ready(Err(Error::ConnectionReset));
             }
@@ -145,9 +160,11 @@ impl Write for Stream {
 impl Drop for Stream {
     fn drop(&mut self) {
         self.finish();
-        let mut input = self.input.borrow_mut();
-        input.broken = true;
-        input.wake();
+        if let Some(input) = &self.input {
+            let mut input = input.borrow_mut();
+            input.broken = true;
+            input.wake();
+        }
     }
 }
 
@@ -172,8 +189,16 @@ impl TcpStream for Stream {
         self.finish();
     }
 
-    fn split(self) -> (Stream, Stream) {
-        unimplemented!("the server does not split streams")
+    fn split(mut self) -> (Stream, Stream) {
+        let half = |input, output| Stream {
+            input,
+            output,
+            step: self.step,
+            writes: 0,
+        };
+        let reader = half(self.input.take(), None);
+        let writer = half(None, self.output.take());
+        (reader, writer)
     }
 }
 

@@ -9,6 +9,7 @@ use core::cell::Cell;
 use core::net::SocketAddr;
 use core::time::Duration;
 use fata_task::{Registration, select};
+use fata_time::Instant;
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, SocketType, acceptfrom_with, sockopt};
 use std::io;
@@ -16,6 +17,8 @@ use std::os::fd::OwnedFd;
 
 /// How long accepting pauses when the host has no descriptor or memory left.
 const PAUSE: Duration = Duration::from_millis(100);
+/// That is logged at most this often.
+const WARN_INTERVAL: Duration = Duration::from_secs(60);
 
 /// A socket of the host that accepts TCP connections.
 pub struct HostListener {
@@ -23,8 +26,8 @@ pub struct HostListener {
     socket: OwnedFd,
     shared: Rc<Shared>,
     local: SocketAddr,
-    /// Whether the host had no descriptor or memory left the last time. Logged once.
-    starved: Cell<bool>,
+    /// When it was logged last that the host has no descriptor or memory left.
+    warned: Cell<Option<Instant>>,
 }
 
 impl HostListener {
@@ -38,7 +41,7 @@ impl HostListener {
             registration: Registration::new(&shared.reactor, &socket)?,
             socket,
             shared: Rc::clone(shared),
-            starved: Cell::new(false),
+            warned: Cell::new(None),
         })
     }
 
@@ -52,8 +55,12 @@ impl HostListener {
 
     /// Lets some time pass, as the host has no descriptor or memory left.
     async fn pause(&self, reason: Errno) {
-        if !self.starved.replace(true) {
+        let now = self.shared.tasks.now();
+        let last = self.warned.get();
+        if last.is_none_or(|last| now - last >= WARN_INTERVAL) {
+            self.warned.set(Some(now));
             log::warn!(
+                target: "net",
                 "{} accepts no connections for now: {reason}; raise the limit of open files",
                 self.local
             );
@@ -71,10 +78,7 @@ impl TcpListener for HostListener {
             self.shared.room().await;
             self.registration.readable.clear();
             match self.try_accept() {
-                Ok(stream) => {
-                    self.starved.set(false);
-                    return Ok(stream);
-                }
+                Ok(stream) => return Ok(stream),
                 Err(Errno::AGAIN) => self.registration.readable.wait().await,
                 Err(
                     reason @ (Errno::MFILE
@@ -88,7 +92,9 @@ impl TcpListener for HostListener {
                     return Err(reason.into());
                 }
                 // That connection failed before it was accepted, says accept(2).
-                Err(reason) => log::debug!("{}: a connection failed: {reason}", self.local),
+                Err(reason) => {
+                    log::debug!(target: "net", "{}: a connection failed: {reason}", self.local)
+                }
             }
         }
     }

@@ -113,15 +113,15 @@ pub(super) struct TxToken<'a, N: Net>(&'a mut Transmitter<N>);
 impl<N: Net> phy::TxToken for TxToken<'_, N> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, fill: F) -> R {
         let Transmitter { device, scratch } = self.0;
-        if !device.can_transmit() {
-            return fill_scratch(scratch, length, fill);
-        }
-        let mut fill = Some(fill);
-        let filled = device.transmit(length, |frame| fill.take().map(|fill| fill(frame)));
-        match (filled, fill) {
-            (Ok(Some(result)), _) => result,
-            (_, Some(fill)) => fill_scratch(scratch, length, fill),
-            (_, None) => unreachable!("a device fills a frame that it then refuses"),
+        let (mut fill, mut result) = (Some(fill), None);
+        // A frame that is refused is lost, as on the wire.
+        let _ = device.transmit(length, |frame| {
+            result = fill.take().map(|fill| fill(frame));
+        });
+        match (result, fill) {
+            (Some(result), _) => result,
+            (None, Some(fill)) => fill_scratch(scratch, length, fill),
+            (None, None) => unreachable!("what fills a frame has a result"),
         }
     }
 }

@@ -164,8 +164,8 @@ fn an_abort_resets_the_connection() {
 fn what_was_written_arrives_though_input_was_left_unread() {
     with_stack(2, |tasks, stack| async move {
         let (mut near, mut far) = pair(&stack).await;
-        near.write_all(b"nobody reads this").await.unwrap();
-        tasks.sleep(Duration::from_millis(1)).await;
+        near.write_all(b"nobody reads all of this").await.unwrap();
+        far.read_exact(&mut [0]).await.unwrap();
         far.write_all(b"goodbye").await.unwrap();
         drop(far);
         assert_eq!(read_all(&mut near).await.unwrap(), b"goodbye");

@@ -1,4 +1,4 @@
-use super::packets::Peer;
+use super::packets::{Peer, SEQUENCE, segment};
 use super::*;
 use proptest::prelude::*;
 use smoltcp::phy::ChecksumCapabilities;
@@ -197,6 +197,59 @@ fn repair(frame: &mut [u8]) {
     }
 }
 
+/// A segment of a peer that does not keep to the rules: offsets from the right sequence
+/// and acknowledgement numbers, flags, window, length of the payload.
+type Rude = (i32, Option<i32>, usize, u16, usize);
+
+fn rude() -> impl Strategy<Value = Rude> {
+    let offset = || prop_oneof![4 => -3i32..20, 2 => -3_000i32..9_000, 1 => any::<i32>()];
+    let window = prop_oneof![Just(0u16), 0u16..4, any::<u16>()];
+    let acknowledged = proptest::option::weighted(0.9, offset());
+    (offset(), acknowledged, 0usize..10, window, 0usize..1_400)
+}
+
+/// Speaks rudely to an echo server, which then has to serve a polite client.
+fn endure(segments: Vec<Rude>) {
+    simulate(|tasks| async move {
+        let (device, link) = Link::pair(8_192);
+        let stack = TcpIp::start(&tasks, device, server_config(), 1);
+        spawn_echo(&tasks, &stack);
+        tasks.sleep(Duration::from_millis(1)).await;
+        let mut peer = Peer::new(link);
+        peer.introduce(SERVER).await;
+        let next = peer.handshake(&tasks, 40_000, 7).await;
+        let payload = pattern(1_400);
+        for (offset, acknowledged, flags, window, length) in segments {
+            let control = match flags {
+                0 => TcpControl::Syn,
+                1 => TcpControl::Fin,
+                2 if offset > 5_000 => TcpControl::Rst,
+                3..5 => TcpControl::Psh,
+                _ => TcpControl::None,
+            };
+            let add = |number: TcpSeqNumber, offset| TcpSeqNumber(number.0.wrapping_add(offset));
+            let acknowledged = acknowledged.map(|offset| add(next, offset));
+            let segment = TcpRepr {
+                control,
+                window_len: window,
+                payload: &payload[..length],
+                ..segment(add(SEQUENCE + 1, offset), acknowledged)
+            };
+            peer.segment(40_000, 7, segment);
+            peer.flush();
+            tasks.sleep(Duration::from_millis(300)).await;
+            while let Some(frame) = peer.link.receive() {
+                peer.link.recycle(frame);
+            }
+        }
+        peer.handshake(&tasks, 40_001, 7).await;
+        assert!(ping(&tasks, &mut peer).await);
+        drop(peer);
+        tasks.sleep(Duration::from_secs(600)).await;
+        assert_eq!(stack.statistics().connections, 0);
+    });
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -213,6 +266,11 @@ proptest! {
             frame.extend(body);
             frame
         }).collect());
+    }
+
+    #[test]
+    fn a_rude_peer_does_no_harm(segments in proptest::collection::vec(rude(), 1..40)) {
+        endure(segments);
     }
 
     #[test]

@@ -6,6 +6,7 @@ extern crate std;
 mod bounds;
 mod dhcp;
 mod hostile;
+mod model;
 mod packets;
 mod tcp;
 mod udp;

@@ -20,7 +20,28 @@ pub(super) struct Peer {
 }
 
 /// The sequence number of all SYNs.
-const SEQUENCE: TcpSeqNumber = TcpSeqNumber(1_000);
+pub(super) const SEQUENCE: TcpSeqNumber = TcpSeqNumber(1_000);
+
+/// An empty segment.
+pub(super) fn segment(
+    sequence: TcpSeqNumber,
+    acknowledged: Option<TcpSeqNumber>,
+) -> TcpRepr<'static> {
+    TcpRepr {
+        src_port: 0,
+        dst_port: 0,
+        control: TcpControl::None,
+        seq_number: sequence,
+        ack_number: acknowledged,
+        window_len: 60_000,
+        window_scale: None,
+        max_seg_size: None,
+        sack_permitted: false,
+        sack_ranges: [None; 3],
+        timestamp: None,
+        payload: &[],
+    }
+}
 
 impl Peer {
     pub(super) fn new(link: Link) -> Self {
@@ -92,27 +113,12 @@ impl Peer {
         });
     }
 
-    fn segment(
-        &mut self,
-        port: u16,
-        to: u16,
-        control: TcpControl,
-        sequence: TcpSeqNumber,
-        acknowledged: Option<TcpSeqNumber>,
-    ) {
+    /// Sends a segment; `segment` says what is special about it.
+    pub(super) fn segment(&mut self, port: u16, to: u16, segment: TcpRepr<'_>) {
         let segment = TcpRepr {
             src_port: port,
             dst_port: to,
-            control,
-            seq_number: sequence,
-            ack_number: acknowledged,
-            window_len: 60_000,
-            window_scale: None,
-            max_seg_size: None,
-            sack_permitted: false,
-            sack_ranges: [None; 3],
-            timestamp: None,
-            payload: &[],
+            ..segment
         };
         let source = self.source;
         self.ipv4(IpProtocol::Tcp, segment.buffer_len(), |bytes| {
@@ -126,7 +132,11 @@ impl Peer {
     }
 
     pub(super) fn syn(&mut self, port: u16, to: u16) {
-        self.segment(port, to, TcpControl::Syn, SEQUENCE, None);
+        let syn = TcpRepr {
+            control: TcpControl::Syn,
+            ..segment(SEQUENCE, None)
+        };
+        self.segment(port, to, syn);
     }
 
     /// Opens a connection. Returns the sequence number of the server's first byte.
@@ -136,7 +146,7 @@ impl Peer {
         let answer = self.wait_for(tasks, port, |_| true).await;
         assert_eq!(answer.control, TcpControl::Syn);
         let next = answer.sequence + 1;
-        self.segment(port, to, TcpControl::None, SEQUENCE + 1, Some(next));
+        self.segment(port, to, segment(SEQUENCE + 1, Some(next)));
         self.flush();
         next
     }

@@ -1,5 +1,7 @@
+use super::packets::{Peer, SEQUENCE, segment};
 use super::*;
 use core::cell::Cell;
+use smoltcp::wire::{TcpControl, TcpRepr};
 
 #[test]
 fn echo_over_both_families() {
@@ -130,6 +132,32 @@ fn connecting_can_be_cancelled() {
         let late = tasks.timeout(Duration::from_secs(1), connect).await;
         assert!(late.is_err());
         assert_eq!(other.statistics().connections, 0);
+    });
+}
+
+#[test]
+fn a_port_can_be_used_again_during_time_wait() {
+    simulate(|tasks| async move {
+        let (device, link) = Link::pair(256);
+        let one = TcpIp::start(&tasks, device, server_config(), 1);
+        let listener = one.listen(everywhere(80)).await.expect("the port is free");
+        let mut peer = Peer::new(link);
+        peer.introduce(SERVER).await;
+        for _ in 0..3 {
+            let next = peer.handshake(&tasks, 40_000, 80).await;
+            drop(listener.accept().await.expect("accepted"));
+            let fin = |segment: packets::Segment| segment.control == TcpControl::Fin;
+            peer.wait_for(&tasks, 40_000, fin).await;
+            let fin = TcpRepr {
+                control: TcpControl::Fin,
+                ..segment(SEQUENCE + 1, Some(next + 1))
+            };
+            peer.segment(40_000, 80, fin);
+            peer.flush();
+            let empty = |segment: packets::Segment| segment.control == TcpControl::None;
+            peer.wait_for(&tasks, 40_000, empty).await;
+            assert_eq!(one.statistics().time_wait, 1);
+        }
     });
 }
 
