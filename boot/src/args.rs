@@ -185,7 +185,7 @@ impl Args {
             list += option.name;
             list += " ";
             list += option.metavar;
-            list.extend(core::iter::repeat_n(' ', widest - width(option) + 2));
+            pad(&mut list, widest - width(option) + 2);
             list += option.help;
             if let Some(default) = &option.default {
                 // Writing to a string does not fail.
@@ -194,7 +194,7 @@ impl Args {
             list += "\n";
         }
         list += "  --help ";
-        list.extend(core::iter::repeat_n(' ', (widest + 2).saturating_sub(4)));
+        pad(&mut list, (widest + 2).saturating_sub("help".len()));
         list += "print this and end\n";
         list
     }
@@ -265,6 +265,12 @@ impl Args {
                 .and_then(|word| word.strip_prefix(name));
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
         })
+    }
+}
+
+fn pad(text: &mut String, count: usize) {
+    for _ in 0..count {
+        *text += " ";
     }
 }
 

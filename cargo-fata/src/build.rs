@@ -24,6 +24,8 @@ pub struct Built {
     pub symbols: PathBuf,
     /// Folder of both, for what the tool wants to keep.
     pub directory: PathBuf,
+    /// First physical address behind the loaded image.
+    pub memory_end: u64,
     /// Addresses of the image's code.
     pub code: Vec<Range<u64>>,
 }
@@ -123,6 +125,7 @@ fn write_image(program: &Path, directory: PathBuf, name: &str) -> Result<Built, 
         image: directory.join(format!("{name}.elf")),
         symbols: directory.join(format!("{name}.debug")),
         directory,
+        memory_end: image.memory_end(),
         code: image.code(),
     };
     let stripped = image.stripped();

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::image::Defect;
+use crate::qemu::Memory;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +57,10 @@ pub enum Error {
         "--publish needs the user network; use it with --net user, or reach the program over the tap"
     )]
     PublishWithoutUserNetwork,
+    #[error(
+        "the image does not fit into {memory}; it takes --memory {least}K to load it, and more to run"
+    )]
+    TooLittleMemory { memory: Memory, least: u64 },
     #[error("--mac needs a network card; use it with --net user or --net tap=INTERFACE")]
     MacWithoutCard,
     #[error(

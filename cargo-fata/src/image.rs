@@ -101,25 +101,37 @@ impl<'data> Image<'data> {
 
     /// Memory that the loaded segments take, in bytes.
     pub fn memory_size(&self) -> u64 {
-        self.segments
-            .iter()
-            .filter(|segment| segment.p_type(LittleEndian) == elf::PT_LOAD)
-            .fold(0, |sum, segment| {
-                sum.saturating_add(segment.p_memsz(LittleEndian))
+        self.loaded()
+            .map(|segment| segment.p_memsz(LittleEndian))
+            .fold(0, u64::saturating_add)
+    }
+
+    /// First physical address behind the loaded segments.
+    pub fn memory_end(&self) -> u64 {
+        self.loaded()
+            .map(|segment| {
+                segment
+                    .p_paddr(LittleEndian)
+                    .saturating_add(segment.p_memsz(LittleEndian))
             })
+            .fold(0, u64::max)
     }
 
     /// Addresses of the code.
     pub fn code(&self) -> Vec<Range<u64>> {
-        self.segments
-            .iter()
-            .filter(|segment| segment.p_type(LittleEndian) == elf::PT_LOAD)
+        self.loaded()
             .filter(|segment| segment.p_flags(LittleEndian).contains(elf::PF_X))
             .map(|segment| {
                 let start = segment.p_vaddr(LittleEndian);
                 start..start.saturating_add(segment.p_memsz(LittleEndian))
             })
             .collect()
+    }
+
+    fn loaded(&self) -> impl Iterator<Item = &ProgramHeader64<LittleEndian>> {
+        self.segments
+            .iter()
+            .filter(|segment| segment.p_type(LittleEndian) == elf::PT_LOAD)
     }
 
     /// The image without what is never loaded. Linkers put sections that belong to no segment, and
@@ -316,6 +328,7 @@ mod tests {
         let program = parts.program();
         let image = Image::check(&program).unwrap();
         assert_eq!(image.memory_size(), 0x3000);
+        assert_eq!(image.memory_end(), 0x10_3000);
         assert_eq!(image.code().first(), Some(&(0x10_0000..0x10_3000)));
         let stripped = image.stripped();
         assert!(stripped.ends_with(parts.note));

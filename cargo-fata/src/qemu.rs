@@ -24,13 +24,38 @@ const NO_STATUS: u8 = 1;
 /// Longest name that Linux gives a network interface.
 const INTERFACE_NAME_LENGTH: usize = 15;
 
-/// Memory of a machine, in the form that QEMU takes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Memory(String);
+/// Memory of a machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    number: u32,
+    unit: Unit,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unit {
+    Kibi,
+    Mebi,
+    Gibi,
+}
+
+impl Memory {
+    /// Its size in bytes.
+    pub fn bytes(self) -> u64 {
+        let shift = match self.unit {
+            Unit::Kibi => 10,
+            Unit::Mebi => 20,
+            Unit::Gibi => 30,
+        };
+        u64::from(self.number) << shift
+    }
+}
 
 impl Default for Memory {
     fn default() -> Self {
-        Self("32M".into())
+        Self {
+            number: 32,
+            unit: Unit::Mebi,
+        }
     }
 }
 
@@ -38,11 +63,29 @@ impl FromStr for Memory {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let number = text.strip_suffix(['K', 'M', 'G']).unwrap_or_default();
-        match number.parse::<u32>() {
-            Ok(1..) if number.bytes().all(|byte| byte.is_ascii_digit()) => Ok(Self(text.into())),
-            _ => Err("a size is a number and K, M or G, such as 16M"),
-        }
+        let units = [('K', Unit::Kibi), ('M', Unit::Mebi), ('G', Unit::Gibi)];
+        units
+            .into_iter()
+            .find_map(|(letter, unit)| Some((text.strip_suffix(letter)?, unit)))
+            .filter(|(number, _)| number.bytes().all(|byte| byte.is_ascii_digit()))
+            .and_then(|(number, unit)| {
+                Some(Self {
+                    number: number.parse().ok()?,
+                    unit,
+                })
+            })
+            .ok_or("a size is a number and K, M or G, such as 16M")
+    }
+}
+
+impl fmt::Display for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let letter = match self.unit {
+            Unit::Kibi => 'K',
+            Unit::Mebi => 'M',
+            Unit::Gibi => 'G',
+        };
+        write!(f, "{}{letter}", self.number)
     }
 }
 
@@ -193,7 +236,7 @@ pub fn command_line(
     } else {
         "-accel tcg -cpu max"
     });
-    line.option("-m", &options.memory.clone().unwrap_or_default().0);
+    line.option("-m", options.memory.unwrap_or_default().to_string());
     line.option("-device", device(machine, "rng"));
     line.network(options, machine);
     line.option("-kernel", image);
@@ -363,8 +406,11 @@ mod tests {
 
     #[test]
     fn values_are_checked() {
-        assert_eq!("1G".parse(), Ok(Memory("1G".into())));
-        for text in ["", "M", "0M", "+1M", "16", "16m", "1,2M"] {
+        for (text, bytes) in [("2048K", 2 << 20), ("16M", 16 << 20), ("1G", 1 << 30)] {
+            let memory: Memory = text.parse().unwrap();
+            assert_eq!((memory.bytes(), memory.to_string().as_str()), (bytes, text));
+        }
+        for text in ["", "M", "+1M", "16", "16m", "1,2M", "99999999999K"] {
             assert!(text.parse::<Memory>().is_err(), "{text}");
         }
         for text in ["tap=", "tap=a,b", "tap=0123456789abcdef", "tap", ""] {

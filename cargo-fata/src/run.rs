@@ -28,6 +28,13 @@ fn run_in_qemu(options: &RunOptions) -> Result<u8, Error> {
     qemu::check(&options.machine)?;
     let program = qemu::find()?;
     let built = build(&options.build)?;
+    let memory = options.machine.memory.unwrap_or_default();
+    if memory.bytes() < built.memory_end {
+        return Err(Error::TooLittleMemory {
+            memory,
+            least: built.memory_end.div_ceil(1024),
+        });
+    }
     let use_kvm = kvm::is_usable(&program, &built.directory)?;
     if !use_kvm {
         eprintln!("fata: no usable KVM, emulating (slower)");

@@ -45,14 +45,13 @@ impl Symbols {
         let symbol = loader
             .find_symbol(address)
             .map(|name| demangle_auto(name.into(), None));
+        // The debug information has short names only, and none where nothing is inlined. The last
+        // function, which itself is not inlined, is also a symbol, whose name has the whole path.
         match (frames.last_mut(), symbol) {
-            // The debug information has short names only; that of the function itself, which is
-            // not inlined, is also a symbol, whose name has the whole path.
             (Some(function), Some(name)) => function.name = name.into_owned(),
             (None, Some(name)) => frames.push(Frame {
                 name: name.into_owned(),
-                file: None,
-                line: None,
+                ..Frame::default()
             }),
             (_, None) => {}
         }
@@ -80,7 +79,9 @@ impl Symbols {
 }
 
 /// One function at an address.
+#[derive(Default)]
 struct Frame {
+    /// Empty if it is unknown.
     name: String,
     file: Option<String>,
     /// The compiler gives no line to instructions that it made from several.
@@ -107,17 +108,18 @@ fn inlined_frames(loader: &Loader, address: u64) -> Result<Vec<Frame>, gimli::Er
     };
     let mut functions = Vec::new();
     while let Some(frame) = frames.next()? {
-        if let Some(name) = &frame.function {
-            let name = name.demangle()?.into_owned();
-            let location = frame.location.as_ref();
-            functions.push(Frame {
-                name,
-                file: location
-                    .and_then(|location| location.file)
-                    .map(str::to_owned),
-                line: location.and_then(|location| location.line),
-            });
-        }
+        let name = match &frame.function {
+            Some(name) => name.demangle()?.into_owned(),
+            None => String::new(),
+        };
+        let location = frame.location.as_ref();
+        functions.push(Frame {
+            name,
+            file: location
+                .and_then(|location| location.file)
+                .map(str::to_owned),
+            line: location.and_then(|location| location.line),
+        });
     }
     Ok(functions)
 }

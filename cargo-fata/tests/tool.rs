@@ -125,7 +125,8 @@ fn run_explains_addresses_and_returns_the_guests_status() {
     let workspace = Workspace::new();
     workspace.install_qemu(
         r#"printf '<%s>\n' "$@"
-           printf '  ip 0x0000000000101000\r\n  at 0x0000000000000001\r\nno line end'
+           printf '  ip 0x0000000000101000\r\n  ip 0x0000000000100000\r\n'
+           printf '  at 0x0000000000000001\r\nno line end'
            exit 39"#,
     );
     let output = workspace.run("run app --machine pc --publish 8080:80 -- --hello a\\b");
@@ -145,13 +146,15 @@ fn run_explains_addresses_and_returns_the_guests_status() {
     }
     let (_, report) = console.split_once("  ip ").unwrap();
     let lines: Vec<&str> = report.split("\r\n").collect();
-    let place = "0x0000000000101000 fata_boot::vm::outer (";
-    assert!(
-        lines[0].starts_with(place) && lines[0].contains("/boot/src/vm.rs:"),
-        "{report}"
-    );
-    assert_eq!(lines[1..], ["  at 0x0000000000000001", "no line end"]);
-    assert!(text(&output.stderr).contains("fata: no usable KVM, emulating (slower)\n"));
+    // The second function has nothing inlined, which leaves it out of the debug information.
+    for (line, place) in lines.iter().zip([
+        "0x0000000000101000 fata_boot::vm::outer (",
+        "  ip 0x0000000000100000 _start (",
+    ]) {
+        assert!(line.starts_with(place), "{report}");
+        assert!(line.contains("/boot/src/vm.rs:"), "{report}");
+    }
+    assert_eq!(lines[2..], ["  at 0x0000000000000001", "no line end"]);
 }
 
 #[test]
@@ -264,6 +267,16 @@ fn input_reaches_the_machine_and_its_prompt_appears_at_once() {
     console.read_to_string(&mut rest).unwrap();
     assert_eq!(rest, "hello Fata\n");
     assert!(tool.wait().unwrap().success());
+}
+
+#[test]
+fn a_machine_too_small_for_the_image_is_not_started() {
+    let workspace = Workspace::new();
+    workspace.install_qemu("exit 33");
+    let output = workspace.run("run --memory 1M");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("it takes --memory 10"));
+    assert!(workspace.run("run --memory 2M").status.success());
 }
 
 #[test]

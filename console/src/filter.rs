@@ -99,8 +99,8 @@ impl FromStr for Filter {
         let mut filter = Self::default();
         for item in text.split(',') {
             let (target, level) = item.rsplit_once(':').unwrap_or(("*", item));
-            let level = level.trim().parse().map_err(|_| FilterError::Level)?;
-            filter.set(target.trim(), level)?;
+            let level = level.trim_ascii().parse().map_err(|_| FilterError::Level)?;
+            filter.set(target.trim_ascii(), level)?;
         }
         Ok(filter)
     }

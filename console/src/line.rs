@@ -62,17 +62,16 @@ impl Line {
 
 impl fmt::Write for Line {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let mut rest = text;
-        while let Some(position) = rest.find(is_control) {
-            let (plain, tail) = rest.split_at(position);
-            self.push_text(plain);
-            let mut characters = tail.chars();
-            if let Some(character) = characters.next() {
-                self.push_escaped(character);
+        // Pieces that end in a control character, or in the end of the text.
+        for piece in text.split_inclusive(is_control) {
+            match piece.chars().next_back().filter(|last| is_control(*last)) {
+                Some(control) => {
+                    self.push_text(piece.strip_suffix(control).unwrap_or_default());
+                    self.push_escaped(control);
+                }
+                None => self.push_text(piece),
             }
-            rest = characters.as_str();
         }
-        self.push_text(rest);
         Ok(())
     }
 }

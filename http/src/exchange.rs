@@ -16,6 +16,9 @@ use core::mem;
 use core::ops::Range;
 use core::task::{Context, Poll, Waker};
 
+/// Leave for the client to send the body (RFC 9110, section 10.1.1).
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
 /// What the driver has to do while the handler waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Need {
@@ -148,6 +151,20 @@ impl<'s> Exchange<'s> {
     }
 
     // The handler's side.
+
+    /// Writes the head of an answer that is produced piece by piece. If it is a success,
+    /// the handler can be expected to read the body meanwhile.
+    pub(crate) fn start(&self, response: &Response, length: Option<u64>) -> Result<(), Error> {
+        let mut output = self.output.borrow_mut();
+        if output.status.is_none()
+            && response.status.is_success()
+            && mem::take(&mut self.input.borrow_mut().continue_due)
+        {
+            output.buffer.extend_from_slice(CONTINUE);
+        }
+        drop(output);
+        self.open(response, length)
+    }
 
     /// Writes an answer's head. `length` is the body's, if it is known.
     pub(crate) fn open(&self, response: &Response, length: Option<u64>) -> Result<(), Error> {

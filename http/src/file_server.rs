@@ -131,16 +131,16 @@ impl<F: Files> FileServer<F> {
         };
         let selected = self.select(request, found.file, &found.name).await?;
         let file = &selected.file;
-        let mut response = Response::new(Status::OK).header("cache-control", self.cache_control);
+        let mut response = Response::new(Status::OK).header("Cache-Control", self.cache_control);
         if !file.etag.is_empty() {
-            response = response.header("etag", &file.etag);
+            response = response.header("ETag", &file.etag);
         }
         if selected.varies {
-            response = response.header("vary", "accept-encoding");
+            response = response.header("Vary", "Accept-Encoding");
         }
         if !found.missing.is_empty() {
             let location = format!("{}{}", request.path(), found.missing);
-            response = response.header("content-location", &location);
+            response = response.header("Content-Location", &location);
         }
         let validators = Validators {
             etag: &file.etag,
@@ -152,14 +152,14 @@ impl<F: Files> FileServer<F> {
             Outcome::Failed => return Err(Error::Status(Status::PRECONDITION_FAILED)),
         }
         if let Some(modified) = file.modified {
-            response = response.date("last-modified", modified);
+            response = response.date("Last-Modified", modified);
         }
         if let Some(coding) = selected.coding {
-            response = response.header("content-encoding", coding.name);
+            response = response.header("Content-Encoding", coding.name);
         }
         let response = response
             .content_type(media_type(&found.name))
-            .header("accept-ranges", "bytes");
+            .header("Accept-Ranges", "bytes");
         let size = file.size;
         match part(request, &validators, size) {
             Part::Whole => send(request, response, file, 0, size).await,
@@ -167,12 +167,12 @@ impl<F: Files> FileServer<F> {
                 let last = end - 1;
                 let response = response
                     .status_only(Status::PARTIAL_CONTENT)
-                    .header("content-range", &format!("bytes {start}-{last}/{size}"));
+                    .header("Content-Range", &format!("bytes {start}-{last}/{size}"));
                 send(request, response, file, start, end).await
             }
             Part::Unsatisfiable => {
                 let response = Response::error(Status::RANGE_NOT_SATISFIABLE);
-                Ok(response.header("content-range", &format!("bytes */{size}")))
+                Ok(response.header("Content-Range", &format!("bytes */{size}")))
             }
         }
     }

@@ -128,7 +128,7 @@ impl<'c> Request<'c> {
     /// # Errors
     /// [`Error::AlreadyStarted`] if an answer was begun before.
     pub fn start(&self, response: Response, length: Option<u64>) -> Result<Writer<'c>, Error> {
-        self.exchange.open(&response, length)?;
+        self.exchange.start(&response, length)?;
         Ok(Writer {
             exchange: self.exchange,
             status: response.status,

@@ -15,7 +15,7 @@ use alloc::vec::Vec;
 ///
 /// let fixed = Response::text("Hello, World!");
 /// let made = Response::new(Status::CREATED)
-///     .header("location", "/items/7")
+///     .header("Location", "/items/7")
 ///     .body("application/json", String::from(r#"{"id":7}"#));
 /// # let _ = (fixed, made);
 /// ```
@@ -99,7 +99,7 @@ impl Response {
 
     /// A redirection (301, 302, 303, 307 or 308) to `location`.
     pub fn redirect(status: Status, location: &str) -> Self {
-        Self::error(status).header("location", location)
+        Self::error(status).header("Location", location)
     }
 
     /// The end of an answer that a [`Writer`](crate::Writer) has written.

@@ -230,6 +230,34 @@ fn continue_is_sent_when_the_body_is_read() {
 }
 
 #[test]
+fn continue_is_sent_before_an_answer_that_streams() {
+    simulate(async |tasks: Handle| {
+        let upper = fata_http::handler(async |request| {
+            let mut writer = request.start(Response::new(Status::OK), request.remaining())?;
+            let mut byte = [0];
+            while request.read(&mut byte).await? > 0 {
+                writer
+                    .write_all(&byte.map(|byte| byte.to_ascii_uppercase()))
+                    .await?;
+            }
+            Ok(writer.finish())
+        });
+        let network = serve(&tasks, Server::new(tasks.clone()), upper);
+        let mut client = network.connect();
+        for _ in 0..3 {
+            let head =
+                b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n";
+            client.write(head).await.unwrap();
+            let interim = client.read_until("\r\n\r\n").await;
+            assert_eq!(interim, "HTTP/1.1 100 Continue\r\n\r\n");
+            client.write(b"hello").await.unwrap();
+            let answer = client.read_until("HELLO").await;
+            assert!(!answer.contains("Connection: close"), "{answer}");
+        }
+    });
+}
+
+#[test]
 fn the_answer_streams_while_the_body_streams() {
     simulate(async |tasks: Handle| {
         let network = serve(&tasks, Server::new(tasks.clone()), app());

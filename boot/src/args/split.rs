@@ -13,38 +13,44 @@ use alloc::vec::Vec;
 pub fn split(line: &str) -> Result<Vec<String>, ArgsError> {
     let mut words = Vec::new();
     // `None` between words: an empty word in quotes is a word.
-    let mut word: Option<String> = None;
-    let mut rest = line.chars();
-    while let Some(character) = rest.next() {
-        if character.is_ascii_whitespace() {
+    let mut word: Option<Vec<u8>> = None;
+    // What separates, quotes and escapes is ASCII, so it can be looked for byte by byte.
+    let mut rest = line.as_bytes();
+    while let [byte, tail @ ..] = rest {
+        rest = tail;
+        if byte.is_ascii_whitespace() {
             words.extend(word.take());
             continue;
         }
         let word = word.get_or_insert_default();
-        match character {
-            '\'' | '"' => quoted(character, &mut rest, word)?,
-            '\\' => word.push(rest.next().ok_or(ArgsError::Unbalanced)?),
-            _ => word.push(character),
+        match *byte {
+            quote @ (b'\'' | b'"') => rest = quoted(quote, rest, word)?,
+            b'\\' => {
+                let (escaped, tail) = rest.split_first().ok_or(ArgsError::Unbalanced)?;
+                word.push(*escaped);
+                rest = tail;
+            }
+            byte => word.push(byte),
         }
     }
     words.extend(word);
-    Ok(words)
+    let texts = words.into_iter().map(String::from_utf8);
+    texts
+        .collect::<Result<_, _>>()
+        .map_err(|_| ArgsError::NotText)
 }
 
-/// Reads on to the closing `quote`.
-fn quoted(
-    quote: char,
-    rest: &mut core::str::Chars<'_>,
-    word: &mut String,
-) -> Result<(), ArgsError> {
+/// Reads on to the closing `quote`, and returns what follows it.
+fn quoted<'a>(quote: u8, mut rest: &'a [u8], word: &mut Vec<u8>) -> Result<&'a [u8], ArgsError> {
     loop {
-        let character = rest.next().ok_or(ArgsError::Unbalanced)?;
-        if character == quote {
-            return Ok(());
-        }
-        let escapable = quote == '"' && character == '\\' && rest.as_str().starts_with(['"', '\\']);
-        let next = if escapable { rest.next() } else { None };
-        word.push(next.unwrap_or(character));
+        let (byte, tail) = match rest {
+            [byte, tail @ ..] if *byte == quote => return Ok(tail),
+            [b'\\', escaped @ (b'"' | b'\\'), tail @ ..] if quote == b'"' => (escaped, tail),
+            [byte, tail @ ..] => (byte, tail),
+            [] => return Err(ArgsError::Unbalanced),
+        };
+        word.push(*byte);
+        rest = tail;
     }
 }
 

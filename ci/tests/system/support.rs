@@ -43,12 +43,19 @@ pub fn heap_used(address: IpAddr) -> usize {
     used.unwrap_or_else(|| panic!("no statistics: {text:?}"))
 }
 
-/// Sends a thousand requests, so that the device's pools of buffers have grown to their bounds and
-/// what is allocated later has another reason.
+/// Sends many requests at once, so that the device's pools of buffers have grown to their bounds
+/// and what is allocated later has another reason.
 #[track_caller]
 pub fn warm_up(address: IpAddr) {
-    let mut client = Client::connect(address, 80).expect("the server accepts");
-    for _ in 0..1000 {
-        client.get("/").expect("the server answers");
+    let connect = |_| Client::connect(address, 80).expect("the server accepts");
+    let mut clients: Vec<Client> = (0..300).map(connect).collect();
+    for _ in 0..5 {
+        for client in &mut clients {
+            let request = b"GET / HTTP/1.1\r\nHost: guest\r\n\r\n";
+            client.send(request).expect("the server reads");
+        }
+        for client in &mut clients {
+            client.response("GET").expect("the server answers");
+        }
     }
 }

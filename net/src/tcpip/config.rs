@@ -14,8 +14,11 @@ pub struct Config {
     /// connecting from here fails with [`Error::LimitReached`](crate::Error::LimitReached).
     pub max_connections: usize,
     /// For each listener: connections that are half open, and connections that wait to be
-    /// accepted. At the first bound the oldest half-open connection is dropped; at the
-    /// second, SYNs are, so that clients try again. A listener never answers with RST.
+    /// accepted. At the first bound SYNs are kept, eight times as many, until there is a
+    /// place: when a connection is established, when the oldest half-open one has not been
+    /// answered for half a second, or, in a flood, when too many SYNs are kept: then the
+    /// oldest half-open one is dropped. At the second bound SYNs are dropped, so that
+    /// clients try again. A listener never answers with RST.
     pub backlog: usize,
     /// Connections in TIME-WAIT. At the bound the oldest is forgotten.
     pub max_time_wait: usize,

@@ -1,4 +1,4 @@
-//! The life of TCP connections: who may come in, who owns them, when they are gone.
+//! The life of TCP connections: who owns them, and when they are gone.
 
 use super::engine::{Cause, Engine};
 use super::flow::{Connection, Flow, Owner};
@@ -16,6 +16,14 @@ const RESET_TIMEOUT: Duration = Duration::from_secs(1);
 /// still holds is left alone a little earlier.
 const TIME_WAIT: Duration = Duration::from_secs(9);
 
+/// Where a segment belongs.
+pub(super) enum Found {
+    /// To this flow.
+    Flow(usize),
+    /// To this listener: it opens a connection.
+    Listener(usize),
+}
+
 impl Connection {
     pub(super) fn time_wait_is_over(&self, now: Instant) -> bool {
         self.time_wait_since
@@ -24,21 +32,17 @@ impl Connection {
 }
 
 impl Engine {
-    /// The flow that a segment is for. A SYN to a listener's port makes one. None if the
-    /// segment is to be dropped without an answer.
-    pub(super) fn connection_for(&mut self, tuple: Tuple, opens: bool) -> Option<usize> {
+    /// Where a segment belongs: to its connection, or to a listener if it opens one, or
+    /// to the interface, from where smoltcp answers with RST.
+    pub(super) fn connection_for(&mut self, tuple: Tuple, opens: bool) -> Found {
         if let Some(key) = self.table.find(&tuple) {
             if !(opens && self.may_be_reopened(key)) {
-                return Some(key);
+                return Found::Flow(key);
             }
             self.remove(key);
         }
         let listener = self.tcp_ports.lookup(tuple.local()).filter(|_| opens);
-        match listener {
-            Some(listener) => self.admit(tuple, listener),
-            // smoltcp answers with RST.
-            None => Some(self.interface_flow),
-        }
+        listener.map_or(Found::Flow(self.interface_flow), Found::Listener)
     }
 
     /// Whether a SYN may open a connection anew (RFC 9293, section 3.6.1).
@@ -49,53 +53,12 @@ impl Engine {
         })
     }
 
-    /// Makes a half-open connection, within the bounds.
-    fn admit(&mut self, tuple: Tuple, listener: usize) -> Option<usize> {
-        let backlog = self.listeners.get(listener)?;
-        let bound = self.config.backlog.max(1);
-        let full = backlog.waiting.len() >= bound;
-        if !full && backlog.half_open.len() >= bound {
-            self.evict_half_open(listener);
-        }
-        if full || !(self.make_room() || self.evict_half_open(listener)) {
-            self.totals.dropped_syns += 1;
-            return None;
-        }
-        let flow = Flow::accepting(tuple, listener, &self.config)?;
-        let key = self.table.insert(flow);
-        self.listeners[listener].half_open.push_back(key);
-        Some(key)
-    }
-
-    /// Makes sure that there is room for one more connection. Returns whether there is.
-    fn make_room(&mut self) -> bool {
-        self.table.connections() < self.config.max_connections || self.evict_time_wait()
-    }
-
-    fn evict_time_wait(&mut self) -> bool {
-        let Some(key) = self.time_wait.front().copied() else {
-            return false;
-        };
-        self.remove(key);
-        self.totals.evicted_time_wait += 1;
-        true
-    }
-
-    fn evict_half_open(&mut self, listener: usize) -> bool {
-        let oldest = self.listeners[listener].half_open.front().copied();
-        let Some(key) = oldest else {
-            return false;
-        };
-        self.remove(key);
-        self.totals.evicted_half_open += 1;
-        true
-    }
-
     /// Removes a connection without a word to the peer.
-    fn remove(&mut self, key: usize) {
+    pub(super) fn remove(&mut self, key: usize) {
         match self.table.owner(key) {
-            Some(Owner::HalfOpen(listener)) => self.listeners[listener].forget(key),
-            Some(Owner::Waiting(listener)) => self.listeners[listener].forget(key),
+            Some(Owner::HalfOpen(listener) | Owner::Waiting(listener)) => {
+                self.listeners[listener].forget(key);
+            }
             Some(Owner::Nobody) => self.time_wait.retain(|other| *other != key),
             Some(Owner::Stream) | None => {}
         }

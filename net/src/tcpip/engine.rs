@@ -1,4 +1,5 @@
 use super::Config;
+use super::connections::Found;
 use super::flow::{Kind as FlowKind, Owner};
 use super::frame::{self, Kind};
 use super::listener::Backlog;
@@ -34,6 +35,8 @@ pub(super) struct Engine {
     /// The key of the flow that DHCP, ARP and ICMP belong to.
     pub(super) interface_flow: usize,
     pub(super) listeners: Slab<Backlog>,
+    /// Whether a listener may have kept SYNs for later.
+    pub(super) syns_kept: bool,
     pub(super) tcp_ports: Ports,
     pub(super) udp_ports: Ports,
     /// Connections in TIME-WAIT that nobody owns, oldest first.
@@ -74,6 +77,7 @@ impl Engine {
             table,
             interface_flow,
             listeners: Slab::new(),
+            syns_kept: false,
             tcp_ports: Ports::default(),
             udp_ports: Ports::default(),
             time_wait: VecDeque::new(),
@@ -96,12 +100,11 @@ impl Engine {
     pub(super) fn ingress<N: Net>(&mut self, adapter: &mut Adapter<N>) {
         let now = self.now();
         for _ in 0..BATCH {
-            let Some(frame) = adapter.device().receive() else {
-                return;
-            };
-            let kind = frame::classify(frame.as_ref());
-            adapter.offer(frame);
-            if let Some(key) = self.flow_for(kind) {
+            if !adapter.offer_received() {
+                break;
+            }
+            let kind = frame::classify(adapter.offered());
+            if let Some(key) = self.flow_for(kind, adapter.offered(), now) {
                 self.deliver(adapter, key, now);
             }
             adapter.recycle();
@@ -109,14 +112,18 @@ impl Engine {
                 self.table.make_stalled_ready();
             }
         }
+        self.admit_kept(adapter, now);
     }
 
-    /// The flow that a frame is for; none if it is to be dropped.
-    fn flow_for(&mut self, kind: Kind) -> Option<usize> {
+    /// The flow that a frame is for; none if it is dropped, or kept for later.
+    fn flow_for(&mut self, kind: Kind, frame: &[u8], now: Instant) -> Option<usize> {
         match kind {
             // smoltcp would answer to a group's address.
             Kind::Tcp { tuple, opens } if self.interface.has_ip_addr(tuple.local().addr) => {
-                self.connection_for(tuple, opens)
+                match self.connection_for(tuple, opens) {
+                    Found::Flow(key) => Some(key),
+                    Found::Listener(listener) => self.admit(tuple, listener, frame, now),
+                }
             }
             Kind::Udp { local } => self.udp_ports.lookup(local).or(Some(self.interface_flow)),
             Kind::Neighbor | Kind::Interface => Some(self.interface_flow),
@@ -128,7 +135,7 @@ impl Engine {
     }
 
     /// Gives the frame that was offered to a flow.
-    fn deliver<N: Net>(&mut self, adapter: &mut Adapter<N>, key: usize, now: Instant) {
+    pub(super) fn deliver<N: Net>(&mut self, adapter: &mut Adapter<N>, key: usize, now: Instant) {
         let Some(flow) = self.table.get(key) else {
             return;
         };
@@ -187,7 +194,8 @@ impl Engine {
                 .is_some_and(|since| since + UDP_NEIGHBOR_TIMEOUT <= now);
             if overdue {
                 binding.stalled_since = None;
-                // smoltcp has no way to drop just what is to be sent.
+                // smoltcp has no way to drop just what is to be sent: what was received
+                // and not read yet goes with it.
                 socket.close();
                 let bound = socket.bind(binding.local);
                 debug_assert!(bound.is_ok(), "the socket was bound before");
@@ -208,9 +216,11 @@ impl Engine {
         };
         let mut deadline = self.interface.poll_at(now, &flow.sockets);
         let mut stalled = !sent && deadline == Some(now + NEIGHBOR_SILENCE);
-        if let Some((socket, binding)) = flow.udp_socket() {
-            stalled = socket.send_queue() > 0;
-            binding.stalled_since = stalled.then(|| binding.stalled_since.unwrap_or(now));
+        if let Some((_, binding)) = flow.udp_socket() {
+            // It is due again as long as anything is left to send.
+            stalled = deadline.is_some();
+            let before = binding.stalled_since.filter(|_| !sent);
+            binding.stalled_since = stalled.then(|| before.unwrap_or(now));
             if let Some(since) = binding.stalled_since {
                 deadline = Some(since + UDP_NEIGHBOR_TIMEOUT);
             }

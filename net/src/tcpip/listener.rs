@@ -1,18 +1,23 @@
 use super::stream::TcpStream;
 use super::{Error, Shared};
 use crate::traits;
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::future::poll_fn;
 use core::net::SocketAddr;
 use core::task::{Context, Poll, Waker};
+use smoltcp::time::Instant;
 
 /// The connections that belong to a listener.
 #[derive(Default)]
 pub(super) struct Backlog {
-    /// Connections whose peer has not answered the SYN+ACK yet, oldest first.
-    pub(super) half_open: VecDeque<usize>,
+    /// Connections whose peer has not answered the SYN+ACK yet, oldest first, and when
+    /// they came.
+    pub(super) half_open: VecDeque<(usize, Instant)>,
+    /// Frames with SYNs for which there was no place yet, oldest first.
+    pub(super) kept: VecDeque<Box<[u8]>>,
     /// Connections that can be accepted, oldest first.
     pub(super) waiting: VecDeque<usize>,
     acceptors: Vec<Waker>,
@@ -21,7 +26,7 @@ pub(super) struct Backlog {
 impl Backlog {
     /// Moves a connection from the half-open ones to those that wait.
     pub(super) fn establish(&mut self, key: usize) {
-        self.half_open.retain(|other| *other != key);
+        self.half_open.retain(|(other, _)| *other != key);
         self.waiting.push_back(key);
         // All are woken, as any of them may have lost interest.
         for acceptor in self.acceptors.drain(..) {
@@ -31,7 +36,7 @@ impl Backlog {
 
     /// Removes a connection.
     pub(super) fn forget(&mut self, key: usize) {
-        self.half_open.retain(|other| *other != key);
+        self.half_open.retain(|(other, _)| *other != key);
         self.waiting.retain(|other| *other != key);
     }
 

@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod admission;
 mod config;
 mod connections;
 mod engine;

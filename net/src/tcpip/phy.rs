@@ -1,6 +1,7 @@
 //! What smoltcp sees of a [`Net`] device.
 
 use crate::Net;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use smoltcp::phy::{self, DeviceCapabilities, Medium};
 use smoltcp::time::Instant;
@@ -9,12 +10,27 @@ use smoltcp::wire::ETHERNET_HEADER_LEN;
 /// Hands one received frame at a time to smoltcp, and smoltcp's frames to the device.
 pub(super) struct Adapter<N: Net> {
     /// The frame that smoltcp is to take next.
-    pending: Option<N::Frame>,
+    pending: Option<Frame<N::Frame>>,
     /// The frame that smoltcp has read.
-    spent: Option<N::Frame>,
+    spent: Option<Frame<N::Frame>>,
     /// Whether smoltcp was refused a buffer since [`take_full`](Self::take_full).
     full: bool,
     transmitter: Transmitter<N>,
+}
+
+/// A frame that was received: just now, in a buffer of the device, or before.
+enum Frame<F> {
+    Device(F),
+    Kept(Box<[u8]>),
+}
+
+impl<F: AsRef<[u8]>> AsRef<[u8]> for Frame<F> {
+    fn as_ref(&self) -> &[u8] {
+        match self {
+            Self::Device(frame) => frame.as_ref(),
+            Self::Kept(frame) => frame,
+        }
+    }
 }
 
 struct Transmitter<N> {
@@ -41,14 +57,25 @@ impl<N: Net> Adapter<N> {
         &mut self.transmitter.device
     }
 
-    /// Puts a frame where smoltcp finds it.
-    pub(super) fn offer(&mut self, frame: N::Frame) {
-        self.pending = Some(frame);
+    /// Receives the next frame, for smoltcp to find it. Returns whether there was one.
+    pub(super) fn offer_received(&mut self) -> bool {
+        self.pending = self.device().receive().map(Frame::Device);
+        self.pending.is_some()
     }
 
-    /// Gives the frame that was offered back to the device.
+    /// Puts a frame that was kept where smoltcp finds it.
+    pub(super) fn offer_kept(&mut self, frame: Box<[u8]>) {
+        self.pending = Some(Frame::Kept(frame));
+    }
+
+    /// The frame that smoltcp would find.
+    pub(super) fn offered(&self) -> &[u8] {
+        self.pending.as_ref().map_or(&[], Frame::as_ref)
+    }
+
+    /// Gives the frame that was offered back to the device, read or not.
     pub(super) fn recycle(&mut self) {
-        if let Some(frame) = self.spent.take().or_else(|| self.pending.take()) {
+        if let Some(Frame::Device(frame)) = self.spent.take().or_else(|| self.pending.take()) {
             self.transmitter.device.recycle(frame);
         }
     }
@@ -96,8 +123,8 @@ impl<N: Net> phy::Device for Adapter<N> {
 }
 
 pub(super) struct RxToken<'a, N: Net> {
-    frame: N::Frame,
-    spent: &'a mut Option<N::Frame>,
+    frame: Frame<N::Frame>,
+    spent: &'a mut Option<Frame<N::Frame>>,
 }
 
 impl<N: Net> phy::RxToken for RxToken<'_, N> {

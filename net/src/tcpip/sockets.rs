@@ -24,7 +24,7 @@ impl Engine {
     pub(super) fn unlisten(&mut self, key: usize, local: SocketAddr) -> Vec<usize> {
         self.tcp_ports.remove(local.port(), Scope::new(local.ip()));
         let backlog = self.listeners.remove(key);
-        for key in backlog.half_open {
+        for (key, _) in backlog.half_open {
             self.forget_half_open(key);
         }
         for key in &backlog.waiting {

@@ -42,6 +42,35 @@ fn sixteen_clients_open_and_close_without_one_refusal() {
 }
 
 #[test]
+fn a_burst_of_clients_is_served() {
+    simulate(|tasks| async move {
+        let (one, other) = Link::pair(4_096);
+        let one = TcpIp::start(&tasks, one, server_config(), 1);
+        let other = TcpIp::start(&tasks, other, client_config(), 2);
+        spawn_echo(&tasks, &one);
+        tasks.sleep(Duration::from_millis(1)).await;
+        let start = tasks.now();
+        let mut clients = Vec::new();
+        for _ in 0..1_000 {
+            let other = other.clone();
+            clients.push(tasks.spawn(async move {
+                let mut stream = Stack::connect(&other, server(7)).await.expect("connected");
+                stream.write_all(b"x").await.expect("written");
+                stream.read_exact(&mut [0; 1]).await.expect("echoed");
+                stream
+            }));
+        }
+        let mut streams = Vec::new();
+        for client in clients {
+            streams.push(client.await.expect("no connection is refused"));
+        }
+        assert!((tasks.now() - start).as_millis() < 500);
+        let totals = one.statistics().totals;
+        assert_eq!((totals.evicted_half_open, totals.dropped_syns), (0, 0));
+    });
+}
+
+#[test]
 fn short_connections_in_a_row_leak_nothing() {
     simulate(|tasks| async move {
         let (one, other) = network(&tasks, server_config(), client_config());
@@ -144,6 +173,28 @@ fn connections_that_are_not_accepted_are_bounded() {
         // The SYN is sent again, and then there is room.
         let patient = Stack::connect(&other, server(80)).await;
         assert!(patient.is_ok());
+    });
+}
+
+#[test]
+fn a_burst_at_a_listener_that_does_not_accept_is_bounded() {
+    simulate(|tasks| async move {
+        let server_config = Config {
+            backlog: 4,
+            ..server_config()
+        };
+        let (one, other) = network(&tasks, server_config, client_config());
+        let _listener = one.listen(everywhere(80)).await.expect("the port is free");
+        for _ in 0..100 {
+            let other = other.clone();
+            tasks.spawn(async move { Stack::connect(&other, server(80)).await.err() });
+        }
+        for _ in 0..30 {
+            tasks.sleep(Duration::from_secs(1)).await;
+            let statistics = one.statistics();
+            assert!(statistics.half_open <= 4 && statistics.waiting <= 8);
+        }
+        assert!(one.statistics().totals.dropped_syns > 0);
     });
 }
 

@@ -218,7 +218,7 @@ fn lost_frames_are_sent_again() {
             let (mut one, mut other) = Link::pair(64);
             for (end, seed) in [(&mut one, 5), (&mut other, 6)] {
                 let mut random = ports::Random::new(seed);
-                end.set_filter(move |_| random.next() % lost_of != 0);
+                end.set_filter(move |_| !random.next().is_multiple_of(lost_of));
             }
             let one = TcpIp::start(&tasks, one, server_config(), 1);
             let other = TcpIp::start(&tasks, other, client_config(), 2);

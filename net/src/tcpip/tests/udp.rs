@@ -103,14 +103,18 @@ fn a_neighbor_that_does_not_answer_holds_up_others_only_shortly() {
         socket.send_to(b"first", server(7)).await.expect("sent");
         socket.receive_from(&mut buffer).await.expect("received");
         let silent = (Ipv4Addr::new(10, 0, 0, 99), 9).into();
-        socket.send_to(b"lost", silent).await.expect("queued");
+        // More than fit, and some of them empty.
+        for number in 0..200 {
+            let payload = &b"lost"[..number % 5];
+            socket.send_to(payload, silent).await.expect("queued");
+        }
         tasks.sleep(Duration::from_millis(300)).await;
         socket.send_to(b"second", server(7)).await.expect("sent");
         let start = tasks.now();
         let received = socket.receive_from(&mut buffer).await;
         assert_eq!(received, Ok((6, server(7))));
         assert!((tasks.now() - start).as_millis() < 10);
-        assert_eq!(other.statistics().totals.unreachable, 1);
+        assert_eq!(other.statistics().totals.unreachable, 2);
     });
 }
 
