@@ -3,6 +3,7 @@ use crate::{Env, home};
 use alloc::string::String;
 use core::fmt;
 use core::net::{AddrParseError, Ipv4Addr, Ipv6Addr};
+use core::ops::RangeInclusive;
 use core::str::FromStr;
 use fata_net::{Config, Ipv4Config, Ipv6Config};
 
@@ -31,6 +32,9 @@ impl fmt::Display for NetworkError {
 
 impl core::error::Error for NetworkError {}
 
+/// Smaller buffers hold no segment; larger ones have no use without a larger window.
+const BUFFER_SIZES: RangeInclusive<usize> = 1024..=1 << 20;
+
 /// The boot arguments of the network.
 #[derive(Clone)]
 pub(crate) struct Options {
@@ -46,6 +50,17 @@ pub(crate) async fn open(env: &Env, options: &Options) -> Result<Network, Networ
 impl FromArgs for Options {
     fn from_args(args: &mut Args) -> Result<Self, ArgsError> {
         let defaults = Config::default();
+        let buffer: usize = args.option(
+            "tcp-buffer",
+            "BYTES",
+            "buffer of a TCP connection for each direction; larger is faster in bulk",
+            defaults.receive_buffer,
+        )?;
+        if !BUFFER_SIZES.contains(&buffer) {
+            return Err(ArgsError::Conflict(
+                "--tcp-buffer takes 1024 to 1048576 bytes",
+            ));
+        }
         let config = Config {
             ipv4: ipv4(args)?,
             ipv6: ipv6(args)?,
@@ -55,6 +70,8 @@ impl FromArgs for Options {
                 "TCP connections at a time; more have to wait",
                 defaults.max_connections,
             )?,
+            receive_buffer: buffer,
+            transmit_buffer: buffer,
             ..defaults
         };
         let home = FromArgs::from_args(args)?;

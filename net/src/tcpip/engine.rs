@@ -23,8 +23,9 @@ const BATCH: usize = 64;
 /// smoltcp keeps a flow silent for so long after it has asked for a neighbor.
 const NEIGHBOR_SILENCE: Duration = Duration::from_secs(1);
 /// Datagrams wait that long for a neighbor's hardware address, then they are dropped, so
-/// that those behind them go on.
-const UDP_NEIGHBOR_TIMEOUT: Duration = Duration::from_millis(200);
+/// that those behind them go on. smoltcp asks for one neighbor a second, so that it may
+/// take a second until this one is asked for.
+const UDP_NEIGHBOR_TIMEOUT: Duration = Duration::from_millis(1_500);
 /// The least time between two looks at a flow that says it is due and then sends nothing.
 const MIN_DELAY: Duration = Duration::from_millis(10);
 
@@ -221,9 +222,10 @@ impl Engine {
             stalled = deadline.is_some();
             let before = binding.stalled_since.filter(|_| !sent);
             binding.stalled_since = stalled.then(|| before.unwrap_or(now));
-            if let Some(since) = binding.stalled_since {
-                deadline = Some(since + UDP_NEIGHBOR_TIMEOUT);
-            }
+            let overdue_at = binding
+                .stalled_since
+                .map(|since| since + UDP_NEIGHBOR_TIMEOUT);
+            deadline = deadline.into_iter().chain(overdue_at).min();
         } else if let Some((_, connection)) = flow.tcp() {
             if connection.owner == Owner::Stream && connection.time_wait_is_over(now) {
                 return;

@@ -8,8 +8,8 @@
 //!
 //! What is bounded is in [`Config`]. Beyond that: a half-open connection is given up
 //! after 10 seconds, connecting after 30, and a connection that the application has
-//! dropped is reset if it does not close within 30. Datagrams for a neighbor that does
-//! not answer within 200 ms are dropped.
+//! dropped is reset if it does not close within 30. A datagram for a neighbor that does
+//! not answer within 1.5 seconds is dropped, and all that its socket holds with it.
 #![forbid(unsafe_code)]
 
 mod address;

@@ -58,6 +58,7 @@ pub struct VirtioNet<H: Hal, T: Transport> {
     receiving: Vec<Option<Lent>>,
     transmitting: Vec<Option<Lent>>,
     /// Transmit buffers that can be filled, and how many more may be allocated.
+    #[expect(clippy::vec_box, reason = "buffers come and go as boxes")]
     free: Vec<Box<Buffer>>,
     unallocated: usize,
     /// Whether buffers were queued that the device was not notified of.
