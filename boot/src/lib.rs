@@ -49,6 +49,14 @@ mod home;
 #[path = "vm/mod.rs"]
 mod home;
 
+// What of the machine's home can run, and so be tested, in a process.
+#[cfg(all(test, not(fata_vm)))]
+#[path = "vm/virtio/announcement.rs"]
+mod announcement;
+#[cfg(all(test, not(fata_vm)))]
+#[path = "vm/mem.rs"]
+mod mem;
+
 pub use args::{Args, ArgsError, FromArgs, split};
 pub use env::{Env, Rng};
 #[cfg(feature = "net")]

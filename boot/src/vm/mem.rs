@@ -36,7 +36,7 @@ unsafe fn copy_short(to: *mut u8, from: *const u8, count: usize) {
 
 /// # Safety
 /// As in C: both ranges are valid and do not overlap.
-#[unsafe(no_mangle)]
+#[cfg_attr(fata_vm, unsafe(no_mangle))]
 unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, count: usize) -> *mut u8 {
     // SAFETY: the last move of eight bytes may overlap the ones before it, with the same
     // content; all stay within the ranges that the caller promises.
@@ -60,7 +60,7 @@ unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, count: usize) -> *mut 
 
 /// # Safety
 /// As in C: both ranges are valid; they may overlap.
-#[unsafe(no_mangle)]
+#[cfg_attr(fata_vm, unsafe(no_mangle))]
 unsafe extern "C" fn memmove(to: *mut u8, from: *const u8, count: usize) -> *mut u8 {
     let distance = (to as usize).wrapping_sub(from as usize);
     // SAFETY: copying forwards is right unless `to` lies within the source; then the copy
@@ -89,7 +89,7 @@ unsafe extern "C" fn memmove(to: *mut u8, from: *const u8, count: usize) -> *mut
 
 /// # Safety
 /// As in C: the range is valid.
-#[unsafe(no_mangle)]
+#[cfg_attr(fata_vm, unsafe(no_mangle))]
 unsafe extern "C" fn memset(to: *mut u8, byte: i32, count: usize) -> *mut u8 {
     let word = u64::from(byte as u8) * 0x0101_0101_0101_0101;
     // SAFETY: all writes stay within the `count` bytes that the caller promises.
@@ -115,7 +115,7 @@ unsafe extern "C" fn memset(to: *mut u8, byte: i32, count: usize) -> *mut u8 {
 
 /// # Safety
 /// As in C: both ranges are valid.
-#[unsafe(no_mangle)]
+#[cfg_attr(fata_vm, unsafe(no_mangle))]
 unsafe extern "C" fn memcmp(left: *const u8, right: *const u8, count: usize) -> i32 {
     let mut index = 0;
     // SAFETY: every index is below `count`.
@@ -145,7 +145,7 @@ unsafe extern "C" fn memcmp(left: *const u8, right: *const u8, count: usize) -> 
 
 /// # Safety
 /// As in C: both ranges are valid.
-#[unsafe(no_mangle)]
+#[cfg_attr(fata_vm, unsafe(no_mangle))]
 unsafe extern "C" fn bcmp(left: *const u8, right: *const u8, count: usize) -> i32 {
     // SAFETY: as the caller promises.
     unsafe { memcmp(left, right, count) }
@@ -153,7 +153,7 @@ unsafe extern "C" fn bcmp(left: *const u8, right: *const u8, count: usize) -> i3
 
 /// # Safety
 /// As in C: a zero byte follows.
-#[unsafe(no_mangle)]
+#[cfg_attr(fata_vm, unsafe(no_mangle))]
 unsafe extern "C" fn strlen(text: *const u8) -> usize {
     let mut length = 0;
     // SAFETY: the caller promises that a zero byte follows.
@@ -163,12 +163,66 @@ unsafe extern "C" fn strlen(text: *const u8) -> usize {
     length
 }
 
-/// The precompiled `core` names it for unwinding, which an image never does.
-#[unsafe(no_mangle)]
-extern "C" fn rust_eh_personality() {}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
 
-/// The precompiled `core` names it for unwinding, which an image never does.
-#[unsafe(no_mangle)]
-extern "C" fn _Unwind_Resume() -> ! {
-    super::exit::exit(crate::ExitStatus::PANIC)
+    proptest! {
+        #[test]
+        fn copies_move_every_byte_and_no_other(
+            bytes in proptest::collection::vec(any::<u8>(), 300),
+            from in 0usize..100, to in 0usize..100, count in 0usize..200,
+        ) {
+            let mut expected = bytes.clone();
+            expected.copy_within(from..from + count, to);
+            let mut moved = bytes.clone();
+            let start = moved.as_mut_ptr();
+            // SAFETY: both ranges lie within the 300 bytes.
+            let result = unsafe { memmove(start.add(to), start.add(from), count) };
+            prop_assert_eq!(result, start.wrapping_add(to));
+            prop_assert_eq!(&moved, &expected);
+
+            let mut copied = vec![7; 300];
+            // SAFETY: as above, and the ranges are apart.
+            unsafe { memcpy(copied.as_mut_ptr().add(to), bytes.as_ptr().add(from), count) };
+            prop_assert_eq!(&copied[to..to + count], &bytes[from..from + count]);
+            prop_assert!(copied[..to].iter().chain(&copied[to + count..]).all(|&byte| byte == 7));
+        }
+
+        #[test]
+        fn fills_write_every_byte_and_no_other(
+            to in 0usize..100, count in 0usize..200, byte in any::<u8>(),
+        ) {
+            let mut filled = vec![7; 300];
+            // SAFETY: the range lies within the 300 bytes.
+            unsafe { memset(filled.as_mut_ptr().add(to), byte.into(), count) };
+            let mut expected = vec![7; 300];
+            expected[to..to + count].fill(byte);
+            prop_assert_eq!(filled, expected);
+        }
+
+        #[test]
+        fn comparisons_agree_with_slices(
+            left in proptest::collection::vec(0u8..3, 0..40),
+            right in proptest::collection::vec(0u8..3, 0..40),
+        ) {
+            let count = left.len().min(right.len());
+            // SAFETY: both are at least that long.
+            let (order, equal) = unsafe {
+                (memcmp(left.as_ptr(), right.as_ptr(), count), bcmp(left.as_ptr(), right.as_ptr(), count))
+            };
+            let expected = left[..count].cmp(&right[..count]);
+            prop_assert_eq!(order.cmp(&0), expected);
+            prop_assert_eq!(equal == 0, expected.is_eq());
+        }
+
+        #[test]
+        fn lengths_end_at_the_zero(text in proptest::collection::vec(1u8.., 0..100)) {
+            let mut ended = text.clone();
+            ended.push(0);
+            // SAFETY: a zero byte follows.
+            prop_assert_eq!(unsafe { strlen(ended.as_ptr()) }, text.len());
+        }
+    }
 }

@@ -25,3 +25,13 @@ fn panic(info: &PanicInfo<'_>) -> ! {
     }
     exit::exit(ExitStatus::PANIC)
 }
+
+/// The precompiled `core` names it for unwinding, which an image never does.
+#[unsafe(no_mangle)]
+extern "C" fn rust_eh_personality() {}
+
+/// The precompiled `core` names it for unwinding, which an image never does.
+#[unsafe(no_mangle)]
+extern "C" fn _Unwind_Resume() -> ! {
+    exit::exit(ExitStatus::PANIC)
+}

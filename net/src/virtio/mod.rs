@@ -246,8 +246,8 @@ impl<H: Hal, T: Transport> Net for VirtioNet<H, T> {
         let lent = Lent::new(buffer, self.header + length);
         // SAFETY: the buffer stays lent, and so untouched, until its token comes back.
         let Ok(token) = (unsafe { self.transmit.add(&[lent.bytes()], &mut []) }) else {
-            // SAFETY: the device was not given the buffer.
-            self.free.push(unsafe { lent.into_buffer() });
+            // There are no more buffers than descriptors, so this cannot happen.
+            self.give_up("has no room for its transmit buffers");
             return Err(TransmitError::Full);
         };
         self.transmitting[usize::from(token)] = Some(lent);

@@ -1,70 +1,30 @@
-//! virtio over MMIO (virtio 1.2, section 4.2), announced on the command line as QEMU's
-//! microvm and Firecracker do: `virtio_mmio.device=<size>@<base>:<interrupt>`.
+//! virtio over MMIO (virtio 1.2, section 4.2), announced on the command line.
 
 use super::super::lock::InterruptLock;
 use super::super::{apic, interrupts};
+use super::announcement::{self, Slot};
 use super::{Device, DeviceError, Transport};
 use core::ptr::NonNull;
 use virtio_drivers::transport::mmio::{MmioTransport, VirtIOHeader};
 use virtio_drivers::transport::{DeviceType, Transport as _};
 
-const ANNOUNCEMENT: &str = "virtio_mmio.device=";
 /// Announcements beyond this number are passed over. QEMU's microvm has 24 slots.
 const SLOTS: usize = 32;
-/// MMIO below this address would be memory.
-const LOWEST_BASE: usize = 0x8000_0000;
-/// The identity map of the boot code ends here.
-const END: usize = 0x1_0000_0000;
-
-/// A device's place.
-#[derive(Clone, Copy)]
-struct Slot {
-    base: usize,
-    size: usize,
-    pin: u32,
-}
 
 static SLOTS_ANNOUNCED: InterruptLock<[Option<Slot>; SLOTS]> = InterruptLock::new([None; SLOTS]);
 
 /// Takes in a word of the command line if it announces a device. Returns whether it does.
 pub(crate) fn announce(word: &str) -> bool {
-    let Some(place) = word.strip_prefix(ANNOUNCEMENT) else {
+    let Some(place) = announcement::place(word) else {
         return false;
     };
-    if let Some(slot) = parse(place) {
+    if let Some(slot) = announcement::parse(place) {
         let mut slots = SLOTS_ANNOUNCED.lock();
         if let Some(free) = slots.iter_mut().find(|free| free.is_none()) {
             *free = Some(slot);
         }
     }
     true
-}
-
-/// `<size>@<base>:<interrupt>`, perhaps with another field, which is the device's number.
-fn parse(place: &str) -> Option<Slot> {
-    let (size, rest) = place.split_once('@')?;
-    let mut fields = rest.split(':');
-    let slot = Slot {
-        size: number(size)?,
-        base: number(fields.next()?)?,
-        pin: u32::try_from(number(fields.next()?)?).ok()?,
-    };
-    let mapped = slot.base >= LOWEST_BASE && slot.base.checked_add(slot.size)? <= END;
-    (mapped && slot.base.is_multiple_of(8)).then_some(slot)
-}
-
-/// A number as Linux takes it: decimal or hexadecimal, perhaps with K or M for units.
-fn number(text: &str) -> Option<usize> {
-    let (digits, unit) = match text.as_bytes().last()? {
-        b'K' | b'k' => (&text[..text.len() - 1], 1 << 10),
-        b'M' | b'm' => (&text[..text.len() - 1], 1 << 20),
-        _ => (text, 1),
-    };
-    let value = match digits.strip_prefix("0x") {
-        Some(hexadecimal) => usize::from_str_radix(hexadecimal, 16),
-        None => digits.parse(),
-    };
-    value.ok()?.checked_mul(unit)
 }
 
 /// The first announced device of a kind. It is taken off the list.

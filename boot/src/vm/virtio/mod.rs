@@ -1,5 +1,6 @@
 //! Discovery of virtio devices, over MMIO and PCI.
 
+mod announcement;
 mod dma;
 mod mmio;
 mod pci;

@@ -1,0 +1,104 @@
+//! Words of the command line that announce devices over MMIO, as QEMU's microvm and
+//! Firecracker write them: `virtio_mmio.device=<size>@<base>:<interrupt>`.
+
+/// What such a word begins with.
+const PREFIX: &str = "virtio_mmio.device=";
+
+/// MMIO below this address would be memory.
+const LOWEST_BASE: usize = 0x8000_0000;
+/// The identity map of the boot code ends here.
+const END: usize = 0x1_0000_0000;
+
+/// A device's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Slot {
+    pub(super) base: usize,
+    pub(super) size: usize,
+    /// The input of the I/O APIC.
+    pub(super) pin: u32,
+}
+
+/// What the word says of the device's place, if it is such a word.
+pub(super) fn place(word: &str) -> Option<&str> {
+    word.strip_prefix(PREFIX)
+}
+
+/// `<size>@<base>:<interrupt>`, perhaps with another field, which is the device's number.
+pub(super) fn parse(place: &str) -> Option<Slot> {
+    let (size, rest) = place.split_once('@')?;
+    let mut fields = rest.split(':');
+    let slot = Slot {
+        size: number(size)?,
+        base: number(fields.next()?)?,
+        pin: u32::try_from(number(fields.next()?)?).ok()?,
+    };
+    let mapped = slot.base >= LOWEST_BASE && slot.base.checked_add(slot.size)? <= END;
+    (mapped && slot.base.is_multiple_of(8)).then_some(slot)
+}
+
+/// A number as Linux takes it: decimal or hexadecimal, perhaps with K or M for units.
+fn number(text: &str) -> Option<usize> {
+    let (digits, unit) = match text.as_bytes().last()? {
+        b'K' | b'k' => (text.strip_suffix(['K', 'k'])?, 1 << 10),
+        b'M' | b'm' => (text.strip_suffix(['M', 'm'])?, 1 << 20),
+        _ => (text, 1),
+    };
+    let value = match digits.strip_prefix("0x") {
+        Some(hexadecimal) => usize::from_str_radix(hexadecimal, 16),
+        None => digits.parse(),
+    };
+    value.ok()?.checked_mul(unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn both_monitors_are_understood() {
+        let qemu = Slot {
+            base: 0xfeb0_0e00,
+            size: 512,
+            pin: 12,
+        };
+        let word = "virtio_mmio.device=512@0xfeb00e00:12";
+        assert_eq!(place(word).and_then(parse), Some(qemu));
+        assert_eq!(place("--port=80"), None);
+        assert_eq!(parse("0x200@0xfeb00e00:12:3"), Some(qemu));
+        let firecracker = Slot {
+            base: 0xd000_0000,
+            size: 4096,
+            pin: 5,
+        };
+        assert_eq!(parse("4K@0xd0000000:5"), Some(firecracker));
+    }
+
+    #[test]
+    fn nonsense_is_passed_over() {
+        for word in [
+            "",
+            "512",
+            "512@",
+            "512@0xfeb00e00",
+            "@0xfeb00e00:5",
+            "K@0xfeb00e00:5",
+            "512@0xfeb00e01:5",
+            "512@0x1000:5",
+            "512@0xfffffff8:5",
+            "18446744073709551615M@0xfeb00e00:5",
+            "512@0xfeb00e00:-1",
+        ] {
+            assert_eq!(parse(word), None, "{word}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_word_is_harmless(word in "[0-9xKkMm@:é]{0,40}") {
+            if let Some(slot) = parse(&word) {
+                prop_assert!(slot.base >= LOWEST_BASE && slot.base + slot.size <= END);
+            }
+        }
+    }
+}
