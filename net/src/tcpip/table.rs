@@ -66,7 +66,19 @@ impl Table {
             Kind::Udp(_) => self.udp_sockets -= 1,
             Kind::Interface => {}
         }
+        self.shrink();
         Some(flow)
+    }
+
+    /// Gives memory back after a crowd of flows has left: at each power of two on the way
+    /// down, so that the cost stays small.
+    fn shrink(&mut self) {
+        let flows = self.flows.len();
+        if flows.is_power_of_two() && flows <= self.flows.capacity() / 8 {
+            self.flows.shrink_to_fit();
+            self.ready.shrink_to_fit();
+            self.stalled.shrink_to_fit();
+        }
     }
 
     /// Lets a new connection use the tuple of a flow that is closed.
