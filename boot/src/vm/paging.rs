@@ -1,12 +1,13 @@
 //! Page tables: memory is mapped one to one.
 //!
-//! The entry code maps the first 4 GiB in pages of 2 MiB. This adds what lies above, and
-//! takes away page zero and the guard page under the stack (Intel SDM volume 3, 4.5).
+//! The entry code maps the first 4 GiB in pages of 2 MiB. This adds what lies above, makes
+//! code and constants read-only and all but code not executable, and takes away page zero
+//! and the guard page under the stack (Intel SDM volume 3, 4.5 and 4.6).
 
 use super::memory::Region;
 use core::arch::x86_64::__cpuid;
-use x86_64::VirtAddr;
 use x86_64::instructions::tlb;
+use x86_64::registers::model_specific::{Efer, EferFlags};
 
 const PAGE: u64 = 4096;
 const LARGE_PAGE: u64 = 2 << 20;
@@ -18,6 +19,7 @@ const MAPPED_AT_MOST: u64 = 512 << 30;
 const PRESENT: u64 = 1;
 const WRITABLE: u64 = 2;
 const LARGE: u64 = 0x80;
+const NO_EXECUTE: u64 = 1 << 63;
 
 /// One page table of any level.
 #[repr(C, align(4096))]
@@ -30,10 +32,14 @@ impl Table {
 pub(super) static mut ROOT: Table = Table::EMPTY;
 pub(super) static mut POINTERS: Table = Table::EMPTY;
 pub(super) static mut DIRECTORIES: [Table; 4] = [Table::EMPTY; 4];
-/// The small pages around address zero and around the stack's guard page.
-static mut SMALL: [Table; 2] = [Table::EMPTY; 2];
+/// The small pages around the borders of what [`protect`] protects: page zero, the ends of
+/// code and constants, the stack's guard page.
+static mut SMALL: [Table; 4] = [Table::EMPTY; 4];
 
 unsafe extern "C" {
+    static __image_start: u8;
+    static __code_end: u8;
+    static __constants_end: u8;
     static __stack_guard: u8;
 }
 
@@ -47,41 +53,112 @@ pub(super) fn is_stack_guard(address: u64) -> bool {
     (stack_guard()..stack_guard() + PAGE).contains(&address)
 }
 
-/// Unmaps page zero and the stack's guard page.
+/// Protects the image: code can be read and executed, constants read, everything else
+/// read and written; page zero and the stack's guard page are not there.
 ///
 /// # Safety
 /// Call once, at boot, before anything else uses the page tables.
 pub(super) unsafe fn protect() {
-    // SAFETY: the caller promises that nothing else uses the tables. Both pages are in
-    // the first 4 GiB, and nothing valid lies in either.
+    let no_execute = enable_no_execute();
+    let code = &raw const __image_start as u64;
+    let constants = &raw const __code_end as u64;
+    let data = &raw const __constants_end as u64;
+    let mut tables = Tables { split: 0 };
+    // SAFETY: the caller promises that nothing else uses the tables. Nothing writes to
+    // code or constants, executes anything else, or uses the two pages.
     unsafe {
-        unmap(0, 0);
-        let same = stack_guard() / LARGE_PAGE == 0;
-        unmap(stack_guard(), usize::from(!same));
+        tables.forbid_execution(no_execute);
+        tables.set(code, constants, PRESENT);
+        tables.set(constants, data, PRESENT | no_execute);
+        tables.set(0, PAGE, 0);
+        tables.set(stack_guard(), stack_guard() + PAGE, 0);
     }
+    tlb::flush_all();
 }
 
-/// Unmaps one small page, through table `spare` of [`SMALL`].
-///
-/// # Safety
-/// As [`protect`]; nothing may use the page any more.
-unsafe fn unmap(address: u64, spare: usize) {
-    let index = (address / LARGE_PAGE) as usize;
-    // SAFETY: the caller has the tables for itself; `index` is below 4 × 512, and the
-    // table that replaces a large page maps the same addresses.
-    unsafe {
-        let directory = &raw mut DIRECTORIES[index / 512].0[index % 512];
-        let table = &raw mut SMALL[spare];
-        if *directory & LARGE != 0 {
-            let base = *directory & !(LARGE_PAGE - 1);
-            for (number, entry) in (*table).0.iter_mut().enumerate() {
-                *entry = (base + number as u64 * PAGE) | PRESENT | WRITABLE;
-            }
-            *directory = table as u64 | PRESENT | WRITABLE;
-        }
-        (*table).0[(address % LARGE_PAGE / PAGE) as usize] = 0;
+/// Lets the processor heed [`NO_EXECUTE`]. Returns that bit, or none where the processor
+/// does not know it.
+fn enable_no_execute() -> u64 {
+    // CPUID 0x80000001, EDX bit 20: execute-disable.
+    if extended_features() & (1 << 20) == 0 {
+        return 0;
     }
-    tlb::flush(VirtAddr::new(address));
+    // SAFETY: the processor knows the flag, and no page has the bit yet.
+    unsafe { Efer::update(|flags| flags.insert(EferFlags::NO_EXECUTE_ENABLE)) };
+    NO_EXECUTE
+}
+
+/// The tables of the first 4 GiB, while the image is being protected.
+struct Tables {
+    /// How many of [`SMALL`] are in use.
+    split: usize,
+}
+
+impl Tables {
+    /// Sets a bit, or none, for all of the first 4 GiB.
+    ///
+    /// # Safety
+    /// As [`protect`].
+    unsafe fn forbid_execution(&mut self, no_execute: u64) {
+        let (directories, pointers) = (&raw mut DIRECTORIES, &raw mut POINTERS);
+        // SAFETY: the caller has the tables for itself. The first GiB holds the image, so
+        // its pages are told one by one.
+        unsafe {
+            for entry in &mut (*directories)[0].0 {
+                *entry |= no_execute;
+            }
+            let pointers = &mut (*pointers).0;
+            for entry in &mut pointers[1..4] {
+                *entry |= no_execute;
+            }
+        }
+    }
+
+    /// Gives the pages from `start` to `end`, which lie in the first GiB, these flags.
+    ///
+    /// # Safety
+    /// As [`protect`]; nothing may use the pages in another way.
+    unsafe fn set(&mut self, start: u64, end: u64, flags: u64) {
+        let directories = &raw mut DIRECTORIES;
+        let mut address = start;
+        while address < end {
+            // SAFETY: the caller has the tables for itself, and the image ends below 1 GiB.
+            let entry = unsafe { &mut (*directories)[0].0[(address / LARGE_PAGE) as usize] };
+            let next = (address / LARGE_PAGE + 1) * LARGE_PAGE;
+            if *entry & LARGE != 0 && address.is_multiple_of(LARGE_PAGE) && next <= end {
+                *entry = address | flags | LARGE;
+            } else {
+                // SAFETY: as above.
+                let table = unsafe { self.small(entry) };
+                for page in (address..next.min(end)).step_by(PAGE as usize) {
+                    table.0[(page % LARGE_PAGE / PAGE) as usize] = page | flags;
+                }
+            }
+            address = next;
+        }
+    }
+
+    /// The small pages of a directory's entry, made of its large one if that is what it is.
+    ///
+    /// # Safety
+    /// As [`protect`].
+    unsafe fn small<'a>(&mut self, entry: &mut u64) -> &'a mut Table {
+        const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
+        if *entry & LARGE == 0 {
+            // SAFETY: a table that this made of a large page.
+            return unsafe { &mut *((*entry & ADDRESS) as *mut Table) };
+        }
+        let tables = &raw mut SMALL;
+        // SAFETY: the caller has the tables for itself; there is one for each border.
+        let table = unsafe { &mut (*tables)[self.split] };
+        self.split += 1;
+        let (base, flags) = (*entry & ADDRESS, *entry & !ADDRESS & !LARGE);
+        for (number, page) in table.0.iter_mut().enumerate() {
+            *page = (base + number as u64 * PAGE) | flags;
+        }
+        *entry = core::ptr::from_mut(table) as u64 | PRESENT | WRITABLE;
+        table
+    }
 }
 
 /// Maps the part of `region` that lies above 4 GiB. Where the processor has no pages of
@@ -90,19 +167,22 @@ unsafe fn unmap(address: u64, spare: usize) {
 /// # Safety
 /// Call at boot, once a region; `spare` is free memory below 4 GiB.
 pub(super) unsafe fn map(region: Region, spare: &mut Region) {
-    let huge_pages = has_huge_pages();
+    // CPUID 0x80000001, EDX bit 26: pages of 1 GiB.
+    let huge_pages = extended_features() & (1 << 26) != 0;
+    let no_execute = enable_no_execute();
     let mut address = region.start.max(MAPPED_AT_ENTRY) & !(HUGE_PAGE - 1);
     while address < region.end.min(MAPPED_AT_MOST) {
         let pointers = &raw mut POINTERS;
         // SAFETY: the caller has the tables for itself, and the index is below 512.
         let pointer = unsafe { &mut (*pointers).0[(address / HUGE_PAGE) as usize] };
         if *pointer == 0 {
-            *pointer = if huge_pages {
-                address | PRESENT | WRITABLE | LARGE
+            let memory = if huge_pages {
+                address | LARGE
             } else {
                 // SAFETY: as the caller promises.
-                unsafe { directory(address, spare) | PRESENT | WRITABLE }
+                unsafe { directory(address, spare) }
             };
+            *pointer = memory | PRESENT | WRITABLE | no_execute;
         }
         address += HUGE_PAGE;
     }
@@ -126,7 +206,11 @@ unsafe fn directory(address: u64, spare: &mut Region) -> u64 {
 /// Memory above this address cannot be mapped, and is not used.
 pub(super) const END: u64 = MAPPED_AT_MOST;
 
-fn has_huge_pages() -> bool {
-    // CPUID 0x80000001, EDX bit 26: pages of 1 GiB.
-    __cpuid(0x8000_0000).eax >= 0x8000_0001 && __cpuid(0x8000_0001).edx & (1 << 26) != 0
+/// EDX of CPUID 0x80000001.
+fn extended_features() -> u32 {
+    const LEAF: u32 = 0x8000_0001;
+    if __cpuid(0x8000_0000).eax < LEAF {
+        return 0;
+    }
+    __cpuid(LEAF).edx
 }

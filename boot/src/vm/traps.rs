@@ -228,11 +228,18 @@ fn write_report(output: &mut Output, frame: &Frame) -> core::fmt::Result {
             _ => "read of",
         };
         write!(output, ": {access} {address:#018x}")?;
-        if paging::is_stack_guard(address) {
-            output.write_str(": the stack overflowed")?;
+        output.write_str(if paging::is_stack_guard(address) {
+            ": the stack overflowed"
         } else if address < 4096 {
-            output.write_str(": a null pointer was used")?;
-        }
+            ": a null pointer was used"
+        } else {
+            // Whether there is a page, and which access it did not allow.
+            match frame.error & 0x13 {
+                0x03 => ": code or a constant, which cannot be written to",
+                0x11 => ": data, which cannot be executed",
+                _ => ": nothing is there",
+            }
+        })?;
     }
     writeln!(output, "\n  ip {:#018x}", frame.rip)?;
     write!(

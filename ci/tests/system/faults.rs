@@ -49,10 +49,10 @@ fn assert_report(kind: &str, words: &[&str], options: &[&str]) {
 
 const KINDS: &[(&str, &[&str])] = &[
     ("page-fault", &["page fault"]),
-    ("null", &["page fault"]),
-    ("write-code", &["page fault"]),
+    ("null", &["page fault", "null pointer"]),
+    ("write-code", &["page fault", "cannot be written"]),
     ("divide-by-zero", &["divi"]),
-    ("stack-overflow", &["stack overflow"]),
+    ("stack-overflow", &["the stack overflowed"]),
     ("heap-exhausted", &["memory"]),
     ("panic", &["this is what a panic looks like"]),
 ];
