@@ -166,7 +166,9 @@ async fn serve_stream<S: TcpStream, H: Handler>(slot: Slot, mut stream: S, handl
     match end {
         End::Closed => {}
         End::Linger => {
-            if stream.shutdown().await.is_ok() {
+            let limit = service.limits.write_timeout;
+            let shutdown = service.tasks.timeout(limit, stream.shutdown()).await;
+            if shutdown == Ok(Ok(())) {
                 Wire::new(&mut stream, service).linger(service).await;
             }
         }

@@ -5,8 +5,10 @@
 //! and the guard page under the stack (Intel SDM volume 3, 4.5 and 4.6).
 
 use super::memory::Region;
-use core::arch::x86_64::__cpuid;
+use super::traps;
+use core::arch::x86_64::{__cpuid, __cpuid_count};
 use x86_64::instructions::tlb;
+use x86_64::registers::control::{Cr4, Cr4Flags};
 use x86_64::registers::model_specific::{Efer, EferFlags};
 
 const PAGE: u64 = 4096;
@@ -33,8 +35,8 @@ pub(super) static mut ROOT: Table = Table::EMPTY;
 pub(super) static mut POINTERS: Table = Table::EMPTY;
 pub(super) static mut DIRECTORIES: [Table; 4] = [Table::EMPTY; 4];
 /// The small pages around the borders of what [`protect`] protects: page zero, the ends of
-/// code and constants, the stack's guard page.
-static mut SMALL: [Table; 4] = [Table::EMPTY; 4];
+/// code and constants, the pages under the stacks.
+static mut SMALL: [Table; 6] = [Table::EMPTY; 6];
 
 unsafe extern "C" {
     static __image_start: u8;
@@ -48,13 +50,8 @@ pub(super) fn stack_guard() -> u64 {
     &raw const __stack_guard as u64
 }
 
-/// Whether an address lies in the page under the stack.
-pub(super) fn is_stack_guard(address: u64) -> bool {
-    (stack_guard()..stack_guard() + PAGE).contains(&address)
-}
-
 /// Protects the image: code can be read and executed, constants read, everything else
-/// read and written; page zero and the stack's guard page are not there.
+/// read and written; page zero and the pages under the stacks are not there.
 ///
 /// # Safety
 /// Call once, at boot, before anything else uses the page tables.
@@ -71,8 +68,11 @@ pub(super) unsafe fn protect() {
         tables.set(code, constants, PRESENT);
         tables.set(constants, data, PRESENT | no_execute);
         tables.set(0, PAGE, 0);
-        tables.set(stack_guard(), stack_guard() + PAGE, 0);
+        for guard in traps::guards().into_iter().chain([stack_guard()]) {
+            tables.set(guard, guard + PAGE, 0);
+        }
     }
+    enable_supervisor_protection();
     tlb::flush_all();
 }
 
@@ -86,6 +86,35 @@ fn enable_no_execute() -> u64 {
     // SAFETY: the processor knows the flag, and no page has the bit yet.
     unsafe { Efer::update(|flags| flags.insert(EferFlags::NO_EXECUTE_ENABLE)) };
     NO_EXECUTE
+}
+
+/// Lets the processor refuse what a program without users never does: to execute (SMEP)
+/// or to use (SMAP) a user's page, and to tell users where its tables are (UMIP).
+fn enable_supervisor_protection() {
+    if __cpuid(0).eax < 7 {
+        return;
+    }
+    let features = __cpuid_count(7, 0);
+    let known = [
+        (
+            features.ebx & 1 << 7,
+            Cr4Flags::SUPERVISOR_MODE_EXECUTION_PROTECTION,
+        ),
+        (
+            features.ebx & 1 << 20,
+            Cr4Flags::SUPERVISOR_MODE_ACCESS_PREVENTION,
+        ),
+        (
+            features.ecx & 1 << 2,
+            Cr4Flags::USER_MODE_INSTRUCTION_PREVENTION,
+        ),
+    ];
+    for (is_known, flag) in known {
+        if is_known != 0 {
+            // SAFETY: the processor knows the flag, and no page belongs to a user.
+            unsafe { Cr4::update(|flags| flags.insert(flag)) };
+        }
+    }
 }
 
 /// The tables of the first 4 GiB, while the image is being protected.

@@ -17,15 +17,35 @@ use x86_64::registers::segmentation::{CS, Segment};
 use x86_64::structures::gdt::{Descriptor, GlobalDescriptorTable, SegmentSelector};
 use x86_64::structures::tss::TaskStateSegment;
 
-/// A stack for handlers.
-#[repr(C, align(16))]
-struct Stack<const SIZE: usize>([u8; SIZE]);
+/// A stack for handlers, above a page that is unmapped at boot.
+#[repr(C, align(4096))]
+struct Stack<const SIZE: usize> {
+    guard: [u8; 4096],
+    stack: [u8; SIZE],
+}
+
+impl<const SIZE: usize> Stack<SIZE> {
+    const EMPTY: Self = Self {
+        guard: [0; 4096],
+        stack: [0; SIZE],
+    };
+}
 
 /// Exceptions format a report; interrupts push two registers.
-static mut EXCEPTION_STACK: Stack<16384> = Stack([0; 16384]);
-static mut DOUBLE_FAULT_STACK: Stack<16384> = Stack([0; 16384]);
-static mut NMI_STACK: Stack<16384> = Stack([0; 16384]);
-static mut INTERRUPT_STACK: Stack<1024> = Stack([0; 1024]);
+static mut EXCEPTION_STACK: Stack<16384> = Stack::EMPTY;
+static mut DOUBLE_FAULT_STACK: Stack<16384> = Stack::EMPTY;
+static mut NMI_STACK: Stack<16384> = Stack::EMPTY;
+static mut INTERRUPT_STACK: Stack<4096> = Stack::EMPTY;
+
+/// The pages under the handlers' stacks.
+pub(super) fn guards() -> [u64; 4] {
+    [
+        &raw const EXCEPTION_STACK as u64,
+        &raw const DOUBLE_FAULT_STACK as u64,
+        &raw const NMI_STACK as u64,
+        &raw const INTERRUPT_STACK as u64,
+    ]
+}
 
 /// Places in the interrupt stack table, from 1 as the gates count them.
 const IST_EXCEPTION: u8 = 1;
@@ -228,7 +248,7 @@ fn write_report(output: &mut Output, frame: &Frame) -> core::fmt::Result {
             _ => "read of",
         };
         write!(output, ": {access} {address:#018x}")?;
-        output.write_str(if paging::is_stack_guard(address) {
+        output.write_str(if is_guard(address) {
             ": the stack overflowed"
         } else if address < 4096 {
             ": a null pointer was used"
@@ -254,6 +274,12 @@ fn write_report(output: &mut Output, frame: &Frame) -> core::fmt::Result {
     output.write_str("\nbacktrace:\n")?;
     writeln!(output, "  at {:#018x}", frame.rip.wrapping_add(1))?;
     backtrace::write(output, frame.registers[RBP])
+}
+
+/// Whether an address lies in the page under a stack.
+fn is_guard(address: u64) -> bool {
+    let page = address & !0xfff;
+    page == paging::stack_guard() || guards().contains(&page)
 }
 
 /// The exceptions by their vectors (Intel SDM volume 3, table 6-1).

@@ -51,6 +51,8 @@ const KINDS: &[(&str, &[&str])] = &[
     ("page-fault", &["page fault"]),
     ("null", &["page fault", "null pointer"]),
     ("write-code", &["page fault", "cannot be written"]),
+    ("write-constant", &["page fault", "cannot be written"]),
+    ("execute-data", &["page fault", "cannot be executed"]),
     ("divide-by-zero", &["divi"]),
     ("stack-overflow", &["the stack overflowed"]),
     ("heap-exhausted", &["memory"]),

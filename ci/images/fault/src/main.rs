@@ -34,16 +34,20 @@ enum Kind {
     PageFault,
     Null,
     WriteCode,
+    WriteConstant,
+    ExecuteData,
     DivideByZero,
     StackOverflow,
     HeapExhausted,
     Panic,
 }
 
-const KINDS: [(&str, Kind); 7] = [
+const KINDS: [(&str, Kind); 9] = [
     ("page-fault", Kind::PageFault),
     ("null", Kind::Null),
     ("write-code", Kind::WriteCode),
+    ("write-constant", Kind::WriteConstant),
+    ("execute-data", Kind::ExecuteData),
     ("divide-by-zero", Kind::DivideByZero),
     ("stack-overflow", Kind::StackOverflow),
     ("heap-exhausted", Kind::HeapExhausted),
@@ -81,6 +85,8 @@ async fn app(env: Env, options: Options) {
         Kind::PageFault => read(0x7000_0000_0000),
         Kind::Null => read(0),
         Kind::WriteCode => write((descend as fn(u64) -> u64 as *const ()).expose_provenance()),
+        Kind::WriteConstant => write(KINDS.as_ptr().expose_provenance()),
+        Kind::ExecuteData => execute(black_box(&[0xc3u8; 16]).as_ptr().expose_provenance()),
         Kind::DivideByZero => divide(1, 0),
         Kind::StackOverflow => {
             black_box(descend(0));
@@ -102,6 +108,13 @@ fn write(address: usize) {
     let pointer = with_exposed_provenance_mut::<u64>(black_box(address));
     // SAFETY: not safe at all, which is the point: the access traps, and nothing follows it.
     unsafe { pointer.write_volatile(0) };
+}
+
+/// Calls what lies at an address.
+#[inline(never)]
+fn execute(address: usize) {
+    // SAFETY: not safe at all, which is the point: the jump traps, and nothing follows it.
+    unsafe { asm!("call {address}", address = in(reg) address, clobber_abi("C")) };
 }
 
 /// In assembly, because Rust's own division panics before the processor traps.
