@@ -154,10 +154,10 @@ impl<'data> Image<'data> {
         let headers = table.saturating_add(size_of_val(self.segments) as u64);
         self.segments
             .iter()
-            .map(|segment| {
-                let (offset, size) = segment.file_range(LittleEndian);
-                offset.saturating_add(size)
-            })
+            .map(|segment| segment.file_range(LittleEndian))
+            // Memory that only has to be zero has a place in the file, but no bytes there.
+            .filter(|(_, size)| *size > 0)
+            .map(|(offset, size)| offset.saturating_add(size))
             .fold(headers, u64::max)
     }
 
