@@ -1,6 +1,7 @@
 //! The command line: what can be typed, and the help that explains it.
 
 use std::ffi::OsString;
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -34,6 +35,7 @@ Examples:
   cargo fata run site --publish 8080:80     then open http://localhost:8080
   cargo fata run site --machine q35         PCI devices instead of memory-mapped ones
   cargo fata run site --net tap=tap0 -- --ipv4 10.0.0.2/24
+  cargo fata run hello --gdb                wait for a debugger, and say how to attach it
   cargo fata run site --vmm process -- --port 8080
                                             no virtual machine: the same as `cargo run`";
 
@@ -118,6 +120,11 @@ pub struct MachineOptions {
     /// Hardware address of the network card, such as 52:54:00:12:34:56 [default: QEMU's]
     #[arg(long, value_name = "ADDRESS", value_parser = parse_mac)]
     pub mac: Option<String>,
+    /// Waits for a debugger on this port of 127.0.0.1 before the first instruction, and says how
+    /// to attach one [port: 1234]
+    #[arg(long, value_name = "PORT", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "1234")]
+    pub gdb: Option<NonZeroU16>,
     /// One more argument for QEMU itself; may be given several times
     #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
     pub qemu_arg: Vec<OsString>,
@@ -132,6 +139,7 @@ impl MachineOptions {
             (self.net.is_some(), "--net"),
             (!self.publish.is_empty(), "--publish"),
             (self.mac.is_some(), "--mac"),
+            (self.gdb.is_some(), "--gdb"),
             (!self.qemu_arg.is_empty(), "--qemu-arg"),
         ]
         .into_iter()
@@ -190,6 +198,7 @@ mod tests {
             "--memory 16X",
             "--net wifi",
             "--net tap=",
+            "--gdb=0",
         ] {
             let words = format!("cargo-fata run {words}");
             assert!(Cli::try_parse_from(words.split(' ')).is_err(), "{words}");

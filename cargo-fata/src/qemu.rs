@@ -241,6 +241,10 @@ pub fn command_line(
     line.network(options, machine);
     line.option("-kernel", image);
     line.option("-append", arguments::join(program_arguments));
+    if let Some(port) = options.gdb {
+        line.words("-S -gdb");
+        line.0.push(format!("tcp:127.0.0.1:{port}").into());
+    }
     line.0.extend(options.qemu_arg.iter().cloned());
     line.0
 }
@@ -369,7 +373,7 @@ mod tests {
     #[test]
     fn options_reach_qemu() {
         let line = line(
-            "--machine q35 --memory 16M --mac 52:54:00:00:00:01 --publish 8080:80 --publish 53:5353/udp --qemu-arg -S",
+            "--machine q35 --memory 16M --mac 52:54:00:00:00:01 --publish 8080:80 --publish 53:5353/udp --gdb=4321 --qemu-arg -S",
         );
         let network = "-netdev user,id=net0,hostfwd=tcp:127.0.0.1:8080-:80,hostfwd=udp:127.0.0.1:53-:5353 \
              -device virtio-net-pci,disable-legacy=on,netdev=net0,mac=52:54:00:00:00:01,romfile= ";
@@ -378,6 +382,7 @@ mod tests {
             "-m 16M ",
             "-device virtio-rng-pci,disable-legacy=on ",
             network,
+            " -S -gdb tcp:127.0.0.1:4321 ",
         ] {
             assert!(line.contains(part), "{line}");
         }

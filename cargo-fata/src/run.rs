@@ -39,6 +39,13 @@ fn run_in_qemu(options: &RunOptions) -> Result<u8, Error> {
     if !use_kvm {
         eprintln!("fata: no usable KVM, emulating (slower)");
     }
+    if let Some(port) = options.machine.gdb {
+        eprintln!(
+            "fata: the machine waits for a debugger; in another terminal:\n    gdb {} \
+             -ex 'target remote 127.0.0.1:{port}' -ex 'break fata_main' -ex continue",
+            built.symbols.display(),
+        );
+    }
     let line = qemu::command_line(&options.machine, use_kvm, &built.image, &options.arguments);
     match boot(tethered(&program, &line)?, built)? {
         Ending::Interrupted(signal) => Ok(u8::try_from(SIGNAL_STATUS + signal).unwrap_or(u8::MAX)),

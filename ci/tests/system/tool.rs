@@ -49,6 +49,33 @@ fn a_new_project_builds_and_serves_at_once() {
 }
 
 #[test]
+#[ignore = "boots a virtual machine; ci/test runs it"]
+fn a_debugger_stops_at_the_main_function() {
+    // Port 1234 is this test's own.
+    let _lab = Lab::enter();
+    let mut program = Program::run([tool().as_str(), "run", "noop", "--net", "none", "--gdb"]);
+    let symbols = target_folder().join("fata/noop.debug");
+    let symbols = symbols.to_str().expect("paths in the tests are UTF-8");
+    // gdb tries for a while until the machine listens.
+    let commands = [
+        "target remote 127.0.0.1:1234",
+        "break fata_main",
+        "continue",
+        "backtrace",
+    ];
+    let commands = commands.into_iter().chain(["detach"]);
+    let arguments = ["-batch", "-nx", symbols].into_iter();
+    let said = succeed(
+        "gdb",
+        arguments.chain(commands.flat_map(|command| ["-ex", command])),
+    );
+    let said = String::from_utf8_lossy(&said);
+    assert!(said.contains("Breakpoint 1"), "{said}");
+    assert!(said.contains("boot/src/vm/start.rs:"), "{said}");
+    assert_eq!(program.wait().0, Ending::Status(0));
+}
+
+#[test]
 #[ignore = "needs the images; ci/test runs it"]
 fn help_says_what_can_be_typed() {
     let help = String::from_utf8(succeed(&tool(), ["--help"])).expect("help is text");
