@@ -62,12 +62,12 @@ fn a_debugger_stops_at_the_main_function() {
         "break fata_main",
         "continue",
         "backtrace",
+        "detach",
     ];
-    let commands = commands.into_iter().chain(["detach"]);
     let arguments = ["-batch", "-nx", symbols].into_iter();
     let said = succeed(
         "gdb",
-        arguments.chain(commands.flat_map(|command| ["-ex", command])),
+        arguments.chain(commands.into_iter().flat_map(|command| ["-ex", command])),
     );
     let said = String::from_utf8_lossy(&said);
     assert!(said.contains("Breakpoint 1"), "{said}");
