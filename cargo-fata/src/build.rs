@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::cli::BuildOptions;
 use crate::error::Error;
 use crate::files::replace;
-use crate::flags::{Target, user_flags, write_stub_libraries};
+use crate::flags::{Target, copy_linker_script, user_flags, write_stub_libraries};
 use crate::image::Image;
 use crate::profile;
 use crate::project::{Project, cargo, cargo_path, parse_json};
@@ -37,7 +37,14 @@ pub fn build(options: &BuildOptions) -> Result<Built, Error> {
     let directory = project.output_directory();
     let stubs = directory.join("stubs");
     write_stub_libraries(&stubs)?;
-    let flags = target.encoded_flags(&project.linker_script, &stubs, &user_flags());
+    let script = copy_linker_script(&project.linker_script, &directory)?;
+    // Relative, as cargo runs the compiler in the workspace's folder: what is built does not depend
+    // on where that is.
+    let relative = |path: &Path| {
+        let below = path.strip_prefix(&project.workspace_root);
+        below.unwrap_or(path).to_path_buf()
+    };
+    let flags = target.encoded_flags(&relative(&script), &relative(&stubs), &user_flags());
     let mut command = cargo_build(&project, target)?;
     command.env("CARGO_ENCODED_RUSTFLAGS", flags);
     let program = compile(command, &project.binary)?;

@@ -1,5 +1,6 @@
 //! The compiler and linker flags that make an image out of an ordinary program.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -22,6 +23,9 @@ const STUB_LIBRARIES: [&str; 9] = [
 
 /// The whole content of an archive without members.
 const EMPTY_ARCHIVE: &[u8] = b"!<arch>\n";
+
+/// What programs say in place of [`cargo_home`].
+pub const REMAPPED_CARGO_HOME: &str = "/cargo";
 
 /// What an image is compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +64,8 @@ impl Target {
     /// The value for `CARGO_ENCODED_RUSTFLAGS`. What the user set (`CARGO_ENCODED_RUSTFLAGS` or
     /// `RUSTFLAGS`, already encoded) comes last and so may override.
     pub fn encoded_flags(self, script: &Path, stubs: &Path, user: &str) -> String {
+        // The names of source files are part of a program; where cargo keeps them should not be.
+        let remap = cargo_home().map(|home| format!("{}={REMAPPED_CARGO_HOME}", home.display()));
         let mut flags: Vec<String> = [
             "--cfg=fata_vm",
             "--cfg=getrandom_backend=\"custom\"",
@@ -69,6 +75,7 @@ impl Target {
         ]
         .map(String::from)
         .into();
+        flags.extend(remap.map(|remap| format!("--remap-path-prefix={remap}")));
         // Flags come before the search paths of build scripts, so the stubs hide the real ones.
         flags.push(format!("-Lnative={}", stubs.display()));
         flags.extend(
@@ -99,6 +106,25 @@ impl Target {
     }
 }
 
+/// Where cargo keeps the sources of registries.
+pub fn cargo_home() -> Option<PathBuf> {
+    let set = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    set.or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".cargo")))
+}
+
+/// Copies the linker script to `folder`, under a name that follows from its content: cargo links
+/// anew when a flag has changed, but does not look into files that flags name.
+pub fn copy_linker_script(script: &Path, folder: &Path) -> Result<PathBuf, Error> {
+    let content = std::fs::read(script).map_err(Error::file("read", script))?;
+    let mut hasher = DefaultHasher::new();
+    content.hash(&mut hasher);
+    let copy = folder.join(format!("link-{:016x}.ld", hasher.finish()));
+    if !copy.is_file() {
+        replace(&copy, &content)?;
+    }
+    Ok(copy)
+}
+
 /// The flags that the user set in the environment, encoded.
 pub fn user_flags() -> String {
     if let Ok(encoded) = std::env::var("CARGO_ENCODED_RUSTFLAGS") {
@@ -127,7 +153,21 @@ pub fn write_stub_libraries(folder: &Path) -> Result<(), Error> {
 mod tests {
     use std::path::Path;
 
-    use super::{SEPARATOR, Target, write_stub_libraries};
+    use super::{SEPARATOR, Target, copy_linker_script, write_stub_libraries};
+
+    #[test]
+    fn another_linker_script_has_another_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = folder.path().join("link.ld");
+        let copy = |content: &str| {
+            std::fs::write(&script, content).unwrap();
+            copy_linker_script(&script, folder.path()).unwrap()
+        };
+        let (one, other) = (copy("one"), copy("other"));
+        assert_ne!(one, other);
+        assert_eq!(copy("one"), one);
+        assert_eq!(std::fs::read(other).unwrap(), b"other");
+    }
 
     #[test]
     fn linker_arguments_suit_the_linker() {

@@ -7,6 +7,7 @@ use crate::build::{Built, build};
 use crate::cli::{RunOptions, Vmm};
 use crate::error::Error;
 use crate::filter::Filter;
+use crate::flags::{REMAPPED_CARGO_HOME, cargo_home};
 use crate::kvm;
 use crate::machine::{Ending, copy, supervise, tethered};
 use crate::project::{cargo, cargo_path};
@@ -40,10 +41,13 @@ fn run_in_qemu(options: &RunOptions) -> Result<u8, Error> {
         eprintln!("fata: no usable KVM, emulating (slower)");
     }
     if let Some(port) = options.machine.gdb {
+        let home = cargo_home().unwrap_or_default();
         eprintln!(
             "fata: the machine waits for a debugger; in another terminal:\n    gdb {} \
+             -ex 'set substitute-path {REMAPPED_CARGO_HOME} {}' \
              -ex 'target remote 127.0.0.1:{port}' -ex 'break fata_main' -ex continue",
             built.symbols.display(),
+            home.display(),
         );
     }
     let line = qemu::command_line(&options.machine, use_kvm, &built.image, &options.arguments);
