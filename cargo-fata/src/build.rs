@@ -37,7 +37,7 @@ pub fn build(options: &BuildOptions) -> Result<Built, Error> {
     let directory = project.output_directory();
     let stubs = directory.join("stubs");
     write_stub_libraries(&stubs)?;
-    let script = copy_linker_script(&project.linker_script, &directory)?;
+    let script = copy_linker_script(&project.linker_script, &stubs)?;
     // Relative, as cargo runs the compiler in the workspace's folder: what is built does not depend
     // on where that is.
     let relative = |path: &Path| {

@@ -10,5 +10,6 @@ mod idle;
 mod load;
 mod network;
 mod pages;
+mod random;
 mod support;
 mod tool;
