@@ -9,20 +9,23 @@ use x86_64::instructions::interrupts as processor;
 
 /// Waits of this length and more measure the timer's speed.
 const MEASURABLE: Duration = Duration::from_millis(1);
-/// The timer counts so many ticks a second until it was measured, as QEMU's does.
-const ASSUMED_FREQUENCY: u64 = 1_000_000_000;
 const NANOSECONDS_PER_SECOND: u128 = 1_000_000_000;
 
 /// Lets the processor halt. Clones are the same.
 #[derive(Clone)]
 pub(crate) struct Idler {
-    /// Ticks of the timer a second.
+    /// Ticks of the timer a second; zero until they were measured.
     timer_frequency: Cell<u64>,
+    /// When the timer began to count.
+    started: Instant,
 }
 
+/// Starts to count: the first wait measures the timer's speed since this call.
 pub(crate) fn idle() -> Idler {
+    apic::arm(u32::MAX);
     Idler {
-        timer_frequency: Cell::new(ASSUMED_FREQUENCY),
+        timer_frequency: Cell::new(0),
+        started: MachineClock.now(),
     }
 }
 
@@ -33,6 +36,10 @@ impl Idle for Idler {
 
     fn wait(&self, deadline: Option<Instant>) {
         MachineClock.tune();
+        // The timer still counts what it was armed with at the start.
+        if self.timer_frequency.get() == 0 {
+            self.measure(self.started, u32::MAX);
+        }
         // Between the last look for interrupts and the halt none may slip through:
         // `enable_and_hlt` lets them in only once the processor has halted.
         processor::disable();
@@ -66,7 +73,9 @@ impl Idler {
         let ticks = self.ticks(left - left / 32).clamp(1, u32::MAX.into()) as u32;
         apic::arm(ticks);
         processor::enable_and_hlt();
-        self.measure(start, ticks);
+        if MachineClock.now() - start >= MEASURABLE {
+            self.measure(start, ticks);
+        }
     }
 
     fn ticks(&self, duration: Duration) -> u64 {
@@ -74,13 +83,13 @@ impl Idler {
         (ticks / NANOSECONDS_PER_SECOND) as u64
     }
 
-    /// Learns the timer's speed from a wait that began at `start` with `armed` ticks.
+    /// Learns the timer's speed from what it has counted since `start`, when it was armed
+    /// with `armed` ticks. A timer that has run out makes it seem a little slower than it
+    /// is, so that the next wait is short rather than late.
     fn measure(&self, start: Instant, armed: u32) {
         let counted = u128::from(armed - apic::remaining().min(armed));
-        let passed = MachineClock.now() - start;
-        if passed >= MEASURABLE && apic::remaining() > 0 {
-            let frequency = counted * NANOSECONDS_PER_SECOND / passed.as_nanos();
-            self.timer_frequency.set((frequency as u64).max(1));
-        }
+        let passed = (MachineClock.now() - start).as_nanos().max(1);
+        let frequency = counted * NANOSECONDS_PER_SECOND / passed;
+        self.timer_frequency.set((frequency as u64).max(1));
     }
 }

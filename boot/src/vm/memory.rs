@@ -14,7 +14,7 @@ unsafe extern "C" {
     static __image_end: u8;
 }
 
-/// A range of physical addresses, in bytes.
+/// A range of physical addresses, in bytes; empty if the end is not above the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Region {
     /// The first address.
@@ -24,6 +24,15 @@ pub(super) struct Region {
 }
 
 impl Region {
+    /// Where bytes lie.
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        let addresses = bytes.as_ptr_range();
+        Self {
+            start: addresses.start as u64,
+            end: addresses.end as u64,
+        }
+    }
+
     const fn size(self) -> u64 {
         self.end.saturating_sub(self.start)
     }
@@ -41,17 +50,20 @@ static FREE: InterruptLock<Free> = InterruptLock::new(Free {
 });
 
 /// Takes in the usable regions of the memory map, maps them, and keeps them for
-/// [`take`].
+/// [`take`], all but the image and `reserved`.
 ///
 /// # Safety
-/// Call once, at boot. The regions must be memory that nothing but the image uses.
-pub(super) unsafe fn init(map: impl Iterator<Item = Region>) {
+/// Call once, at boot. The regions must be memory that nothing but the image uses, and
+/// whoever reads `reserved`.
+pub(super) unsafe fn init(map: impl Iterator<Item = Region>, reserved: Region) {
     let image = Region {
         start: &raw const __image_start as u64,
         end: &raw const __image_end as u64,
     };
     let mut free = FREE.lock();
-    let parts = map.flat_map(|region| without(region, image));
+    let parts = map
+        .flat_map(|region| without(region, image))
+        .flat_map(|region| without(region, reserved));
     let usable = parts.filter(|part| part.size() > 0);
     for (slot, part) in free.regions.iter_mut().zip(usable) {
         *slot = part;

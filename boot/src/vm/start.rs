@@ -1,5 +1,6 @@
 //! From the entry code to the program.
 
+use super::memory::Region;
 use super::pvh::StartInfo;
 use super::{apic, console, entry, exit, memory, paging, traps, virtio};
 use crate::{ArgsError, ExitStatus, split};
@@ -30,8 +31,9 @@ pub(super) extern "C" fn start(start_info: u32) -> ! {
             console::write(b"fata: not started by the PVH boot protocol\n");
             exit::exit(ExitStatus::FAILURE);
         };
-        COMMAND_LINE.call_once(|| info.command_line());
-        memory::init(info.ram());
+        let command_line = COMMAND_LINE.call_once(|| info.command_line());
+        // It is read after the heap has taken all memory.
+        memory::init(info.ram(), Region::of(command_line));
         paging::protect();
         MachineClock::init();
     }
