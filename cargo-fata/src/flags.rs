@@ -24,8 +24,11 @@ const STUB_LIBRARIES: [&str; 9] = [
 /// The whole content of an archive without members.
 const EMPTY_ARCHIVE: &[u8] = b"!<arch>\n";
 
-/// What programs say in place of [`cargo_home`].
-pub const REMAPPED_CARGO_HOME: &str = "/cargo";
+/// What programs say in place of the folders of [`registries`].
+pub const REMAPPED_REGISTRY: &str = "/cargo";
+
+/// What programs say in place of [`cargo_home`], outside of registries.
+const REMAPPED_CARGO_HOME: &str = "/cargo-home";
 
 /// What an image is compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,8 +67,13 @@ impl Target {
     /// The value for `CARGO_ENCODED_RUSTFLAGS`. What the user set (`CARGO_ENCODED_RUSTFLAGS` or
     /// `RUSTFLAGS`, already encoded) comes last and so may override.
     pub fn encoded_flags(self, script: &Path, stubs: &Path, user: &str) -> String {
-        // The names of source files are part of a program; where cargo keeps them should not be.
-        let remap = cargo_home().map(|home| format!("{}={REMAPPED_CARGO_HOME}", home.display()));
+        // The names of source files are part of a program; where cargo keeps them should not be,
+        // and costs bytes. The last prefix that fits counts.
+        let home = cargo_home().map(|home| (home, REMAPPED_CARGO_HOME));
+        let registries = registries()
+            .into_iter()
+            .map(|folder| (folder, REMAPPED_REGISTRY));
+        let remap = home.into_iter().chain(registries);
         let mut flags: Vec<String> = [
             "--cfg=fata_vm",
             "--cfg=getrandom_backend=\"custom\"",
@@ -75,7 +83,9 @@ impl Target {
         ]
         .map(String::from)
         .into();
-        flags.extend(remap.map(|remap| format!("--remap-path-prefix={remap}")));
+        flags.extend(
+            remap.map(|(folder, name)| format!("--remap-path-prefix={}={name}", folder.display())),
+        );
         // Flags come before the search paths of build scripts, so the stubs hide the real ones.
         flags.push(format!("-Lnative={}", stubs.display()));
         flags.extend(
@@ -106,10 +116,24 @@ impl Target {
     }
 }
 
-/// Where cargo keeps the sources of registries.
-pub fn cargo_home() -> Option<PathBuf> {
+/// Where cargo keeps what it has fetched.
+fn cargo_home() -> Option<PathBuf> {
     let set = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     set.or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".cargo")))
+}
+
+/// The folders in which cargo keeps the sources of each registry's crates.
+pub fn registries() -> Vec<PathBuf> {
+    let sources = cargo_home().map(|home| home.join("registry").join("src"));
+    let entries = sources.and_then(|folder| std::fs::read_dir(folder).ok());
+    let mut folders: Vec<PathBuf> = entries
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
+    folders.sort();
+    folders
 }
 
 /// Copies the linker script to `folder`, under a name that follows from its content: cargo links

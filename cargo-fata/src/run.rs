@@ -7,7 +7,7 @@ use crate::build::{Built, build};
 use crate::cli::{RunOptions, Vmm};
 use crate::error::Error;
 use crate::filter::Filter;
-use crate::flags::{REMAPPED_CARGO_HOME, cargo_home};
+use crate::flags::{REMAPPED_REGISTRY, registries};
 use crate::kvm;
 use crate::machine::{Ending, copy, supervise, tethered};
 use crate::project::{cargo, cargo_path};
@@ -41,14 +41,7 @@ fn run_in_qemu(options: &RunOptions) -> Result<u8, Error> {
         eprintln!("fata: no usable KVM, emulating (slower)");
     }
     if let Some(port) = options.machine.gdb {
-        let home = cargo_home().unwrap_or_default();
-        eprintln!(
-            "fata: the machine waits for a debugger; in another terminal:\n    gdb {} \
-             -ex 'set substitute-path {REMAPPED_CARGO_HOME} {}' \
-             -ex 'target remote 127.0.0.1:{port}' -ex 'break fata_main' -ex continue",
-            built.symbols.display(),
-            home.display(),
-        );
+        announce_debugger(port.get(), &built);
     }
     let line = qemu::command_line(&options.machine, use_kvm, &built.image, &options.arguments);
     match boot(tethered(&program, &line)?, built)? {
@@ -61,6 +54,23 @@ fn run_in_qemu(options: &RunOptions) -> Result<u8, Error> {
             Ok(outcome.exit_status())
         }
     }
+}
+
+fn announce_debugger(port: u16, built: &Built) {
+    let sources: String = registries()
+        .iter()
+        .map(|folder| {
+            format!(
+                "-ex 'set substitute-path {REMAPPED_REGISTRY} {}' ",
+                folder.display()
+            )
+        })
+        .collect();
+    eprintln!(
+        "fata: the machine waits for a debugger; in another terminal:\n    gdb {} {sources}\
+         -ex 'target remote 127.0.0.1:{port}' -ex 'break fata_main' -ex continue",
+        built.symbols.display(),
+    );
 }
 
 fn boot(qemu: std::process::Command, built: Built) -> Result<Ending, Error> {

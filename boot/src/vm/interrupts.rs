@@ -76,7 +76,7 @@ pub(super) fn stub(vector: usize) -> u64 {
     }
 }
 
-const STUB_SIZE: usize = 16;
+const STUB_SIZE: usize = 8;
 
 unsafe extern "C" {
     fn interrupt_stubs();
@@ -91,26 +91,29 @@ global_asm!(
 interrupt_stubs:
     .set number, 0
     .rept {count}
-    .balign 16
-    push rcx
-    mov ecx, number
+    .balign {stub_size}
+    push number
     jmp raise_interrupt
     .set number, number + 1
     .endr
 
 raise_interrupt:
     push rax
+    push rcx
+    mov rcx, [rsp + 16]
     lock bts qword ptr [rip + PENDING], rcx
     lea rax, [rip + COUNTS]
     inc qword ptr [rax + rcx * 8]
     mov eax, 0xfee000b0
     mov dword ptr [rax], 0
-    pop rax
     pop rcx
+    pop rax
+    add rsp, 8
     iretq
 
 ignore_interrupt:
     iretq
     "#,
     count = const COUNT,
+    stub_size = const STUB_SIZE,
 );

@@ -10,12 +10,13 @@ use crate::ExitStatus;
 use core::arch::{global_asm, naked_asm};
 use core::fmt::Write;
 use core::sync::atomic::{AtomicBool, Ordering};
-use x86_64::VirtAddr;
-use x86_64::instructions::tables::load_tss;
+use x86_64::instructions::tables::{lgdt, lidt, load_tss};
 use x86_64::registers::control::Cr2;
 use x86_64::registers::segmentation::{CS, Segment};
-use x86_64::structures::gdt::{Descriptor, GlobalDescriptorTable, SegmentSelector};
+use x86_64::structures::DescriptorTablePointer;
+use x86_64::structures::gdt::{Descriptor, DescriptorFlags, SegmentSelector};
 use x86_64::structures::tss::TaskStateSegment;
+use x86_64::{PrivilegeLevel, VirtAddr};
 
 /// A stack for handlers, above a page that is unmapped at boot.
 #[repr(C, align(4096))]
@@ -60,7 +61,8 @@ const PAGE_FAULT: u64 = 14;
 const MACHINE_CHECK: usize = 18;
 
 static mut TSS: TaskStateSegment = TaskStateSegment::new();
-static mut GDT: GlobalDescriptorTable = GlobalDescriptorTable::new();
+/// Nothing, code, and the two halves of the task state.
+static mut GDT: [u64; 4] = [0, DescriptorFlags::KERNEL_CODE64.bits(), 0, 0];
 static mut IDT: [Gate; 256] = [Gate::ABSENT; 256];
 
 /// An interrupt gate (Intel SDM volume 3, 6.14.1).
@@ -118,18 +120,29 @@ pub(super) unsafe fn init() {
     // The structure is packed, so the table is set as a whole.
     let mut stacks = tss.interrupt_stack_table;
     for (slot, top) in stacks.iter_mut().zip(tops) {
-        *slot = VirtAddr::new(top);
+        *slot = VirtAddr::new_truncate(top);
     }
     tss.interrupt_stack_table = stacks;
-    let code = gdt.append(Descriptor::kernel_code_segment());
     // SAFETY: the static task state outlives the descriptor.
-    let task = gdt.append(unsafe { Descriptor::tss_segment_unchecked(tss) });
-    gdt.load();
-    // SAFETY: both selectors were just made for the table that was just loaded.
+    if let Descriptor::SystemSegment(low, high) = unsafe { Descriptor::tss_segment_unchecked(tss) }
+    {
+        [gdt[2], gdt[3]] = [low, high];
+    }
+    let code = SegmentSelector::new(1, PrivilegeLevel::Ring0);
+    // SAFETY: the tables are static; both selectors are of the table that is loaded.
     unsafe {
+        lgdt(&table_pointer(gdt));
         CS::set_reg(code);
-        load_tss(task);
+        load_tss(SegmentSelector::new(2, PrivilegeLevel::Ring0));
         load_gates(code);
+    }
+}
+
+/// Where a descriptor table is, and its last byte.
+fn table_pointer<T, const N: usize>(table: &'static [T; N]) -> DescriptorTablePointer {
+    DescriptorTablePointer {
+        limit: (size_of::<[T; N]>() - 1) as u16,
+        base: VirtAddr::new_truncate(table.as_ptr() as u64),
     }
 }
 
@@ -149,15 +162,12 @@ unsafe fn load_gates(code: SegmentSelector) {
             _ => Gate::new(interrupts::stub(vector), code, IST_INTERRUPT),
         };
     }
-    let pointer = x86_64::structures::DescriptorTablePointer {
-        limit: (size_of::<[Gate; 256]>() - 1) as u16,
-        base: VirtAddr::new(idt.as_ptr() as u64),
-    };
     // SAFETY: the table is static, and each gate leads to a stub that saves what it uses.
-    unsafe { x86_64::instructions::tables::lidt(&pointer) };
+    unsafe { lidt(&table_pointer(idt)) };
 }
 
-const STUB_SIZE: usize = 16;
+/// Two pushes of two bytes and a jump of five.
+const STUB_SIZE: usize = 9;
 
 fn exception_stub(vector: usize) -> u64 {
     exception_stubs as *const () as u64 + (vector * STUB_SIZE) as u64
@@ -167,8 +177,8 @@ unsafe extern "C" {
     fn exception_stubs();
 }
 
-// A stub for each exception: the error code where the processor pushes none, the vector,
-// and on to the common part. Vectors 8, 10 to 14, 17, 21, 29 and 30 push an error code.
+// A stub for each exception: a zero where the processor pushes no error code (else
+// nothing, in two bytes), the vector, and on to the common part. Vectors 8, 10 to 14, 17, 21, 29 and 30 push an error code.
 global_asm!(
     r#"
     .section .text
@@ -176,8 +186,9 @@ global_asm!(
 exception_stubs:
     .set vector, 0
     .rept 32
-    .balign 16
-    .if ((0x60227d00 >> vector) & 1) == 0
+    .if (0x60227d00 >> vector) & 1
+    xchg ax, ax
+    .else
     push 0
     .endif
     push vector
