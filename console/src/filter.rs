@@ -2,12 +2,11 @@ use core::fmt;
 use core::str::FromStr;
 use log::{Level, LevelFilter};
 
-/// How many targets can have a level of their own.
-const RULES: usize = 16;
-/// How long the name of such a target can be, in bytes.
-const TARGET_LENGTH: usize = 48;
+/// How long a filter's text can be, in bytes.
+const LENGTH: usize = 256;
 /// The crates of Fata can be named without this.
 const PREFIX: &str = "fata_";
+const DEFAULT: &str = "info";
 
 /// Which log messages appear: a level for all targets, and levels for some of them.
 ///
@@ -15,80 +14,77 @@ const PREFIX: &str = "fata_";
 /// commas: `info,net:debug`. Levels are `off`, `error`, `warn`, `info`, `debug` and
 /// `trace`; `*:info` is the same as `info`. A target is a crate or a module, such as
 /// `net` or `fata_net` or `fata_net::host`, and takes its submodules along; the longest
-/// one that fits counts. The default is `info`.
+/// one that fits counts, and the last of those that are equal. The default is `info`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Filter {
-    others: LevelFilter,
-    rules: [Option<Rule>; RULES],
-}
-
-/// The level of one target.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Rule {
-    name: [u8; TARGET_LENGTH],
+    /// A valid filter, which is read anew for each message: that is rare enough, and takes
+    /// the least code.
+    text: [u8; LENGTH],
     length: usize,
-    level: LevelFilter,
 }
 
 impl Default for Filter {
     fn default() -> Self {
-        Self {
-            others: LevelFilter::Info,
-            rules: [None; RULES],
-        }
+        Self::of(DEFAULT)
     }
 }
 
 impl Filter {
+    /// The filter of a text that is valid and not too long.
+    fn of(valid: &str) -> Self {
+        let mut text = [0; LENGTH];
+        let length = valid.len().min(LENGTH);
+        text[..length].copy_from_slice(&valid.as_bytes()[..length]);
+        Self { text, length }
+    }
+
+    fn text(&self) -> &str {
+        core::str::from_utf8(&self.text[..self.length]).unwrap_or(DEFAULT)
+    }
+
+    fn rules(&self) -> impl Iterator<Item = Rule<'_>> {
+        self.text()
+            .split(',')
+            .filter_map(|item| Rule::parse(item).ok())
+    }
+
     /// Whether a message of `target` at `level` appears.
     pub fn allows(&self, target: &str, level: Level) -> bool {
-        let fitting = self.rules.iter().flatten().filter(|rule| rule.fits(target));
-        let longest = fitting.max_by_key(|rule| rule.length);
-        level <= longest.map_or(self.others, |rule| rule.level)
+        let fitting = self.rules().filter(|rule| rule.fits(target));
+        let longest = fitting.max_by_key(|rule| rule.target.len());
+        level <= longest.map_or(LevelFilter::Info, |rule| rule.level)
     }
 
-    /// The most verbose level that appears for any target.
+    /// No message above this level appears, for any target.
     pub fn max_level(&self) -> LevelFilter {
-        let levels = self.rules.iter().flatten().map(|rule| rule.level);
-        levels.max().unwrap_or(self.others).max(self.others)
-    }
-
-    fn set(&mut self, target: &str, level: LevelFilter) -> Result<(), FilterError> {
-        if target == "*" {
-            self.others = level;
-            return Ok(());
-        }
-        let rule = Rule::new(target, level)?;
-        let free = self.rules.iter_mut().find(|slot| {
-            slot.as_ref()
-                .is_none_or(|other| other.target() == rule.target())
-        });
-        *free.ok_or(FilterError::TooMany)? = Some(rule);
-        Ok(())
+        let has_others = self.rules().any(|rule| rule.target.is_empty());
+        let others = (!has_others).then_some(LevelFilter::Info);
+        let levels = self.rules().map(|rule| rule.level).chain(others);
+        levels.max().unwrap_or(LevelFilter::Info)
     }
 }
 
-impl Rule {
-    fn new(target: &str, level: LevelFilter) -> Result<Self, FilterError> {
-        let target = target.strip_prefix(PREFIX).unwrap_or(target);
-        let mut name = [0; TARGET_LENGTH];
-        let place = name.get_mut(..target.len()).ok_or(FilterError::TooLong)?;
-        place.copy_from_slice(target.as_bytes());
-        Ok(Self {
-            name,
-            length: target.len(),
-            level,
-        })
-    }
+/// The level of a target; an empty name is all others.
+struct Rule<'a> {
+    target: &'a str,
+    level: LevelFilter,
+}
 
-    fn target(&self) -> &[u8] {
-        &self.name[..self.length]
+impl<'a> Rule<'a> {
+    fn parse(item: &'a str) -> Result<Self, FilterError> {
+        let (target, level) = item.rsplit_once(':').unwrap_or(("*", item));
+        let target = target.trim_ascii();
+        let target = target.strip_prefix(PREFIX).unwrap_or(target);
+        Ok(Self {
+            target: if target == "*" { "" } else { target },
+            level: level.trim_ascii().parse().map_err(|_| FilterError::Level)?,
+        })
     }
 
     fn fits(&self, target: &str) -> bool {
         let target = target.strip_prefix(PREFIX).unwrap_or(target);
-        let rest = target.as_bytes().strip_prefix(self.target());
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"::"))
+        let rest = target.strip_prefix(self.target);
+        rest.is_some_and(|rest| self.target.is_empty() || rest.is_empty() || rest.starts_with("::"))
     }
 }
 
@@ -96,24 +92,19 @@ impl FromStr for Filter {
     type Err = FilterError;
 
     fn from_str(text: &str) -> Result<Self, FilterError> {
-        let mut filter = Self::default();
-        for item in text.split(',') {
-            let (target, level) = item.rsplit_once(':').unwrap_or(("*", item));
-            let level = level.trim_ascii().parse().map_err(|_| FilterError::Level)?;
-            filter.set(target.trim_ascii(), level)?;
+        if text.len() > LENGTH {
+            return Err(FilterError::TooLong);
         }
-        Ok(filter)
+        for item in text.split(',') {
+            Rule::parse(item)?;
+        }
+        Ok(Self::of(text))
     }
 }
 
 impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(name(self.others))?;
-        for rule in self.rules.iter().flatten() {
-            let target = core::str::from_utf8(rule.target()).unwrap_or_default();
-            write!(f, ",{target}:{}", name(rule.level))?;
-        }
-        Ok(())
+        f.write_str(self.text())
     }
 }
 
@@ -123,26 +114,13 @@ impl fmt::Debug for Filter {
     }
 }
 
-fn name(level: LevelFilter) -> &'static str {
-    match level {
-        LevelFilter::Off => "off",
-        LevelFilter::Error => "error",
-        LevelFilter::Warn => "warn",
-        LevelFilter::Info => "info",
-        LevelFilter::Debug => "debug",
-        LevelFilter::Trace => "trace",
-    }
-}
-
 /// Why a text is not a [`Filter`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FilterError {
     /// A level is not one of those that exist.
     Level,
-    /// A target's name is longer than 48 bytes.
+    /// The text is longer than 256 bytes.
     TooLong,
-    /// More than 16 targets have a level of their own.
-    TooMany,
 }
 
 impl fmt::Display for FilterError {
@@ -151,8 +129,7 @@ impl fmt::Display for FilterError {
             Self::Level => {
                 "the levels are off, error, warn, info, debug and trace, as in info,net:debug"
             }
-            Self::TooLong => "a target's name is longer than 48 bytes",
-            Self::TooMany => "more than 16 targets have a level",
+            Self::TooLong => "a filter is at most 256 bytes long",
         })
     }
 }
@@ -189,16 +166,15 @@ mod tests {
     #[test]
     fn a_later_rule_replaces_an_earlier_one() {
         let filter: Filter = "debug,net:info,off,net:error".parse().unwrap();
-        assert_eq!(filter.to_string(), "off,net:error");
-        assert_eq!(filter.max_level(), LevelFilter::Error);
+        assert!(filter.allows("net", Level::Error));
+        assert!(!filter.allows("net", Level::Info));
+        assert!(!filter.allows("other", Level::Error));
     }
 
     #[test]
     fn mistakes_are_told() {
-        let long = std::format!("{}:info", "x".repeat(TARGET_LENGTH + 1));
+        let long = std::format!("{}:info", "x".repeat(LENGTH));
         assert_eq!(long.parse::<Filter>(), Err(FilterError::TooLong));
-        let many: std::vec::Vec<_> = (0..=RULES).map(|n| std::format!("t{n}:info")).collect();
-        assert_eq!(many.join(",").parse::<Filter>(), Err(FilterError::TooMany));
         for text in ["", "loud", "net:", "net::host"] {
             assert_eq!(text.parse::<Filter>(), Err(FilterError::Level), "{text}");
         }
