@@ -4,13 +4,13 @@ use crate::Limits;
 use crate::access::Access;
 use crate::date::DateCache;
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use core::cell::{Cell, RefCell};
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 use fata_task::Handle;
 use fata_time::Instant;
+use slab::Slab;
 
 /// Is called after each answer.
 pub(crate) type AccessLog = Box<dyn Fn(&Access<'_>)>;
@@ -47,8 +47,7 @@ impl Service {
 #[derive(Default)]
 pub(crate) struct StopSignal {
     set: Cell<bool>,
-    last: Cell<u64>,
-    waiting: RefCell<BTreeMap<u64, Waiting>>,
+    waiting: RefCell<Slab<Waiting>>,
 }
 
 struct Waiting {
@@ -65,7 +64,7 @@ impl StopSignal {
 
     pub(crate) fn set(&self) {
         self.set.set(true);
-        for waiting in self.waiting.borrow().values() {
+        for (_, waiting) in self.waiting.borrow().iter() {
             waiting.waker.wake_by_ref();
         }
     }
@@ -75,7 +74,8 @@ impl StopSignal {
     pub(crate) fn evict(&self, now: Instant, least: Duration) {
         let mut waiting = self.waiting.borrow_mut();
         let oldest = waiting
-            .values_mut()
+            .iter_mut()
+            .map(|(_, waiting)| waiting)
             .filter(|waiting| !waiting.evicted)
             .filter(|waiting| waiting.idle.is_some_and(|idle| now.since(idle) >= least))
             .min_by_key(|waiting| waiting.idle);
@@ -87,17 +87,17 @@ impl StopSignal {
 
     /// A place to wait at; it is given up when it is dropped.
     pub(crate) fn listen(&self) -> StopListener<'_> {
-        self.last.set(self.last.get() + 1);
         StopListener {
             signal: self,
-            key: self.last.get(),
+            key: Cell::new(None),
         }
     }
 }
 
 pub(crate) struct StopListener<'s> {
     signal: &'s StopSignal,
-    key: u64,
+    /// Its place, once it has waited.
+    key: Cell<Option<usize>>,
 }
 
 impl StopListener<'_> {
@@ -107,7 +107,7 @@ impl StopListener<'_> {
             return Poll::Ready(());
         }
         let mut waiting = self.signal.waiting.borrow_mut();
-        match waiting.get_mut(&self.key) {
+        match self.key.get().and_then(|key| waiting.get_mut(key)) {
             Some(waiting) if waiting.evicted => return Poll::Ready(()),
             Some(waiting) => {
                 waiting.waker.clone_from(context.waker());
@@ -115,15 +115,12 @@ impl StopListener<'_> {
             }
             None => {
                 let waker = context.waker().clone();
-                let evicted = false;
-                waiting.insert(
-                    self.key,
-                    Waiting {
-                        waker,
-                        idle,
-                        evicted,
-                    },
-                );
+                let key = waiting.insert(Waiting {
+                    waker,
+                    idle,
+                    evicted: false,
+                });
+                self.key.set(Some(key));
             }
         }
         Poll::Pending
@@ -131,7 +128,8 @@ impl StopListener<'_> {
 
     /// The connection is not idle any more.
     pub(crate) fn set_busy(&self) {
-        if let Some(waiting) = self.signal.waiting.borrow_mut().get_mut(&self.key) {
+        let mut waiting = self.signal.waiting.borrow_mut();
+        if let Some(waiting) = self.key.get().and_then(|key| waiting.get_mut(key)) {
             waiting.idle = None;
         }
     }
@@ -139,7 +137,9 @@ impl StopListener<'_> {
 
 impl Drop for StopListener<'_> {
     fn drop(&mut self) {
-        self.signal.waiting.borrow_mut().remove(&self.key);
+        if let Some(key) = self.key.get() {
+            self.signal.waiting.borrow_mut().remove(key);
+        }
     }
 }
 

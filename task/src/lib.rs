@@ -29,6 +29,7 @@ extern crate alloc;
 #[cfg(not(fata_vm))]
 extern crate std;
 
+mod deadlines;
 mod event;
 mod executor;
 mod handle;
@@ -45,6 +46,7 @@ pub use embassy_futures::select::{
 };
 pub use embassy_futures::yield_now;
 
+pub use deadlines::{DeadlineKey, Deadlines};
 pub use event::Event;
 pub use executor::{Executor, Idle};
 pub use handle::{Cancelled, Elapsed, Handle, JoinHandle};

@@ -72,7 +72,7 @@ impl Engine {
         let mut interface_config = InterfaceConfig::new(HardwareAddress::Ethernet(mac));
         interface_config.random_seed = random.next();
         let now = smoltcp_now(&tasks);
-        let (table, interface_flow) = Table::new();
+        let (table, interface_flow) = Table::new(random.next());
         let mut engine = Self {
             interface: Interface::new(interface_config, adapter, now),
             table,

@@ -2,6 +2,7 @@ use super::frame::Tuple;
 use super::{Config, Error};
 use alloc::vec;
 use alloc::vec::Vec;
+use fata_task::DeadlineKey;
 use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::socket::{AnySocket, tcp, udp};
 use smoltcp::time::{Duration, Instant};
@@ -32,7 +33,7 @@ pub(super) struct Flow {
     /// Whether it waits for a neighbor's hardware address.
     pub(super) stalled: bool,
     /// The timer that is set for it.
-    pub(super) timer: Option<Instant>,
+    pub(super) timer: Option<(Instant, DeadlineKey)>,
 }
 
 pub(super) enum Kind {

@@ -1,12 +1,13 @@
 //! Looks at a frame's headers to find the flow that it belongs to.
 
+use core::hash::{Hash, Hasher};
 use smoltcp::wire::{
     EthernetFrame, EthernetProtocol, IpAddress, IpEndpoint, IpProtocol, Ipv4Packet, Ipv6Packet,
     TcpPacket, UdpPacket,
 };
 
 /// What identifies a TCP connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Tuple {
     // The ports come first because they tell connections apart most quickly.
     remote_port: u16,
@@ -31,6 +32,19 @@ impl Tuple {
 
     pub(super) fn remote(&self) -> IpEndpoint {
         IpEndpoint::new(self.remote_address, self.remote_port)
+    }
+}
+
+impl Hash for Tuple {
+    // A few words; what derives would hash each byte of an address.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u32(u32::from(self.remote_port) << 16 | u32::from(self.local_port));
+        for address in [self.remote_address, self.local_address] {
+            match address {
+                IpAddress::Ipv4(address) => state.write_u32(address.to_bits()),
+                IpAddress::Ipv6(address) => state.write_u128(address.to_bits()),
+            }
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 use crate::Error;
-use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 use smoltcp::wire::{IpAddress, IpEndpoint, IpListenEndpoint, IpVersion};
 
@@ -34,45 +34,59 @@ impl Scope {
         }
     }
 
+    /// Whether packets to `address` belong to it.
+    fn takes(self, address: IpAddress) -> bool {
+        match self {
+            Self::All => true,
+            Self::AllIpv4 => address.version() == IpVersion::Ipv4,
+            Self::Address(own) => own == address,
+        }
+    }
+
+    /// Which of several scopes that take an address counts: the greatest.
+    fn precision(self) -> u8 {
+        match self {
+            Self::All => 0,
+            Self::AllIpv4 => 1,
+            Self::Address(_) => 2,
+        }
+    }
+
     fn overlaps(self, other: Self) -> bool {
-        let is_ipv4 = |scope| match scope {
-            Self::All => false,
-            Self::AllIpv4 => true,
-            Self::Address(address) => address.version() == IpVersion::Ipv4,
-        };
         match (self, other) {
-            (Self::All, _) | (_, Self::All) => true,
-            (Self::AllIpv4, other) | (other, Self::AllIpv4) => is_ipv4(other),
-            (Self::Address(one), Self::Address(other)) => one == other,
+            (Self::Address(address), other) | (other, Self::Address(address)) => {
+                other.takes(address)
+            }
+            _ => true,
         }
     }
 }
 
-/// The ports of one protocol that sockets are bound to, and the sockets' keys.
+/// The ports of one protocol that sockets are bound to, with their scopes and the sockets'
+/// keys, by port.
 #[derive(Default)]
-pub(super) struct Ports(BTreeMap<(u16, Scope), usize>);
+pub(super) struct Ports(Vec<(u16, Scope, usize)>);
 
 impl Ports {
+    fn bound(&self, port: u16) -> &[(u16, Scope, usize)] {
+        let first = self.0.partition_point(|(bound, ..)| *bound < port);
+        let rest = &self.0[first..];
+        &rest[..rest.partition_point(|(bound, ..)| *bound == port)]
+    }
+
     /// The socket that a packet to `local` belongs to: the most specific one.
     pub(super) fn lookup(&self, local: IpEndpoint) -> Option<usize> {
-        let find = |scope| self.0.get(&(local.port, scope));
-        let general = || {
-            let ipv4 = local.addr.version() == IpVersion::Ipv4;
-            ipv4.then(|| find(Scope::AllIpv4)).flatten()
-        };
-        find(Scope::Address(local.addr))
-            .or_else(general)
-            .or_else(|| find(Scope::All))
-            .copied()
+        let bound = self.bound(local.port);
+        let fitting = bound.iter().filter(|(_, scope, _)| scope.takes(local.addr));
+        fitting
+            .max_by_key(|(_, scope, _)| scope.precision())
+            .map(|(.., key)| *key)
     }
 
     /// Whether a socket with this scope could be bound to the port.
     pub(super) fn is_free(&self, port: u16, scope: Scope) -> bool {
-        !self
-            .0
-            .range((port, Scope::All)..)
-            .take_while(|((bound, _), _)| *bound == port)
-            .any(|((_, other), _)| scope.overlaps(*other))
+        let mut bound = self.bound(port).iter();
+        !bound.any(|(_, other, _)| scope.overlaps(*other))
     }
 
     /// The port for a socket that is to be bound to `local`, chosen if that is 0.
@@ -87,11 +101,13 @@ impl Ports {
     }
 
     pub(super) fn insert(&mut self, port: u16, scope: Scope, key: usize) {
-        self.0.insert((port, scope), key);
+        let place = self.0.partition_point(|(bound, ..)| *bound <= port);
+        self.0.insert(place, (port, scope, key));
     }
 
     pub(super) fn remove(&mut self, port: u16, scope: Scope) {
-        self.0.remove(&(port, scope));
+        self.0
+            .retain(|(bound, other, _)| (*bound, *other) != (port, scope));
     }
 }
 

@@ -1,15 +1,19 @@
 use super::flow::{Flow, Kind, Owner};
 use super::frame::Tuple;
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use fata_task::Deadlines;
+use foldhash::SharedSeed;
+use foldhash::fast::SeedableRandomState;
+use hashbrown::HashMap;
 use slab::Slab;
 use smoltcp::time::Instant;
 
 /// All flows: how they are found, and which of them have something to do.
 pub(super) struct Table {
     flows: Slab<Flow>,
-    by_tuple: BTreeMap<Tuple, usize>,
-    timers: BTreeSet<(Instant, usize)>,
+    by_tuple: HashMap<Tuple, usize, SeedableRandomState>,
+    timers: Deadlines<Instant, usize>,
     ready: VecDeque<usize>,
     stalled: Vec<usize>,
     connections: usize,
@@ -17,12 +21,14 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// A table with the interface's own flow, and that flow's key.
-    pub(super) fn new() -> (Self, usize) {
+    /// A table with the interface's own flow, and that flow's key. The seed keeps peers from
+    /// choosing ports whose connections are hard to find.
+    pub(super) fn new(seed: u64) -> (Self, usize) {
+        let hash = SeedableRandomState::with_seed(seed, SharedSeed::global_fixed());
         let mut table = Self {
             flows: Slab::new(),
-            by_tuple: BTreeMap::new(),
-            timers: BTreeSet::new(),
+            by_tuple: HashMap::with_hasher(hash),
+            timers: Deadlines::default(),
             ready: VecDeque::new(),
             stalled: Vec::new(),
             connections: 0,
@@ -48,8 +54,8 @@ impl Table {
     /// Removes a flow with everything that points to it.
     pub(super) fn remove(&mut self, key: usize) -> Option<Flow> {
         let flow = self.flows.try_remove(key)?;
-        if let Some(timer) = flow.timer {
-            self.timers.remove(&(timer, key));
+        if let Some((_, timer)) = flow.timer {
+            self.timers.remove(&timer);
         }
         // The queues must not grow by flows that come and go.
         if flow.ready {
@@ -76,6 +82,7 @@ impl Table {
         let flows = self.flows.len();
         if flows.is_power_of_two() && flows <= self.flows.capacity() / 8 {
             self.flows.shrink_to_fit();
+            self.by_tuple.shrink_to_fit();
             self.ready.shrink_to_fit();
             self.stalled.shrink_to_fit();
         }
@@ -161,26 +168,23 @@ impl Table {
         let Some(flow) = self.flows.get_mut(key) else {
             return;
         };
-        if flow.timer.is_some_and(|timer| timer <= deadline) {
+        if flow.timer.is_some_and(|(timer, _)| timer <= deadline) {
             return;
         }
-        if let Some(later) = flow.timer.replace(deadline) {
-            self.timers.remove(&(later, key));
+        if let Some((_, later)) = flow.timer {
+            self.timers.remove(&later);
         }
-        self.timers.insert((deadline, key));
+        flow.timer = Some((deadline, self.timers.insert(deadline, key)));
     }
 
     /// When the first timer is due.
     pub(super) fn next_timer(&self) -> Option<Instant> {
-        self.timers.first().map(|(deadline, _)| *deadline)
+        self.timers.next()
     }
 
     /// Makes those flows ready whose timer is due.
     pub(super) fn expire(&mut self, now: Instant) {
-        while let Some((deadline, key)) = self.timers.first().copied()
-            && deadline <= now
-        {
-            self.timers.pop_first();
+        while let Some(key) = self.timers.expire(now) {
             if let Some(flow) = self.flows.get_mut(key) {
                 flow.timer = None;
             }
