@@ -1,6 +1,7 @@
 use crate::args::{Args, ArgsError, FromArgs};
 use crate::heap::{self, Statistics};
 use crate::home;
+use core::time::Duration;
 use fata_task::Handle;
 use rand_core::SeedableRng;
 
@@ -83,6 +84,11 @@ impl Env {
         let mut seed = [0; 32];
         home::entropy::fill(&mut seed);
         Rng::from_seed(seed)
+    }
+
+    /// The processor time that the program has used since it started.
+    pub fn busy(&self) -> Duration {
+        home::busy()
     }
 
     /// How much of the heap is in use.

@@ -35,6 +35,7 @@ pub mod heap;
 // - `log_start()`, called when logging works;
 // - `clock() -> impl Clock + Copy`;
 // - `Idler: Idle + Clone` and `idle() -> Idler`;
+// - `busy() -> Duration`, the processor time used;
 // - `termination(&Idler) -> impl Future<Output = ExitStatus>`: the host wants the end;
 // - `exit(ExitStatus) -> !`, `poweroff() -> !`, `reboot() -> !`;
 // - `console::{Console: Clone, open(&Idler) -> Console, write(&[u8])}`;

@@ -11,6 +11,7 @@ mod signal;
 use crate::{ArgsError, ExitStatus};
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::time::Duration;
 use fata_time::HostClock;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -24,6 +25,12 @@ pub(crate) fn command_line() -> Result<Vec<String>, ArgsError> {
         .skip(1)
         .map(|word| word.into_string().map_err(|_| ArgsError::NotText))
         .collect()
+}
+
+/// The processor time that the process has used.
+pub(crate) fn busy() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 /// Logs that the program has started, once logging works.

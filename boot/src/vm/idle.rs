@@ -2,6 +2,7 @@
 
 use super::{apic, interrupts};
 use core::cell::Cell;
+use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 use fata_task::Idle;
 use fata_time::{Clock, Instant, MachineClock};
@@ -10,6 +11,18 @@ use x86_64::instructions::interrupts as processor;
 /// Waits of this length and more measure the timer's speed.
 const MEASURABLE: Duration = Duration::from_millis(1);
 const NANOSECONDS_PER_SECOND: u128 = 1_000_000_000;
+
+/// Nanoseconds for which the processor has been halted.
+static HALTED: AtomicU64 = AtomicU64::new(0);
+
+/// For how long the processor has not been halted since the clock began to count.
+pub(crate) fn busy() -> Duration {
+    let halted = Duration::from_nanos(HALTED.load(Ordering::Relaxed));
+    MachineClock
+        .now()
+        .since(Instant::from_nanos(0))
+        .saturating_sub(halted)
+}
 
 /// Lets the processor halt. Clones are the same.
 #[derive(Clone)]
@@ -50,12 +63,21 @@ impl Idle for Idler {
                 Some(deadline) => self.halt_until(deadline),
                 None => {
                     apic::arm(0);
-                    processor::enable_and_hlt();
+                    halt();
                 }
             }
         }
         interrupts::dispatch();
     }
+}
+
+/// Halts until an interrupt comes. Returns for how long.
+fn halt() -> Duration {
+    let start = MachineClock.now();
+    processor::enable_and_hlt();
+    let halted = MachineClock.now() - start;
+    HALTED.fetch_add(halted.as_nanos() as u64, Ordering::Relaxed);
+    halted
 }
 
 impl Idler {
@@ -72,8 +94,7 @@ impl Idler {
         // second, short wait rather than one that is late.
         let ticks = self.ticks(left - left / 32).clamp(1, u32::MAX.into()) as u32;
         apic::arm(ticks);
-        processor::enable_and_hlt();
-        if MachineClock.now() - start >= MEASURABLE {
+        if halt() >= MEASURABLE {
             self.measure(start, ticks);
         }
     }

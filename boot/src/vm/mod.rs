@@ -25,7 +25,7 @@ use crate::ExitStatus;
 use fata_time::MachineClock;
 
 pub(crate) use exit::{exit, poweroff, reboot};
-pub(crate) use idle::{Idler, idle};
+pub(crate) use idle::{Idler, busy, idle};
 pub(crate) use start::{command_line, log_start};
 
 pub(crate) const fn clock() -> MachineClock {

@@ -1,5 +1,6 @@
 //! The services that the bench measures: HTTP on port 80, a TCP sink on 9, a source of bytes on
-//! 19, a UDP echo on 7. `GET /stats` tells how much of the heap is in use.
+//! 19, a UDP echo on 7. `GET /stats` tells how much of the heap is in use, and how much processor
+//! time was used.
 #![cfg_attr(fata_vm, no_std, no_main)]
 #![forbid(unsafe_code)]
 
@@ -50,7 +51,10 @@ async fn app(env: Env, options: Options) -> Result<(), Box<dyn Error>> {
     let pages = Router::new()
         .get("/", async |_| Ok(Response::text("Hello, World!")))
         .get("/stats", async move |_| {
-            Ok(Response::text(format!("heap-used {}\n", env.heap().used)))
+            let (heap, busy) = (env.heap().used, env.busy().as_nanos());
+            Ok(Response::text(format!(
+                "heap-used {heap}\nbusy-ns {busy}\n"
+            )))
         });
     Ok(server.serve(http, pages).await?)
 }
