@@ -28,17 +28,15 @@ pub struct Env {
 /// The boot arguments of the home itself.
 #[derive(Clone)]
 pub(crate) struct Settings {
+    pub(crate) home: home::Settings,
     #[cfg(feature = "net")]
     pub(crate) network: crate::network::Options,
 }
 
 impl FromArgs for Settings {
-    #[cfg_attr(
-        not(feature = "net"),
-        expect(unused_variables, reason = "only devices take options")
-    )]
     fn from_args(args: &mut Args) -> Result<Self, ArgsError> {
         Ok(Self {
+            home: FromArgs::from_args(args)?,
             #[cfg(feature = "net")]
             network: FromArgs::from_args(args)?,
         })
@@ -72,6 +70,12 @@ impl Env {
     #[cfg(feature = "net")]
     pub async fn network(&self) -> Result<crate::Network, crate::NetworkError> {
         crate::network::open(self, &self.settings.network).await
+    }
+
+    /// Opens what [`network`](Self::network) will be attached to, before the sandbox closes.
+    #[cfg(all(feature = "net", not(fata_vm)))]
+    pub(crate) fn open_network_early(&self) -> home::Profile {
+        home::network::open_early(self, &self.settings.network.home)
     }
 
     /// CONSOLE: bytes in and out.

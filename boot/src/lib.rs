@@ -36,6 +36,8 @@ pub mod heap;
 // - `clock() -> impl Clock + Copy`;
 // - `Idler: Idle + Clone` and `idle() -> Idler`;
 // - `busy() -> Duration`, the processor time used;
+// - `Settings: FromArgs`, and `confine(&Env, Settings) -> Result<(), impl Display>`, called
+//   before the program's own code, which gives up rights that it does not need;
 // - `termination(&Idler) -> impl Future<Output = ExitStatus>`: the host wants the end;
 // - `exit(ExitStatus) -> !`, `poweroff() -> !`, `reboot() -> !`;
 // - `console::{Console: Clone, open(&Idler) -> Console, write(&[u8])}`;

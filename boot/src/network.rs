@@ -39,7 +39,7 @@ const BUFFER_SIZES: RangeInclusive<usize> = 1024..=1 << 20;
 #[derive(Clone)]
 pub(crate) struct Options {
     config: Config,
-    home: home::network::Options,
+    pub(crate) home: home::network::Options,
 }
 
 /// Starts the network stack.

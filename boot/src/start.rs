@@ -33,11 +33,13 @@ pub fn run<P: FromArgs, O: Outcome, F: Future<Output = O>>(
     };
     let executor = Executor::new(home::clock());
     let idler = home::idle();
+    let home_settings = settings.home;
     let env = Env::new(executor.handle(), idler.clone(), settings);
-    let ended = executor.block_on(
-        &idler,
-        select(main(env, options), home::termination(&idler)),
-    );
+    let termination = home::termination(&idler);
+    if let Err(error) = home::confine(&env, home_settings) {
+        return Err::<(), _>(error).report();
+    }
+    let ended = executor.block_on(&idler, select(main(env, options), termination));
     // The tasks end before the exit status is told: sockets close, devices stop.
     drop(executor);
     match ended {

@@ -37,7 +37,9 @@ Examples:
   cargo fata run site --net tap=tap0 -- --ipv4 10.0.0.2/24
   cargo fata run hello --gdb                wait for a debugger, and say how to attach it
   cargo fata run site --vmm process -- --port 8080
-                                            no virtual machine: the same as `cargo run`";
+                                            no virtual machine: the same as `cargo run`
+  cargo fata run site --vmm sandbox -- --port 8080
+                                            the same, and it can do nothing else on this computer";
 
 /// Makes, builds and runs Fata programs: one source, a virtual machine or a process.
 #[derive(Debug, Parser)]
@@ -153,6 +155,8 @@ pub enum Vmm {
     Qemu,
     /// No virtual machine: an ordinary process
     Process,
+    /// A process that gives up all rights but those that it needs, before its own code runs
+    Sandbox,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

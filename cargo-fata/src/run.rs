@@ -21,7 +21,8 @@ const SIGNAL_STATUS: i32 = 128;
 pub fn run(options: &RunOptions) -> Result<u8, Error> {
     match options.vmm {
         Vmm::Qemu => run_in_qemu(options),
-        Vmm::Process => run_as_process(options),
+        Vmm::Process => run_as_process(options, &[]),
+        Vmm::Sandbox => run_as_process(options, &["--sandbox"]),
     }
 }
 
@@ -83,8 +84,9 @@ fn boot(qemu: std::process::Command, built: Built) -> Result<Ending, Error> {
     })
 }
 
-/// Becomes `cargo run`, and so does not return if that starts.
-fn run_as_process(options: &RunOptions) -> Result<u8, Error> {
+/// Becomes `cargo run`, and so does not return if that starts. The program gets `first` before the
+/// arguments that were given.
+fn run_as_process(options: &RunOptions, first: &[&str]) -> Result<u8, Error> {
     if let Some(option) = options.machine.first_given() {
         return Err(Error::NoMachine(option));
     }
@@ -96,6 +98,10 @@ fn run_as_process(options: &RunOptions) -> Result<u8, Error> {
     if let Some(manifest) = &options.build.manifest_path {
         command.arg("--manifest-path").arg(manifest);
     }
-    let error = command.arg("--").args(&options.arguments).exec();
+    let error = command
+        .arg("--")
+        .args(first)
+        .args(&options.arguments)
+        .exec();
     Err(Error::CargoMissing(cargo_path().into(), error))
 }

@@ -157,6 +157,11 @@ impl Program {
         kill_process(Pid::from_child(&self.child), signal).expect("the program runs");
     }
 
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The processor time that it has used so far.
     pub fn cpu_time(&self) -> Duration {
         cpu_time(self.child.id())

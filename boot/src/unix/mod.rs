@@ -6,9 +6,10 @@ pub(crate) mod heap;
 #[cfg(feature = "net")]
 pub(crate) mod network;
 mod reactor;
+mod sandbox;
 mod signal;
 
-use crate::{ArgsError, ExitStatus};
+use crate::{Args, ArgsError, Env, ExitStatus, FromArgs};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -17,7 +18,39 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 pub(crate) use reactor::{Idler, idle};
+pub(crate) use sandbox::Profile;
 pub(crate) use signal::termination;
+
+/// The boot arguments of this home.
+#[derive(Clone, Copy)]
+pub(crate) struct Settings {
+    sandbox: bool,
+}
+
+impl FromArgs for Settings {
+    fn from_args(args: &mut Args) -> Result<Self, ArgsError> {
+        let help = "give up every right that the program does not need, before it begins";
+        Ok(Self {
+            sandbox: args.flag("sandbox", help)?,
+        })
+    }
+}
+
+/// Opens what the program is attached to and locks the process in, if it is to be.
+#[cfg_attr(
+    not(feature = "net"),
+    expect(unused_variables, reason = "only devices are opened")
+)]
+pub(crate) fn confine(env: &Env, settings: Settings) -> Result<(), sandbox::SandboxError> {
+    if !settings.sandbox {
+        return Ok(());
+    }
+    #[cfg(feature = "net")]
+    let profile = env.open_network_early();
+    #[cfg(not(feature = "net"))]
+    let profile = Profile::Devices;
+    sandbox::lock(profile)
+}
 
 /// The words of the command line, without the program's name.
 pub(crate) fn command_line() -> Result<Vec<String>, ArgsError> {
@@ -52,6 +85,10 @@ pub(crate) fn poweroff() -> ! {
 
 /// Replaces the process by a new one of the same program, with the same arguments.
 pub(crate) fn reboot() -> ! {
+    if sandbox::is_on() {
+        log::error!(target: "boot", "the sandbox starts no programs: start this one anew by hand");
+        exit(ExitStatus::FAILURE)
+    }
     let mut words = std::env::args_os();
     let name = words.next().unwrap_or_default();
     let program = std::env::current_exe().unwrap_or_else(|_| name.clone().into());

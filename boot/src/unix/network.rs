@@ -4,9 +4,12 @@ mod either;
 #[cfg(test)]
 mod tests;
 
+use crate::home::{Profile, sandbox};
 use crate::{Args, ArgsError, Env, FromArgs, NetworkError};
 use alloc::borrow::ToOwned;
+use alloc::rc::Rc;
 use alloc::string::{String, ToString};
+use core::cell::Cell;
 use core::fmt;
 use core::str::FromStr;
 use either::Either;
@@ -18,9 +21,17 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// The network stack.
 pub type Stack = Either<HostStack, TcpIp>;
 
+/// How the network is opened.
+#[derive(Clone)]
+pub(crate) struct Options {
+    attachment: Attachment,
+    /// The TAP device, if it was opened before the network, and why it could not be.
+    early: Rc<Cell<Option<Result<Tap, NetworkError>>>>,
+}
+
 /// What the program's network is attached to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Options {
+enum Attachment {
     /// The host's sockets.
     Host,
     /// The TAP device of that name.
@@ -29,16 +40,20 @@ pub(crate) enum Options {
 
 impl FromArgs for Options {
     fn from_args(args: &mut Args) -> Result<Self, ArgsError> {
-        args.option(
+        let attachment = args.option(
             "net",
             "host|tap=NAME",
             "network: the host's sockets, or TCP/IP over a TAP device",
-            Self::Host,
-        )
+            Attachment::Host,
+        )?;
+        Ok(Self {
+            attachment,
+            early: Rc::default(),
+        })
     }
 }
 
-impl FromStr for Options {
+impl FromStr for Attachment {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, &'static str> {
@@ -50,7 +65,7 @@ impl FromStr for Options {
     }
 }
 
-impl fmt::Display for Options {
+impl fmt::Display for Attachment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Host => f.write_str("host"),
@@ -64,12 +79,11 @@ pub(crate) async fn open(
     options: &Options,
     config: Config,
 ) -> Result<Stack, NetworkError> {
-    match options {
-        Options::Host => Ok(Either::Host(host(env, &config))),
-        Options::Tap(name) => {
-            let mac = mac_address(&mut env.rng());
-            let tap = Tap::open(name, mac, &env.idler.reactor())
-                .map_err(|error| NetworkError::Device(error.to_string()))?;
+    match &options.attachment {
+        Attachment::Host => Ok(Either::Host(host(env, &config))),
+        Attachment::Tap(name) => {
+            let early = options.early.take();
+            let tap = early.unwrap_or_else(|| open_tap(env, name))?;
             let seed = env.rng().next_u64();
             let stack = TcpIp::start(&env.tasks, tap, config, seed);
             Ok(Either::Device(stack))
@@ -77,11 +91,33 @@ pub(crate) async fn open(
     }
 }
 
+/// Does what of [`open`] the sandbox would not allow, and tells what must be allowed.
+pub(crate) fn open_early(env: &Env, options: &Options) -> Profile {
+    match &options.attachment {
+        Attachment::Host => {
+            raise_descriptor_limit();
+            Profile::Sockets
+        }
+        Attachment::Tap(name) => {
+            options.early.set(Some(open_tap(env, name)));
+            Profile::Devices
+        }
+    }
+}
+
+fn open_tap(env: &Env, name: &str) -> Result<Tap, NetworkError> {
+    let mac = mac_address(&mut env.rng());
+    Tap::open(name, mac, &env.idler.reactor())
+        .map_err(|error| NetworkError::Device(error.to_string()))
+}
+
 fn host(env: &Env, config: &Config) -> HostStack {
     if config.ipv4 != Ipv4Config::Dhcp || config.ipv6 != Ipv6Config::LinkLocal {
         log::warn!(target: "net", "the host has its own addresses: --ipv4 and --ipv6 change nothing here");
     }
-    raise_descriptor_limit();
+    if !sandbox::is_on() {
+        raise_descriptor_limit();
+    }
     let limits = Limits {
         connections: config.max_connections,
         ..Limits::default()

@@ -21,7 +21,8 @@ mod start;
 mod traps;
 mod virtio;
 
-use crate::ExitStatus;
+use crate::{Env, ExitStatus};
+use core::convert::Infallible;
 use fata_time::MachineClock;
 
 pub(crate) use exit::{exit, poweroff, reboot};
@@ -30,6 +31,14 @@ pub(crate) use start::{command_line, log_start};
 
 pub(crate) const fn clock() -> MachineClock {
     MachineClock
+}
+
+/// This home has no boot arguments of its own.
+pub(crate) type Settings = ();
+
+/// A virtual machine is confined already.
+pub(crate) const fn confine(_: &Env, (): Settings) -> Result<(), Infallible> {
+    Ok(())
 }
 
 /// Completes when somebody asks the program to end. Nobody asks a virtual machine yet.

@@ -1,6 +1,6 @@
 //! Programs that go wrong say what happened and where, and end with a failure.
 
-use fata_ci::{PATIENCE, target_folder, workspace};
+use fata_ci::{Ending, Home, Launch, PATIENCE, target_folder, workspace};
 use std::process::{Command, Stdio};
 
 /// Runs the test image with a fault of that kind, through the tool that names source lines.
@@ -95,6 +95,51 @@ fn a_panic_is_reported_by_a_process() {
         &["panic", "this is what a panic looks like"],
         &["--vmm", "process"],
     );
+}
+
+/// The host's own protections: each kind, the signal that ends the process, and what is said.
+const ENDINGS: &[(&str, i32, &str)] = &[
+    ("page-fault", SIGSEGV, ""),
+    ("null", SIGSEGV, ""),
+    ("write-code", SIGSEGV, ""),
+    ("write-constant", SIGSEGV, ""),
+    ("execute-data", SIGSEGV, ""),
+    ("divide-by-zero", SIGFPE, ""),
+    ("stack-overflow", SIGABRT, "overflowed its stack"),
+    ("heap-exhausted", SIGABRT, "memory allocation of"),
+];
+
+const SIGABRT: i32 = 6;
+const SIGFPE: i32 = 8;
+const SIGSEGV: i32 = 11;
+
+fn process(arguments: &[&str]) -> (Ending, String) {
+    let launch = Launch::new("fault", Home::Process).arguments(arguments.iter().copied());
+    launch.start().wait()
+}
+
+fn assert_ends_processes(arguments: &[&str]) {
+    for (kind, signal, word) in ENDINGS {
+        let (ending, text) = process(&[&["--kind", kind], arguments].concat());
+        assert_eq!(ending, Ending::Signal(*signal), "{kind}: {text}");
+        assert!(text.contains("about to go wrong"), "{kind}: {text}");
+        assert!(text.contains(word), "{kind}: {text}");
+    }
+    let (ending, text) = process(&[&["--kind", "panic"], arguments].concat());
+    assert_eq!(ending, Ending::Status(101), "{text}");
+    assert!(text.contains("this is what a panic looks like"), "{text}");
+}
+
+#[test]
+#[ignore = "runs a process; ci/test runs it"]
+fn every_fault_ends_a_process() {
+    assert_ends_processes(&[]);
+}
+
+#[test]
+#[ignore = "runs a process; ci/test runs it"]
+fn every_fault_ends_a_sandboxed_process_in_the_same_way() {
+    assert_ends_processes(&["--sandbox"]);
 }
 
 #[test]

@@ -11,5 +11,6 @@ mod load;
 mod network;
 mod pages;
 mod random;
+mod sandbox;
 mod support;
 mod tool;

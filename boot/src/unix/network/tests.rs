@@ -289,8 +289,8 @@ fn datagrams_of_both_families() {
 
 #[test]
 fn attachments_are_understood() {
-    assert_eq!("host".parse(), Ok(Options::Host));
-    assert_eq!("tap=t0".parse(), Ok(Options::Tap("t0".to_owned())));
-    assert!("tap".parse::<Options>().is_err());
-    assert_eq!(Options::Tap("t0".to_owned()).to_string(), "tap=t0");
+    assert_eq!("host".parse(), Ok(Attachment::Host));
+    assert_eq!("tap=t0".parse(), Ok(Attachment::Tap("t0".to_owned())));
+    assert!("tap".parse::<Attachment>().is_err());
+    assert_eq!(Attachment::Tap("t0".to_owned()).to_string(), "tap=t0");
 }

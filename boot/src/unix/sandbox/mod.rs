@@ -1,0 +1,98 @@
+//! The sandbox: a program that has started gives up every right that it needs no more.
+//!
+//! What the program is attached to is opened first, as spt of Solo5 does. Then a seccomp
+//! filter allows the system calls of the event loop, and those of the host's sockets if
+//! that is the network; Landlock, where the host has it, bars files and more.
+//! Both last until the process ends, and nobody can take them off.
+
+mod landlock;
+mod report;
+mod rules;
+
+use core::fmt;
+use core::sync::atomic::{AtomicBool, Ordering};
+use rustix::io::Errno;
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+use seccompiler::apply_filter_all_threads;
+
+/// What a sandboxed program is attached to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// Devices that are open already, or none.
+    Devices,
+    /// The host's sockets of TCP and UDP, which the program opens as it goes.
+    #[cfg_attr(not(feature = "net"), expect(dead_code, reason = "they are the network's"))]
+    Sockets,
+}
+
+static ON: AtomicBool = AtomicBool::new(false);
+
+/// Whether this process is in the sandbox.
+pub(crate) fn is_on() -> bool {
+    ON.load(Ordering::Relaxed)
+}
+
+/// Locks this process in. A system call that the profile does not allow ends it from now
+/// on, with a message and the status [`report::STATUS`].
+///
+/// # Errors
+/// [`SandboxError`]; then the program must not run.
+pub(crate) fn lock(profile: Profile) -> Result<(), SandboxError> {
+    let filter = rules::filter(profile).map_err(SandboxError::Filter)?;
+    forbid_dumps().map_err(SandboxError::Dumps)?;
+    report::catch().map_err(SandboxError::Signal)?;
+    forbid_backtraces();
+    let landlocked = landlock::restrict(profile).map_err(SandboxError::Landlock)?;
+    apply_filter_all_threads(&filter).map_err(SandboxError::Filter)?;
+    ON.store(true, Ordering::Relaxed);
+    let network = match profile {
+        Profile::Devices => "no sockets",
+        Profile::Sockets => "only TCP and UDP sockets",
+    };
+    log::info!(target: "boot", "in the sandbox: {network}, no files, {}", landlocked.describe());
+    Ok(())
+}
+
+/// The memory of the program stays its own: no core file, no debugger of the same user.
+fn forbid_dumps() -> Result<(), Errno> {
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    setrlimit(Resource::Core, none)?;
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)
+}
+
+/// Backtraces are read from files: none may come with the message of a panic, or of memory
+/// that has run out.
+fn forbid_backtraces() {
+    // SAFETY: the home starts no threads and the program's own code has not begun, so
+    // nobody reads the environment at this moment.
+    unsafe { std::env::set_var("RUST_BACKTRACE", "0") };
+    // The usual message would advise to set that variable.
+    std::panic::set_hook(Box::new(|panic| {
+        std::eprintln!("{panic}\nnote: for a backtrace, run it outside of the sandbox");
+    }));
+}
+
+/// Why a program cannot be sandboxed.
+#[derive(Debug)]
+pub(crate) enum SandboxError {
+    Filter(seccompiler::Error),
+    Dumps(Errno),
+    Signal(std::io::Error),
+    Landlock(::landlock::RulesetError),
+}
+
+impl fmt::Display for SandboxError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the host offers no sandbox: ")?;
+        match self {
+            Self::Filter(error) => write!(f, "seccomp: {error}"),
+            Self::Dumps(error) => write!(f, "core dumps cannot be forbidden: {error}"),
+            Self::Signal(error) => write!(f, "SIGSYS cannot be caught: {error}"),
+            Self::Landlock(error) => write!(f, "Landlock: {error}"),
+        }?;
+        f.write_str("; leave out --sandbox to run it all the same")
+    }
+}
