@@ -51,7 +51,9 @@ pub enum Error {
     BadManifest(PathBuf, #[source] toml::de::Error),
     #[error("{image} is no image that can boot: {defect}")]
     BadImage { image: PathBuf, defect: Defect },
-    #[error("--vmm process and --vmm sandbox run no virtual machine, so {0} means nothing there; leave it out")]
+    #[error(
+        "--vmm process and --vmm sandbox run no virtual machine, so {0} means nothing there; leave it out"
+    )]
     NoMachine(&'static str),
     #[error(
         "--publish needs the user network; use it with --net user, or reach the program over the tap"

@@ -5,10 +5,11 @@ use crate::ExitStatus;
 use alloc::sync::Arc;
 use core::sync::atomic::AtomicBool;
 use fata_task::{Either, Registration, select};
+use rustix::pipe::{PipeFlags, pipe_with};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::{flag, low_level::pipe};
-use std::io::{self, Read};
-use std::os::unix::net::UnixStream;
+use std::io;
+use std::os::fd::OwnedFd;
 
 /// The exit status of a program that a signal ends is this and the signal's number.
 const SIGNALLED: u8 = 128;
@@ -38,13 +39,13 @@ pub(crate) fn termination(idler: &Idler) -> impl Future<Output = ExitStatus> + u
 /// A signal that writes to a pipe.
 struct Signal {
     registration: Registration,
-    pipe: UnixStream,
+    pipe: OwnedFd,
 }
 
 impl Signal {
     fn catch(idler: &Idler, number: i32) -> io::Result<Self> {
-        let (receiver, sender) = UnixStream::pair()?;
-        receiver.set_nonblocking(true)?;
+        // No pair of sockets: the sandbox has no calls for them.
+        let (receiver, sender) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
         let registration = Registration::new(&idler.reactor(), &receiver)?;
         // The first one finds the flag unset and sets it, the second one finds it set.
         let caught = Arc::new(AtomicBool::new(false));
@@ -59,7 +60,7 @@ impl Signal {
     }
 
     async fn wait(&self) {
-        while (&self.pipe).read(&mut [0]).is_err() {
+        while rustix::io::read(&self.pipe, &mut [0]).is_err() {
             self.registration.readable.wait().await;
         }
     }

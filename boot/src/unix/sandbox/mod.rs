@@ -21,7 +21,10 @@ pub(crate) enum Profile {
     /// Devices that are open already, or none.
     Devices,
     /// The host's sockets of TCP and UDP, which the program opens as it goes.
-    #[cfg_attr(not(feature = "net"), expect(dead_code, reason = "they are the network's"))]
+    #[cfg_attr(
+        not(feature = "net"),
+        expect(dead_code, reason = "they are the network's")
+    )]
     Sockets,
 }
 

@@ -144,7 +144,11 @@ pub(super) fn filter(profile: Profile) -> Result<BpfProgram, Error> {
     }
     // Aborting is a signal to oneself.
     let own = rustix::process::getpid().as_raw_pid();
-    add(&mut calls, Sysno::tgkill, &[is(0, own), is(2, libc::SIGABRT)])?;
+    add(
+        &mut calls,
+        Sysno::tgkill,
+        &[is(0, own), is(2, libc::SIGABRT)],
+    )?;
     let architecture = std::env::consts::ARCH.try_into()?;
     let filter = SeccompFilter::new(
         calls,

@@ -88,7 +88,9 @@ impl FromStr for Attempt {
 impl fmt::Display for UnknownAttempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the attempts are")?;
-        ATTEMPTS.iter().try_for_each(|attempt| write!(f, " {attempt}"))
+        ATTEMPTS
+            .iter()
+            .try_for_each(|attempt| write!(f, " {attempt}"))
     }
 }
 
