@@ -12,3 +12,18 @@ die() {
     echo "${0##*/}: $*" >&2
     exit 1
 }
+
+# Whether nobody listens on a port of 127.0.0.1.
+is_free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+free_port() {
+    local port
+    for _ in {1..50}; do
+        port=$((20000 + RANDOM % 10000))
+        if is_free "$port"; then
+            echo "$port"
+            return
+        fi
+    done
+    die "found no free port"
+}
