@@ -2,7 +2,7 @@
 
 use crate::support::{BENCH_LISTENING, MICROVM, assert_serves, bench_guest};
 use fata_ci::{
-    GUEST_IPV4, GUEST_IPV6, GUEST_LINK_LOCAL, Home, Lab, Machine, PATIENCE, TAP, succeed,
+    GUEST_IPV4, GUEST_IPV6, GUEST_LINK_LOCAL, Home, Lab, Launch, Machine, PATIENCE, TAP, succeed,
 };
 use std::io::{Read, Write};
 use std::net::{IpAddr, TcpStream, UdpSocket};
@@ -84,6 +84,23 @@ fn the_other_services_of_the_benchmark_work() {
         source_gives(address);
         udp_comes_back(address);
     }
+}
+
+#[test]
+#[ignore = "runs a process; ci/test runs it"]
+fn the_services_of_the_benchmark_work_in_the_sandbox() {
+    let lab = Lab::enter();
+    let launch = Launch::new("bench-guest", Home::Process).arguments(["--sandbox"]);
+    let (program, address) = launch.start_in(&lab);
+    program.wait_for(BENCH_LISTENING);
+    for connections in ["16", "64"] {
+        wrk(address, connections, &[]);
+        wrk(address, connections, &["--header", "Connection: close"]);
+    }
+    sink_takes(address);
+    source_gives(address);
+    udp_comes_back(address);
+    assert_serves(address);
 }
 
 fn connect(address: IpAddr, port: u16) -> TcpStream {

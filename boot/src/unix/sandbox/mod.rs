@@ -22,7 +22,7 @@ pub(crate) enum Profile {
     Devices,
     /// The host's sockets of TCP and UDP, which the program opens as it goes.
     #[cfg_attr(
-        not(feature = "net"),
+        not(any(feature = "net", test)),
         expect(dead_code, reason = "they are the network's")
     )]
     Sockets,
