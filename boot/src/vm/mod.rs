@@ -21,7 +21,7 @@ mod start;
 mod traps;
 mod virtio;
 
-use crate::{Env, ExitStatus};
+use crate::{Args, ArgsError, Env, ExitStatus, FromArgs};
 use core::convert::Infallible;
 use fata_time::MachineClock;
 
@@ -33,11 +33,18 @@ pub(crate) const fn clock() -> MachineClock {
     MachineClock
 }
 
-/// This home has no boot arguments of its own.
-pub(crate) type Settings = ();
+/// The boot arguments of this home: none.
+#[derive(Clone, Copy)]
+pub(crate) struct Settings;
+
+impl FromArgs for Settings {
+    fn from_args(_: &mut Args) -> Result<Self, ArgsError> {
+        Ok(Self)
+    }
+}
 
 /// A virtual machine is confined already.
-pub(crate) const fn confine(_: &Env, (): Settings) -> Result<(), Infallible> {
+pub(crate) const fn confine(_: &Env, _: Settings) -> Result<(), Infallible> {
     Ok(())
 }
 
