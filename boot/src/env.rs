@@ -1,6 +1,7 @@
 use crate::args::{Args, ArgsError, FromArgs};
 use crate::heap::{self, Statistics};
 use crate::home;
+use core::fmt;
 use core::time::Duration;
 use fata_task::Handle;
 use rand_core::SeedableRng;
@@ -8,6 +9,33 @@ use rand_core::SeedableRng;
 /// A cryptographically secure random number generator: ChaCha20, seeded from the home's
 /// entropy. It implements [`rand_core`]'s traits.
 pub type Rng = rand_chacha::ChaCha20Rng;
+
+/// Why there are no random numbers that are fit for keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EntropyError {
+    /// The virtual machine has no source of random numbers that passes its health test.
+    NoSource,
+    /// The host refuses random numbers to the process.
+    Refused,
+}
+
+impl fmt::Display for EntropyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoSource => {
+                "no random numbers for keys: the processor has no RDRAND that works; give the \
+                 machine a virtio-rng device"
+            }
+            Self::Refused => {
+                "no random numbers for keys: the host refuses the system call getrandom; \
+                 allow it to the process"
+            }
+        })
+    }
+}
+
+impl core::error::Error for EntropyError {}
 
 /// What the home gives to a program. Clones are handles to the same things.
 #[derive(Clone)]
@@ -83,11 +111,17 @@ impl Env {
         self.console.clone()
     }
 
-    /// A new random number generator, with a seed of its own.
-    pub fn rng(&self) -> Rng {
+    /// A new random number generator with a seed of its own, fit for key material.
+    ///
+    /// A copy of it gives the same numbers again: make one where it is needed, and none
+    /// before a snapshot of the machine is taken.
+    ///
+    /// # Errors
+    /// [`EntropyError`] if the home has no source of random numbers to trust.
+    pub fn rng(&self) -> Result<Rng, EntropyError> {
         let mut seed = [0; 32];
-        home::entropy::fill(&mut seed);
-        Rng::from_seed(seed)
+        home::entropy::fill(&mut seed)?;
+        Ok(Rng::from_seed(seed))
     }
 
     /// The processor time that the program has used since it started.

@@ -41,7 +41,7 @@ pub mod heap;
 // - `termination(&Idler) -> impl Future<Output = ExitStatus>`: the host wants the end;
 // - `exit(ExitStatus) -> !`, `poweroff() -> !`, `reboot() -> !`;
 // - `console::{Console: Clone, open(&Idler) -> Console, write(&[u8])}`;
-// - `entropy::fill(&mut [u8])`;
+// - `entropy::fill(&mut [u8]) -> Result<(), EntropyError>`;
 // - `heap::{LinkedList, Talc, used() -> usize, total() -> Option<usize>}`;
 // - with the feature `net`: `network::{Stack, Options: FromArgs + Clone}` and
 //   `async network::open(&Env, &Options, Config) -> Result<Stack, NetworkError>`.
@@ -57,11 +57,17 @@ mod home;
 #[path = "vm/virtio/announcement.rs"]
 mod announcement;
 #[cfg(all(test, not(fata_vm)))]
+#[path = "vm/entropy/generator.rs"]
+mod generator;
+#[cfg(all(test, not(fata_vm)))]
+#[path = "vm/entropy/health.rs"]
+mod health;
+#[cfg(all(test, not(fata_vm)))]
 #[path = "vm/mem.rs"]
 mod mem;
 
 pub use args::{Args, ArgsError, FromArgs, split};
-pub use env::{Env, Rng};
+pub use env::{EntropyError, Env, Rng};
 #[cfg(feature = "net")]
 pub use network::{Network, NetworkError};
 pub use outcome::{ExitStatus, Outcome};

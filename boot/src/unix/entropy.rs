@@ -1,20 +1,22 @@
 //! Random bytes from the host.
 
+use crate::EntropyError;
 use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
 
 /// Fills `bytes` with random ones that are fit for key material.
 ///
-/// # Panics
-/// If the host has none to give: nothing may go on with predictable keys.
-pub(crate) fn fill(mut bytes: &mut [u8]) {
+/// # Errors
+/// [`EntropyError::Refused`] if the host has none to give.
+pub(crate) fn fill(mut bytes: &mut [u8]) -> Result<(), EntropyError> {
     while !bytes.is_empty() {
         match getrandom(&mut *bytes, GetRandomFlags::empty()) {
             Ok(filled) => bytes = &mut bytes[filled..],
             Err(Errno::INTR) => {}
-            Err(error) => panic!("the host gives no random bytes: {error}"),
+            Err(_) => return Err(EntropyError::Refused),
         }
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -24,8 +26,7 @@ mod tests {
     #[test]
     fn every_filling_is_another_one() {
         let (mut first, mut second) = ([0; 1_000], [0; 1_000]);
-        fill(&mut first);
-        fill(&mut second);
+        assert_eq!((fill(&mut first), fill(&mut second)), (Ok(()), Ok(())));
         assert_ne!(first, second);
         assert!(first[900..] != [0; 100]);
     }

@@ -84,7 +84,7 @@ pub(crate) async fn open(
         Attachment::Tap(name) => {
             let early = options.early.take();
             let tap = early.unwrap_or_else(|| open_tap(env, name))?;
-            let seed = env.rng().next_u64();
+            let seed = env.rng().map_err(device_error)?.next_u64();
             let stack = TcpIp::start(&env.tasks, tap, config, seed);
             Ok(Either::Device(stack))
         }
@@ -106,9 +106,12 @@ pub(crate) fn open_early(env: &Env, options: &Options) -> Profile {
 }
 
 fn open_tap(env: &Env, name: &str) -> Result<Tap, NetworkError> {
-    let mac = mac_address(&mut env.rng());
-    Tap::open(name, mac, &env.idler.reactor())
-        .map_err(|error| NetworkError::Device(error.to_string()))
+    let mac = mac_address(&mut env.rng().map_err(device_error)?);
+    Tap::open(name, mac, &env.idler.reactor()).map_err(device_error)
+}
+
+fn device_error(error: impl fmt::Display) -> NetworkError {
+    NetworkError::Device(error.to_string())
 }
 
 fn host(env: &Env, config: &Config) -> HostStack {

@@ -1,57 +1,124 @@
-//! Entropy: the processor's generator, else a virtio device, and always timing.
+//! Entropy: all of the processor's generators and a virtio device, and always timing.
+
+mod generator;
+mod health;
 
 use super::lock::InterruptLock;
 use super::virtio;
+use crate::EntropyError;
 use core::arch::x86_64::{__cpuid, __cpuid_count, _rdrand64_step, _rdseed64_step, _rdtsc};
-use rand_chacha::ChaCha20Rng;
-use rand_core::{Rng, SeedableRng};
+use fata_time::{Clock, MachineClock};
+use generator::Generator;
+use health::SAMPLE;
 
-const SEED_WORDS: usize = 4;
 /// RDSEED may be exhausted for a moment, RDRAND hardly ever (Intel's guide to the digital
 /// random number generator, 5.2.1).
 const TRIES: usize = 100;
 
-/// The machine's generator, from the first call of [`fill`] on.
-static GENERATOR: InterruptLock<Option<ChaCha20Rng>> = InterruptLock::new(None);
+/// The machine's generator, once it was asked for, and what its numbers are good for.
+static GENERATOR: InterruptLock<Option<(Generator, Quality)>> = InterruptLock::new(None);
 
-/// Fills `buffer` from a generator that is seeded once.
-pub(crate) fn fill(buffer: &mut [u8]) {
-    let known = GENERATOR.lock().take();
-    // The lock is not held meanwhile: a device may have to be waited for.
-    let mut generator = known.unwrap_or_else(|| ChaCha20Rng::from_seed(seed()));
-    generator.fill_bytes(buffer);
-    *GENERATOR.lock() = Some(generator);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Quality {
+    /// No source has passed its test: only the time is in it, which can be guessed.
+    Guessable,
+    /// Fit for key material.
+    Secure,
 }
 
-fn seed() -> [u8; SEED_WORDS * 8] {
-    let mut seed = [0u64; SEED_WORDS];
-    if !from_processor(&mut seed) && !virtio::entropy(&mut seed) {
+/// Fills `buffer` with random bytes that are fit for key material.
+///
+/// # Errors
+/// [`EntropyError::NoSource`] if the machine has no source that passes its test.
+pub(crate) fn fill(buffer: &mut [u8]) -> Result<(), EntropyError> {
+    with_generator(|generator, quality| match quality {
+        Quality::Guessable => Err(EntropyError::NoSource),
+        Quality::Secure => {
+            generator.fill(buffer);
+            Ok(())
+        }
+    })
+}
+
+/// Fills `buffer` with the best there is, for what must go on without secrets. Warns
+/// where that can be guessed.
+#[cfg(feature = "net")]
+pub(crate) fn fill_or_warn(buffer: &mut [u8]) {
+    let quality = with_generator(|generator, quality| {
+        generator.fill(buffer);
+        quality
+    });
+    if quality == Quality::Guessable {
         log::warn!(
-            "weak randomness: the processor has no RDRAND; give the machine a virtio-rng device"
+            target: "boot",
+            "weak randomness: port and sequence numbers can be guessed; give the machine a \
+             virtio-rng device"
         );
     }
-    // Timing adds a little to good sources, and is all that is left without one.
-    for word in &mut seed {
-        // SAFETY: every x86_64 processor has the instruction.
-        *word ^= unsafe { _rdtsc() };
-    }
-    let mut bytes = [0; SEED_WORDS * 8];
-    for (chunk, word) in bytes.chunks_exact_mut(8).zip(seed) {
-        chunk.copy_from_slice(&word.to_le_bytes());
-    }
-    bytes
 }
 
-/// Fills the seed by RDSEED, else by RDRAND. False if the processor has neither, or they
-/// fail.
-fn from_processor(seed: &mut [u64; SEED_WORDS]) -> bool {
-    let has_rdseed = __cpuid(0).eax >= 7 && __cpuid_count(7, 0).ebx & (1 << 18) != 0;
-    let has_rdrand = __cpuid(1).ecx & (1 << 30) != 0;
-    seed.iter_mut().all(|word| {
-        (0..TRIES).any(|_| {
-            // SAFETY: CPUID says that the processor has the instruction.
-            has_rdseed && unsafe { rdseed(word) } || has_rdrand && unsafe { rdrand(word) }
-        })
+fn with_generator<T>(action: impl FnOnce(&mut Generator, Quality) -> T) -> T {
+    let known = GENERATOR.lock().take();
+    // The lock is not held meanwhile: a device may have to be waited for.
+    let (mut generator, quality) = known.unwrap_or_else(seeded);
+    let result = action(&mut generator, quality);
+    *GENERATOR.lock() = Some((generator, quality));
+    result
+}
+
+/// Mixes all sources. Those that fail their test are mixed too, which does no harm, but
+/// do not count.
+fn seeded() -> (Generator, Quality) {
+    type Source = fn(&mut [u8; SAMPLE]) -> bool;
+    const SOURCES: [(&str, Source); 3] = [
+        ("RDSEED", from_rdseed),
+        ("RDRAND", from_rdrand),
+        ("the virtio-rng device", virtio::entropy),
+    ];
+    let mut generator = Generator::new();
+    let mut quality = Quality::Guessable;
+    if let Some(wall) = MachineClock.wall() {
+        generator.absorb(&wall.as_nanos().to_le_bytes());
+    }
+    for (name, source) in SOURCES {
+        let mut sample = [0; SAMPLE];
+        let is_there = source(&mut sample);
+        generator.absorb(&sample);
+        // SAFETY: every x86_64 processor has the instruction.
+        generator.absorb(&unsafe { _rdtsc() }.to_le_bytes());
+        if is_there {
+            match health::check(&sample) {
+                Ok(()) => quality = Quality::Secure,
+                Err(failure) => log::error!(
+                    target: "boot",
+                    "{name} is no source of random numbers: {failure}"
+                ),
+            }
+        }
+    }
+    (generator, quality)
+}
+
+/// False if the processor has no RDSEED, or it fails.
+fn from_rdseed(sample: &mut [u8; SAMPLE]) -> bool {
+    let is_there = __cpuid(0).eax >= 7 && __cpuid_count(7, 0).ebx & (1 << 18) != 0;
+    // SAFETY: CPUID says that the processor has the instruction.
+    is_there && by_words(sample, |word| unsafe { rdseed(word) })
+}
+
+/// False if the processor has no RDRAND, or it fails.
+fn from_rdrand(sample: &mut [u8; SAMPLE]) -> bool {
+    let is_there = __cpuid(1).ecx & (1 << 30) != 0;
+    // SAFETY: CPUID says that the processor has the instruction.
+    is_there && by_words(sample, |word| unsafe { rdrand(word) })
+}
+
+fn by_words(sample: &mut [u8; SAMPLE], step: impl Fn(&mut u64) -> bool) -> bool {
+    sample.chunks_exact_mut(8).all(|chunk| {
+        let mut word = 0;
+        let filled = (0..TRIES).any(|_| step(&mut word));
+        chunk.copy_from_slice(&word.to_le_bytes());
+        filled
     })
 }
 
@@ -64,6 +131,10 @@ fn rdseed(word: &mut u64) -> bool {
 fn rdrand(word: &mut u64) -> bool {
     _rdrand64_step(word) == 1
 }
+
+/// What `getrandom` gives where there is no source: its errors have numbers only, so the
+/// log says what is missing.
+const NO_SOURCE: u16 = 1;
 
 /// The source of crates that ask `getrandom`, versions 0.3 and 0.4: their custom backend.
 ///
@@ -79,6 +150,8 @@ unsafe extern "Rust" fn __getrandom_v03_custom(
         start.write_bytes(0, length);
         core::slice::from_raw_parts_mut(start, length)
     };
-    fill(buffer);
-    Ok(())
+    fill(buffer).map_err(|error| {
+        log::error!(target: "boot", "{error}");
+        getrandom::Error::new_custom(NO_SOURCE)
+    })
 }

@@ -1,11 +1,10 @@
 //! The network of a virtual machine: TCP/IP over its virtio-net device.
 
-use super::heap;
 use super::virtio::{self, Identity, Transport};
+use super::{entropy, heap};
 use crate::{Args, ArgsError, Env, FromArgs, NetworkError};
 use alloc::string::ToString;
 use fata_net::{Config, TcpIp, VirtioNet};
-use rand_core::Rng;
 use virtio_drivers::transport::DeviceType;
 
 /// The network stack.
@@ -29,7 +28,9 @@ pub(crate) async fn open(env: &Env, _: &Options, config: Config) -> Result<Stack
     let event = device.interrupt.event;
     let card = VirtioNet::<Identity, Transport>::new(device.transport, event);
     let card = card.map_err(|error| NetworkError::Device(error.to_string()))?;
-    let seed = env.rng().next_u64();
+    let mut seed = [0; 8];
+    entropy::fill_or_warn(&mut seed);
+    let seed = u64::from_le_bytes(seed);
     Ok(TcpIp::start(&env.tasks, card, fitted(config), seed))
 }
 

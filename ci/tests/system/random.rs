@@ -1,10 +1,15 @@
-//! Random numbers reach a crate that knows nothing of Fata, whatever the machine has for a source.
+//! Random numbers reach a program, and a crate that knows nothing of Fata, from all the machine's
+//! sources that work. Without one there are no keys, but the network still works.
 
-use fata_ci::{run, target_folder};
+use crate::support::{BENCH_LISTENING, MICROVM, assert_serves};
+use fata_ci::{Ending, Home, Lab, Launch, Machine, run, target_folder};
 
 const WEAK: &str = "weak randomness";
+const ADVICE: &str = "give the machine a virtio-rng device";
+/// Neither RDRAND nor RDSEED.
+const NO_GENERATOR: [&str; 2] = ["-cpu", "max,-rdrand,-rdseed"];
 
-/// The two numbers that the test image prints, and all it said.
+/// The three numbers that the test image prints, and all it said.
 fn numbers(options: &[&str]) -> (Vec<String>, String) {
     let tool = target_folder().join("debug/cargo-fata");
     let tool = tool.to_str().expect("paths in the tests are UTF-8");
@@ -23,11 +28,28 @@ fn assert_random(options: &[&str]) {
     let (first, said) = numbers(options);
     let (second, _) = numbers(options);
     let mut all = [first, second].concat();
-    assert_eq!(all.len(), 4, "{said}");
+    assert_eq!(all.len(), 6, "{said}");
     all.sort();
     all.dedup();
-    assert_eq!(all.len(), 4, "{options:?} repeats itself: {all:?}");
+    assert_eq!(all.len(), 6, "{options:?} repeats itself: {all:?}");
     assert!(!said.contains(WEAK), "{said}");
+}
+
+/// Starts the test image on a processor without a generator. Returns what it says about having no
+/// keys.
+#[track_caller]
+fn refusal(machine: Machine, devices: &[&str]) -> String {
+    let (ending, said) = Launch::new("random", Home::Machine(machine))
+        .qemu_arguments(NO_GENERATOR)
+        .qemu_arguments(devices.iter().copied())
+        .start()
+        .wait();
+    assert_eq!(ending, Ending::Status(1), "{machine:?}: {said}");
+    assert_eq!(said.matches("getrandom fails").count(), 2, "{said}");
+    // Twice for getrandom, whose errors have no text, and once as the program's own error.
+    assert_eq!(said.matches(ADVICE).count(), 3, "{said}");
+    assert!(!said.contains("random: "), "{said}");
+    said
 }
 
 #[test]
@@ -49,6 +71,57 @@ fn a_virtio_device_is_a_source_where_the_processor_is_none() {
     ];
     assert_random(&processor);
     assert_random(&[&processor[..], &["--machine", "q35"]].concat());
+}
+
+#[test]
+#[ignore = "boots virtual machines; ci/test runs it"]
+fn without_a_source_there_are_no_keys() {
+    for machine in Machine::ALL {
+        refusal(machine, &[]);
+    }
+}
+
+#[test]
+#[ignore = "boots virtual machines; ci/test runs it"]
+fn a_stuck_device_is_no_source() {
+    let zeros = "rng-random,filename=/dev/zero,id=entropy";
+    for (machine, device) in [
+        (Machine::Microvm, "virtio-rng-device,rng=entropy"),
+        (Machine::Q35, "virtio-rng-pci,rng=entropy"),
+    ] {
+        let said = refusal(machine, &["-object", zeros, "-device", device]);
+        assert!(said.contains("it is stuck at one value"), "{said}");
+    }
+}
+
+#[test]
+#[ignore = "boots virtual machines; ci/test runs it"]
+fn a_device_that_does_not_answer_is_no_source() {
+    let silent = [
+        "-chardev",
+        "null,id=silence",
+        "-object",
+        "rng-egd,chardev=silence,id=entropy",
+    ];
+    for (machine, device) in [
+        (Machine::Microvm, "virtio-rng-device,rng=entropy"),
+        (Machine::Q35, "virtio-rng-pci,rng=entropy"),
+    ] {
+        let said = refusal(machine, &[&silent[..], &["-device", device]].concat());
+        assert!(said.contains("does not answer"), "{said}");
+    }
+}
+
+#[test]
+#[ignore = "boots virtual machines; ci/test runs it"]
+fn the_network_needs_no_keys() {
+    let lab = Lab::enter();
+    let (program, address) = Launch::new("bench-guest", MICROVM)
+        .qemu_arguments(NO_GENERATOR)
+        .start_in(&lab);
+    let said = program.wait_for(BENCH_LISTENING);
+    assert!(said.contains(WEAK) && said.contains(ADVICE), "{said}");
+    assert_serves(address);
 }
 
 #[test]

@@ -80,7 +80,8 @@ impl TcpIp {
     /// executor runs.
     ///
     /// `seed` has to be different and unpredictable at each start: sequence numbers and
-    /// ports follow from it.
+    /// ports follow from it. Ports cannot be guessed from those before. Sequence numbers
+    /// can: smoltcp's generator is not cryptographic, and two of its outputs tell the rest.
     pub fn start<N: Net + 'static>(tasks: &Handle, device: N, config: Config, seed: u64) -> Self {
         let mut adapter = Adapter::new(device);
         let engine = Engine::new(&mut adapter, config, tasks.clone(), seed);

@@ -1,6 +1,8 @@
 use crate::Error;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
+use rand_chacha::ChaCha20Rng;
+use rand_core::{Rng, SeedableRng};
 use smoltcp::wire::{IpAddress, IpEndpoint, IpListenEndpoint, IpVersion};
 
 /// The ports that a stack chooses from (RFC 6335, section 6).
@@ -119,21 +121,17 @@ pub(super) fn listen_endpoint(port: u16, scope: Scope) -> IpListenEndpoint {
     }
 }
 
-/// Numbers that a stranger cannot easily guess, for port numbers (RFC 6056). SplitMix64,
-/// seeded from the program's random generator.
-pub(super) struct Random(u64);
+/// Numbers that a stranger cannot guess from those before, for port numbers (RFC 6056,
+/// section 3.3.2): ChaCha20, seeded from the program's random generator.
+pub(super) struct Random(ChaCha20Rng);
 
 impl Random {
     pub(super) fn new(seed: u64) -> Self {
-        Self(seed)
+        Self(ChaCha20Rng::seed_from_u64(seed))
     }
 
     pub(super) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        self.0.next_u64()
     }
 
     /// A random dynamic port that is free.

@@ -2,16 +2,17 @@
 
 mod announcement;
 mod dma;
+mod entropy;
 mod mmio;
 mod pci;
 mod transport;
 
 use super::interrupts::Interrupt;
 use core::fmt;
-use virtio_drivers::device::rng::VirtIORng;
 use virtio_drivers::transport::DeviceType;
 
 pub(crate) use dma::Identity;
+pub(super) use entropy::entropy;
 pub(super) use mmio::announce;
 pub(crate) use transport::Transport;
 
@@ -33,6 +34,8 @@ pub(crate) enum DeviceError {
     NoInterrupt,
     /// The device does not follow the virtio specification.
     Broken,
+    /// The device took longer than it may.
+    NoAnswer,
 }
 
 impl fmt::Display for DeviceError {
@@ -43,6 +46,7 @@ impl fmt::Display for DeviceError {
                  takes that away)"
             }
             Self::Broken => "a virtio device does not follow the specification",
+            Self::NoAnswer => "a virtio device does not answer; its backend may be blocked",
         })
     }
 }
@@ -57,21 +61,4 @@ pub(crate) fn find(kind: DeviceType) -> Result<Option<Device>, DeviceError> {
         Some(device) => Ok(Some(device)),
         None => pci::find(kind),
     }
-}
-
-/// Fills `seed` from the machine's entropy device. False if it has none.
-pub(super) fn entropy(seed: &mut [u64]) -> bool {
-    let Ok(Some(device)) = find(DeviceType::EntropySource) else {
-        return false;
-    };
-    let Ok(mut generator) = VirtIORng::<Identity, Transport>::new(device.transport) else {
-        return false;
-    };
-    generator.disable_interrupts();
-    seed.iter_mut().all(|word| {
-        let mut bytes = [0; 8];
-        let filled = generator.request_entropy(&mut bytes) == Ok(bytes.len());
-        *word = u64::from_le_bytes(bytes);
-        filled
-    })
 }
