@@ -24,8 +24,8 @@ impl fmt::Display for EntropyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NoSource => {
-                "no random numbers for keys: the processor has no RDRAND that works; give the \
-                 machine a virtio-rng device"
+                "no random numbers for keys: neither the processor nor a device gives any; give \
+                 the machine a virtio-rng device"
             }
             Self::Refused => {
                 "no random numbers for keys: the host refuses the system call getrandom; \

@@ -1,0 +1,161 @@
+//! virtio-console (virtio 1.2, section 5.3), its first port, over any transport.
+//!
+//! A task of its own drives the device, by interrupts. It passes bytes between the device
+//! and two bounded buffers, which the console's handles fill and empty.
+
+mod device;
+mod lane;
+#[cfg(test)]
+mod tests;
+
+use crate::{Console, Size, Terminal};
+use alloc::collections::VecDeque;
+use alloc::rc::Rc;
+use core::cell::RefCell;
+use device::Device;
+use fata_task::{Event, Handle, select};
+use virtio_drivers::transport::Transport;
+use virtio_drivers::{Error, Hal};
+
+/// Bytes of output that wait for the device. What exceeds them waits in
+/// [`Terminal::write_all`], and is lost in [`Console::write`].
+const OUTPUT: usize = 4096;
+/// Bytes of input that wait to be read. When they are reached, the device waits.
+const INPUT: usize = 1024;
+
+/// A virtio console. Clones are the same; one task at a time should read, one write, and
+/// one wait for a new size.
+#[derive(Clone)]
+pub struct VirtioConsole {
+    shared: Rc<Shared>,
+}
+
+struct Shared {
+    state: RefCell<State>,
+    /// There is output to be sent, or room for input.
+    wake: Event,
+    readable: Event,
+    /// There is room for output.
+    room: Event,
+    resized: Event,
+}
+
+#[derive(Default)]
+struct State {
+    input: VecDeque<u8>,
+    output: VecDeque<u8>,
+    /// The device has output that it has not taken in.
+    sending: bool,
+    size: Option<Size>,
+    /// The device is not used any more.
+    ended: bool,
+}
+
+impl VirtioConsole {
+    /// Sets the device up, and spawns the task that drives it for as long as the executor
+    /// runs. `event` is signalled after each of its interrupts.
+    ///
+    /// # Errors
+    /// If there is no memory for the queues, or the device does not offer them.
+    pub fn start<H: Hal + 'static, T: Transport + 'static>(
+        tasks: &Handle,
+        transport: T,
+        event: &'static Event,
+    ) -> Result<Self, Error> {
+        let device = Device::<H, T>::new(transport)?;
+        let shared = Rc::new(Shared {
+            state: RefCell::default(),
+            wake: Event::new(),
+            readable: Event::new(),
+            room: Event::new(),
+            resized: Event::new(),
+        });
+        shared.state.borrow_mut().size = device.size();
+        tasks.spawn(run(device, Rc::clone(&shared), event));
+        Ok(Self { shared })
+    }
+
+    /// Takes as much of `bytes` as there is room for. Returns how many.
+    fn push(&self, bytes: &[u8]) -> usize {
+        let mut state = self.shared.state.borrow_mut();
+        if state.ended {
+            return bytes.len();
+        }
+        let count = bytes.len().min(OUTPUT - state.output.len());
+        state.output.extend(&bytes[..count]);
+        if count > 0 {
+            self.shared.wake.signal();
+        }
+        count
+    }
+}
+
+impl Console for VirtioConsole {
+    fn write(&self, bytes: &[u8]) {
+        self.push(bytes);
+    }
+
+    async fn read(&self, buffer: &mut [u8]) -> usize {
+        loop {
+            let mut state = self.shared.state.borrow_mut();
+            let count = buffer.len().min(state.input.len());
+            if count > 0 || buffer.is_empty() || state.ended {
+                for (slot, byte) in buffer.iter_mut().zip(state.input.drain(..count)) {
+                    *slot = byte;
+                }
+                self.shared.wake.signal();
+                return count;
+            }
+            drop(state);
+            self.shared.readable.wait().await;
+        }
+    }
+}
+
+impl Terminal for VirtioConsole {
+    async fn write_all(&self, mut bytes: &[u8]) {
+        loop {
+            bytes = &bytes[self.push(bytes)..];
+            if bytes.is_empty() {
+                return;
+            }
+            self.shared.room.wait().await;
+        }
+    }
+
+    async fn flush(&self) {
+        let is_busy = |state: &State| state.sending || !state.output.is_empty();
+        while is_busy(&self.shared.state.borrow()) {
+            self.shared.room.wait().await;
+        }
+    }
+
+    fn size(&self) -> Option<Size> {
+        self.shared.state.borrow().size
+    }
+
+    async fn resized(&self) -> Option<Size> {
+        self.shared.resized.wait().await;
+        self.size()
+    }
+}
+
+async fn run<H: Hal, T: Transport>(
+    mut device: Device<H, T>,
+    shared: Rc<Shared>,
+    event: &'static Event,
+) {
+    while device.turn(&shared).is_ok() {
+        select(event.wait(), shared.wake.wait()).await;
+    }
+    log::error!(
+        target: "console",
+        "the virtio console breaks the rules of its queues; it is not used any more"
+    );
+    let mut state = shared.state.borrow_mut();
+    state.ended = true;
+    state.sending = false;
+    state.output.clear();
+    shared.readable.signal();
+    shared.room.signal();
+}
