@@ -43,7 +43,7 @@ pub struct Env {
     /// Spawns tasks, and tells and passes the time.
     pub tasks: Handle,
     console: crate::Console,
-    #[cfg(feature = "net")]
+    #[cfg(any(feature = "net", feature = "terminal"))]
     #[cfg_attr(
         fata_vm,
         expect(dead_code, reason = "a machine's devices have interrupts instead")
@@ -80,7 +80,7 @@ impl Env {
         Self {
             tasks,
             console: home::console::open(&idler),
-            #[cfg(feature = "net")]
+            #[cfg(any(feature = "net", feature = "terminal"))]
             idler,
             #[cfg(feature = "net")]
             settings,
@@ -109,6 +109,17 @@ impl Env {
     /// CONSOLE: bytes in and out.
     pub fn console(&self) -> crate::Console {
         self.console.clone()
+    }
+
+    /// A terminal with a size, apart from the log: a virtual machine's virtio console, a
+    /// process's standard input and output. Call it once and clone the handle.
+    ///
+    /// # Errors
+    /// [`TerminalError`](crate::TerminalError) if there is no virtio console, or it cannot
+    /// be used.
+    #[cfg(feature = "terminal")]
+    pub fn terminal(&self) -> Result<crate::Terminal, crate::TerminalError> {
+        home::terminal::open(self)
     }
 
     /// A new random number generator with a seed of its own, fit for key material.

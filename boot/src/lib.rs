@@ -27,6 +27,8 @@ mod env;
 mod network;
 mod outcome;
 mod start;
+#[cfg(feature = "terminal")]
+mod terminal;
 
 pub mod heap;
 
@@ -44,7 +46,9 @@ pub mod heap;
 // - `entropy::fill(&mut [u8]) -> Result<(), EntropyError>`;
 // - `heap::{LinkedList, Talc, used() -> usize, total() -> Option<usize>}`;
 // - with the feature `net`: `network::{Stack, Options: FromArgs + Clone}` and
-//   `async network::open(&Env, &Options, Config) -> Result<Stack, NetworkError>`.
+//   `async network::open(&Env, &Options, Config) -> Result<Stack, NetworkError>`;
+// - with the feature `terminal`: `terminal::{Terminal: Clone,
+//   open(&Env) -> Result<Terminal, TerminalError>}`.
 #[cfg(not(fata_vm))]
 #[path = "unix/mod.rs"]
 mod home;
@@ -72,6 +76,8 @@ pub use env::{EntropyError, Env, Rng};
 pub use network::{Network, NetworkError};
 pub use outcome::{ExitStatus, Outcome};
 pub use start::{About, run};
+#[cfg(feature = "terminal")]
+pub use terminal::{Terminal, TerminalError};
 
 /// The random number traits that [`Rng`] implements.
 pub use rand_core;

@@ -8,6 +8,8 @@ pub(crate) mod network;
 mod reactor;
 mod sandbox;
 mod signal;
+#[cfg(feature = "terminal")]
+pub(crate) mod terminal;
 
 use crate::{Args, ArgsError, Env, ExitStatus, FromArgs};
 use alloc::string::String;

@@ -36,22 +36,51 @@ pub(crate) fn termination(idler: &Idler) -> impl Future<Output = ExitStatus> + u
     }
 }
 
-/// A signal that writes to a pipe.
-struct Signal {
-    registration: Registration,
-    pipe: OwnedFd,
-}
+/// A signal that ends the program.
+struct Signal(Signals);
 
 impl Signal {
     fn catch(idler: &Idler, number: i32) -> io::Result<Self> {
-        // No pair of sockets: the sandbox has no calls for them.
-        let (receiver, sender) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
-        let registration = Registration::new(&idler.reactor(), &receiver)?;
         // The first one finds the flag unset and sets it, the second one finds it set.
         let caught = Arc::new(AtomicBool::new(false));
         let status = i32::from(SIGNALLED) + number;
         flag::register_conditional_shutdown(number, status, Arc::clone(&caught))?;
         flag::register(number, caught)?;
+        Signals::catch(idler, number).map(Self)
+    }
+
+    async fn wait(&self) {
+        self.0.wait().await;
+    }
+}
+
+/// The terminal's window has changed its size.
+#[cfg(feature = "terminal")]
+pub(super) struct WindowChange(Signals);
+
+#[cfg(feature = "terminal")]
+impl WindowChange {
+    pub(super) fn catch(idler: &Idler) -> io::Result<Self> {
+        Signals::catch(idler, signal_hook::consts::SIGWINCH).map(Self)
+    }
+
+    /// Waits for a change since the last call.
+    pub(super) async fn wait(&self) {
+        self.0.wait().await;
+    }
+}
+
+/// Signals that write to a pipe.
+struct Signals {
+    registration: Registration,
+    pipe: OwnedFd,
+}
+
+impl Signals {
+    fn catch(idler: &Idler, number: i32) -> io::Result<Self> {
+        // No pair of sockets: the sandbox has no calls for them.
+        let (receiver, sender) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+        let registration = Registration::new(&idler.reactor(), &receiver)?;
         pipe::register(number, sender)?;
         Ok(Self {
             registration,
@@ -59,8 +88,9 @@ impl Signal {
         })
     }
 
+    /// Waits for signals since the last call. Several count as one.
     async fn wait(&self) {
-        while rustix::io::read(&self.pipe, &mut [0]).is_err() {
+        while rustix::io::read(&self.pipe, &mut [0; 64]).is_err() {
             self.registration.readable.wait().await;
         }
     }

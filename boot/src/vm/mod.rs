@@ -18,6 +18,8 @@ mod paging;
 mod panic;
 mod pvh;
 mod start;
+#[cfg(feature = "terminal")]
+pub(crate) mod terminal;
 mod traps;
 mod virtio;
 

@@ -88,6 +88,20 @@ impl VirtioConsole {
         }
         count
     }
+
+    /// Reads what has come in, at most a buffer full. `None` if a reader has to wait.
+    fn pull(&self, buffer: &mut [u8]) -> Option<usize> {
+        let mut state = self.shared.state.borrow_mut();
+        let count = buffer.len().min(state.input.len());
+        if count == 0 && !buffer.is_empty() && !state.ended {
+            return None;
+        }
+        for (slot, byte) in buffer.iter_mut().zip(state.input.drain(..count)) {
+            *slot = byte;
+        }
+        self.shared.wake.signal();
+        Some(count)
+    }
 }
 
 impl Console for VirtioConsole {
@@ -97,16 +111,9 @@ impl Console for VirtioConsole {
 
     async fn read(&self, buffer: &mut [u8]) -> usize {
         loop {
-            let mut state = self.shared.state.borrow_mut();
-            let count = buffer.len().min(state.input.len());
-            if count > 0 || buffer.is_empty() || state.ended {
-                for (slot, byte) in buffer.iter_mut().zip(state.input.drain(..count)) {
-                    *slot = byte;
-                }
-                self.shared.wake.signal();
+            if let Some(count) = self.pull(buffer) {
                 return count;
             }
-            drop(state);
             self.shared.readable.wait().await;
         }
     }

@@ -1,22 +1,35 @@
 //! A virtio transport that this machine offers, with its interrupts routed.
 
+use super::super::exit;
+use crate::ExitStatus;
+use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
+use core::time::Duration;
+use fata_time::{Clock, MachineClock};
 use virtio_drivers::transport::mmio::MmioTransport;
 use virtio_drivers::transport::pci::PciTransport;
 use virtio_drivers::transport::{
     DeviceStatus, DeviceType, InterruptStatus, SomeTransport, Transport as Virtio,
 };
-use virtio_drivers::{PhysAddr, Result};
+use virtio_drivers::{Error, PhysAddr, Result};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// Bytes of `virtio_pci_common_cfg` (virtio 1.2, section 4.1.4.3).
 pub(super) const COMMON_SIZE: u64 = 56;
+const CONFIG_MSIX_VECTOR: usize = 16;
 const QUEUE_SELECT: usize = 22;
 const QUEUE_MSIX_VECTOR: usize = 26;
 
-/// MMIO or PCI. Over PCI all queues raise vector 0 of the device's MSI-X table.
+/// How long a device may take for a reset.
+const RESET_PATIENCE: Duration = Duration::from_secs(1);
+/// How often a device may change its configuration while that is read.
+const MOST_CHANGES: usize = 100;
+
+/// MMIO or PCI. Over PCI all queues, and changes of the configuration, raise vector 0 of
+/// the device's MSI-X table.
 pub(crate) struct Transport {
-    inner: SomeTransport<'static>,
+    /// Never dropped: its drop waits for a reset for as long as that takes.
+    inner: ManuallyDrop<SomeTransport<'static>>,
     /// The common configuration structure of a PCI device.
     common: Option<NonNull<u8>>,
 }
@@ -24,14 +37,28 @@ pub(crate) struct Transport {
 impl Transport {
     pub(super) fn mmio(transport: MmioTransport<'static>) -> Self {
         Self {
-            inner: transport.into(),
+            inner: ManuallyDrop::new(transport.into()),
             common: None,
+        }
+    }
+
+    /// Writes a register of the common configuration structure, where there is one.
+    fn write_common(&mut self, register: usize, value: u16) {
+        debug_assert!(register as u64 + 2 <= COMMON_SIZE);
+        if let Some(common) = self.common {
+            // SAFETY: the register lies within the structure, at an even place.
+            unsafe {
+                common
+                    .byte_add(register)
+                    .cast::<u16>()
+                    .write_volatile(value)
+            }
         }
     }
 
     pub(super) fn pci(transport: PciTransport, common: NonNull<u8>) -> Self {
         Self {
-            inner: transport.into(),
+            inner: ManuallyDrop::new(transport.into()),
             common: Some(common),
         }
     }
@@ -82,20 +109,9 @@ impl Virtio for Transport {
         driver_area: PhysAddr,
         device_area: PhysAddr,
     ) {
-        if let Some(common) = self.common {
-            // SAFETY: both registers lie within the structure. The vector has to be set
-            // before the queue is enabled.
-            unsafe {
-                common
-                    .byte_add(QUEUE_SELECT)
-                    .cast::<u16>()
-                    .write_volatile(queue);
-                common
-                    .byte_add(QUEUE_MSIX_VECTOR)
-                    .cast::<u16>()
-                    .write_volatile(0);
-            }
-        }
+        // The vector has to be set before the queue is enabled.
+        self.write_common(QUEUE_SELECT, queue);
+        self.write_common(QUEUE_MSIX_VECTOR, 0);
         self.inner
             .queue_set(queue, size, descriptors, driver_area, device_area);
     }
@@ -116,6 +132,22 @@ impl Virtio for Transport {
         }
     }
 
+    fn finish_init(&mut self) {
+        self.write_common(CONFIG_MSIX_VECTOR, 0);
+        self.inner.finish_init();
+    }
+
+    fn read_consistent<V>(&self, read: impl Fn() -> Result<V>) -> Result<V> {
+        for _ in 0..MOST_CHANGES {
+            let before = self.read_config_generation();
+            let value = read();
+            if before == self.read_config_generation() {
+                return value;
+            }
+        }
+        Err(Error::IoError)
+    }
+
     fn read_config_generation(&self) -> u32 {
         self.inner.read_config_generation()
     }
@@ -130,5 +162,21 @@ impl Virtio for Transport {
         value: T,
     ) -> Result<()> {
         self.inner.write_config_space(offset, value)
+    }
+}
+
+impl Drop for Transport {
+    /// Resets the device, so that it lets go of queues and buffers. Ends the program if
+    /// the device does not: it could write to memory that has another owner then.
+    fn drop(&mut self) {
+        self.inner.set_status(DeviceStatus::empty());
+        let deadline = MachineClock.now() + RESET_PATIENCE;
+        while self.inner.get_status() != DeviceStatus::empty() {
+            if MachineClock.now() >= deadline {
+                log::error!(target: "boot", "a virtio device does not answer a reset; the program ends");
+                exit::exit(ExitStatus::FAILURE);
+            }
+            core::hint::spin_loop();
+        }
     }
 }
