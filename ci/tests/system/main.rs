@@ -13,4 +13,5 @@ mod pages;
 mod random;
 mod sandbox;
 mod support;
+mod terminal;
 mod tool;

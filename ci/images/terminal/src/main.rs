@@ -17,7 +17,7 @@ static HEAP: fata_boot::heap::LinkedList = fata_boot::heap::LinkedList::new();
 /// Longer lines are repeated in parts.
 const LONGEST_LINE: usize = 1024;
 /// Lines that `flood` makes it write.
-const FLOOD: usize = 10_000;
+const FLOOD: usize = 2_000;
 
 fata_boot::main!(app);
 
