@@ -1,5 +1,6 @@
 //! The first serial line: a 16550 UART (Texas Instruments PC16550D).
 
+use core::sync::atomic::{AtomicBool, Ordering};
 use x86_64::instructions::port::Port;
 
 const COM1: u16 = 0x3f8;
@@ -23,8 +24,11 @@ const TRANSMITTER_EMPTY: u8 = 0x20;
 const DIVISOR: u8 = 1;
 /// The transmitter takes so many bytes when it is empty.
 const FIFO_SIZE: usize = 16;
-/// A byte takes under 100 µs to leave; a line that takes longer is not there.
+/// A byte takes under 100 µs to leave; a line that takes longer is stuck.
 const PATIENCE: u32 = 100_000;
+
+/// Whether the line is stuck: until it takes bytes again, nobody waits for it.
+static STUCK: AtomicBool = AtomicBool::new(false);
 
 /// The serial line at port 0x3f8, 115,200 baud, eight bits, no parity.
 ///
@@ -58,14 +62,16 @@ impl Uart {
     }
 
     /// Writes all of `bytes`, a carriage return before each line feed. Waits for the line
-    /// as long as bytes leave it; what a dead line does not take is lost.
+    /// as long as bytes leave it; what a stuck line does not take is lost.
     pub fn write(&self, bytes: &[u8]) {
         let mut room = 0;
         for &byte in bytes {
             let carriage_return = (byte == b'\n').then_some(b'\r');
             for byte in carriage_return.into_iter().chain([byte]) {
                 if room == 0 {
-                    self.wait_until_empty();
+                    if !self.wait_until_empty() {
+                        return;
+                    }
                     room = FIFO_SIZE;
                 }
                 write(DATA, byte);
@@ -74,13 +80,20 @@ impl Uart {
         }
     }
 
-    fn wait_until_empty(&self) {
-        for _ in 0..PATIENCE {
-            if read(LINE_STATUS) & TRANSMITTER_EMPTY != 0 {
-                return;
-            }
+    /// Returns whether the line has taken what it was given. A line that was stuck is
+    /// asked once.
+    fn wait_until_empty(&self) -> bool {
+        let tries = if STUCK.load(Ordering::Relaxed) {
+            1
+        } else {
+            PATIENCE
+        };
+        let is_empty = (0..tries).any(|_| {
             core::hint::spin_loop();
-        }
+            read(LINE_STATUS) & TRANSMITTER_EMPTY != 0
+        });
+        STUCK.store(!is_empty, Ordering::Relaxed);
+        is_empty
     }
 
     /// Lets the line raise its interrupt when bytes have come in.

@@ -3,14 +3,14 @@
 use super::{DeviceError, Identity, Transport, find};
 use alloc::boxed::Box;
 use core::time::Duration;
-use fata_time::{Clock, MachineClock};
+use fata_time::{Clock, Instant, MachineClock};
 use virtio_drivers::queue::VirtQueue;
 use virtio_drivers::transport::{DeviceType, Transport as _};
 
 const QUEUE: u16 = 0;
 /// The least that monitors offer; one buffer is in use at a time.
 const QUEUE_SIZE: usize = 8;
-/// How long the device may take for a buffer, for example because it is rationed.
+/// How long the device may take in all. It may be rationed, or give a byte at a time.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 bitflags::bitflags! {
@@ -44,9 +44,10 @@ fn read<const SIZE: usize>(
     queue.set_dev_notify(false);
     transport.finish_init();
     let mut buffer = Box::new([0; SIZE]);
+    let deadline = MachineClock.now() + PATIENCE;
     let mut filled = 0;
     while filled < SIZE {
-        match request(&mut transport, &mut queue, &mut buffer[..]) {
+        match request(&mut transport, &mut queue, &mut buffer[..], deadline) {
             Ok(length) => {
                 let count = length.min(SIZE - filled);
                 sample[filled..][..count].copy_from_slice(&buffer[..count]);
@@ -70,12 +71,12 @@ fn request(
     transport: &mut Transport,
     queue: &mut VirtQueue<Identity, QUEUE_SIZE>,
     buffer: &mut [u8],
+    deadline: Instant,
 ) -> Result<usize, DeviceError> {
     // SAFETY: nobody touches the buffer until the token is back, and the caller keeps it
     // for ever if it does not come back.
     let token = unsafe { queue.add(&[], &mut [buffer]) }.map_err(|_| DeviceError::Broken)?;
     transport.notify(QUEUE);
-    let deadline = MachineClock.now() + PATIENCE;
     while !queue.can_pop() {
         if MachineClock.now() >= deadline {
             return Err(DeviceError::NoAnswer);

@@ -18,6 +18,8 @@ const CONFIG_ADDRESS: u16 = 0xcf8;
 const CONFIG_DATA: u16 = 0xcfc;
 const ENABLE: u32 = 1 << 31;
 
+/// As many as there is room for in a function's configuration (PCI 3.0, section 6.7).
+const MOST_CAPABILITIES: usize = (256 - 64) / 4;
 const CAPABILITY_MSIX: u8 = 0x11;
 const MSIX_ENABLE: u32 = 1 << 31;
 const MSIX_MASK_ALL: u32 = 1 << 30;
@@ -66,7 +68,7 @@ impl ConfigurationAccess for Ports {
 /// The first device of a kind that was not handed out yet.
 pub(super) fn find(kind: DeviceType) -> Result<Option<Device>, DeviceError> {
     let mut root = PciRoot::new(Ports);
-    let Some(function) = search(&root, 0, kind) else {
+    let Some(function) = search(&root, kind) else {
         return Ok(None);
     };
     let mut taken = TAKEN.lock();
@@ -76,26 +78,34 @@ pub(super) fn find(kind: DeviceType) -> Result<Option<Device>, DeviceError> {
     open(&mut root, function).map(Some)
 }
 
-/// Looks through a bus, and the buses behind its bridges.
-fn search(root: &PciRoot<Ports>, bus: u8, kind: DeviceType) -> Option<DeviceFunction> {
-    for (function, info) in root.enumerate_bus(bus) {
-        if info.header_type == HeaderType::PciPciBridge {
-            let behind = (Ports.read_word(function, BRIDGE_BUSES) >> 8) as u8;
-            // A bridge that the firmware has not set up leads nowhere, or back.
-            if behind > bus
-                && let Some(found) = search(root, behind, kind)
+/// Looks through all buses. Those behind a bridge have higher numbers than its own; a
+/// bridge that the firmware has not set up leads nowhere, or back.
+fn search(root: &PciRoot<Ports>, kind: DeviceType) -> Option<DeviceFunction> {
+    let mut reached = [false; 256];
+    reached[0] = true;
+    for bus in 0..=u8::MAX {
+        if !reached[usize::from(bus)] {
+            continue;
+        }
+        for (function, info) in root.enumerate_bus(bus) {
+            if info.header_type == HeaderType::PciPciBridge {
+                let behind = (Ports.read_word(function, BRIDGE_BUSES) >> 8) as u8;
+                reached[usize::from(behind)] |= behind > bus;
+            } else if virtio_device_type(&info) == Some(kind)
+                && !TAKEN.lock().contains(&Some(function))
             {
-                return Some(found);
+                return Some(function);
             }
-        } else if virtio_device_type(&info) == Some(kind) && !TAKEN.lock().contains(&Some(function))
-        {
-            return Some(function);
         }
     }
     None
 }
 
 fn open(root: &mut PciRoot<Ports>, function: DeviceFunction) -> Result<Device, DeviceError> {
+    // A list that leads back would be walked for ever.
+    if root.capabilities(function).nth(MOST_CAPABILITIES).is_some() {
+        return Err(DeviceError::Broken);
+    }
     let (_, command) = root.get_status_command(function);
     root.set_command(
         function,
