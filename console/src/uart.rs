@@ -24,8 +24,9 @@ const TRANSMITTER_EMPTY: u8 = 0x20;
 const DIVISOR: u8 = 1;
 /// The transmitter takes so many bytes when it is empty.
 const FIFO_SIZE: usize = 16;
-/// A byte takes under 100 µs to leave; a line that takes longer is stuck.
-const PATIENCE: u32 = 100_000;
+/// A byte takes under 100 µs to leave, if somebody reads. A line that takes so many looks,
+/// about a second, is stuck.
+const PATIENCE: u32 = 1_000_000;
 
 /// Whether the line is stuck: until it takes bytes again, nobody waits for it.
 static STUCK: AtomicBool = AtomicBool::new(false);
