@@ -1,6 +1,7 @@
 //! A guest that has nothing to do leaves the processor alone.
 
 use crate::support::{assert_serves, bench_guest};
+use crate::terminal;
 use fata_ci::{Client, Home, Lab, Machine, Program};
 use std::net::IpAddr;
 use std::thread;
@@ -51,6 +52,14 @@ fn an_idle_q35_uses_no_processor() {
     let lab = Lab::enter();
     let (guest, address) = bench_guest(&lab, Home::Machine(Machine::Q35), 64);
     assert_idle_with_and_without_connection(&guest, address);
+}
+
+#[test]
+#[ignore = "boots virtual machines; ci/test runs it"]
+fn an_idle_terminal_uses_no_processor() {
+    let (guest, mut terminal) = terminal::start(Machine::Microvm, &[]);
+    terminal::read_until(&mut terminal, "\n");
+    assert_idle(&guest, "at a terminal that nobody types at");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Reads until what was read ends with `text`.
 #[track_caller]
-fn read_until(input: &mut impl Read, text: &str) -> String {
+pub fn read_until(input: &mut impl Read, text: &str) -> String {
     let (mut seen, mut byte) = (Vec::new(), [0]);
     while !seen.ends_with(text.as_bytes()) {
         let count = input.read(&mut byte);
@@ -26,7 +26,7 @@ fn read_until(input: &mut impl Read, text: &str) -> String {
 }
 
 /// Starts the test image with a virtio console on a socket, and takes the other end.
-fn start(machine: Machine, options: &[&str]) -> (Program, UnixStream) {
+pub fn start(machine: Machine, options: &[&str]) -> (Program, UnixStream) {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let name = format!("fata-terminal-{}-{number}", std::process::id());
