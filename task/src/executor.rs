@@ -5,12 +5,12 @@ use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use alloc::sync::Arc;
 use alloc::task::Wake;
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::future::Future;
 use core::pin::{Pin, pin};
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Poll, Waker};
-use fata_time::{Clock, Instant};
+use fata_time::{Clock, Discipline, Instant};
 use slab::Slab;
 
 /// How the executor's home passes the time when no task is ready.
@@ -59,6 +59,8 @@ impl Wake for Ticket {
 /// What an executor and its handles share.
 pub(crate) struct Inner {
     pub(crate) clock: Box<dyn Clock>,
+    /// The wall clock, once it was corrected.
+    pub(crate) wall: Cell<Option<Discipline>>,
     pub(crate) timers: RefCell<Timers>,
     slots: RefCell<Slab<Slot>>,
     ready: Arc<ReadyQueue>,
@@ -176,6 +178,7 @@ impl Executor {
         Self {
             inner: Rc::new(Inner {
                 clock: Box::new(clock),
+                wall: Cell::new(None),
                 timers: RefCell::default(),
                 slots: RefCell::default(),
                 ready: Arc::default(),

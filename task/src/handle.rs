@@ -10,7 +10,7 @@ use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
-use fata_time::Instant;
+use fata_time::{Correction, Discipline, Instant};
 
 /// Spawns tasks on an executor, and tells and passes its time.
 ///
@@ -44,9 +44,39 @@ impl Handle {
         self.inner.clock.now()
     }
 
-    /// The wall-clock time since the Unix epoch, if it is known.
+    /// The wall-clock time since the Unix epoch, if it is known: that of the home, or as it
+    /// was [corrected](Self::correct_wall) since.
     pub fn wall(&self) -> Option<Duration> {
-        self.inner.clock.wall()
+        match self.inner.wall.get() {
+            Some(wall) => Some(wall.wall(self.now())),
+            None => self.inner.clock.wall(),
+        }
+    }
+
+    /// Takes in that a reference shows `reference` since the Unix epoch now. From here on,
+    /// [`wall`](Self::wall) follows it: slewed, or by a step if it was off by more than
+    /// [`STEP_THRESHOLD`](fata_time::STEP_THRESHOLD) or unknown.
+    ///
+    /// This is the program's own notion of the time. Neither its monotonic time changes,
+    /// nor the clock of the machine or the host that it runs on.
+    pub fn correct_wall(&self, reference: Duration) -> Correction {
+        let now = self.now();
+        // A time that nobody knows counts as 1970.
+        let started = || Discipline::new(now, self.inner.clock.wall().unwrap_or_default());
+        let mut wall = self.inner.wall.get().unwrap_or_else(started);
+        let correction = wall.correct(now, reference);
+        self.inner.wall.set(Some(wall));
+        correction
+    }
+
+    /// Takes in that the monotonic clock loses `frequency` nanoseconds a second against a
+    /// reference, at most [`MAX_FREQUENCY`](fata_time::MAX_FREQUENCY) either way. From here
+    /// on, [`wall`](Self::wall) makes up for it. Does nothing before the first correction.
+    pub fn set_wall_frequency(&self, frequency: i32) {
+        if let Some(mut wall) = self.inner.wall.get() {
+            wall.set_frequency(self.now(), frequency);
+            self.inner.wall.set(Some(wall));
+        }
     }
 
     /// Waits for `duration`, or slightly longer, never less.
@@ -210,6 +240,25 @@ mod tests {
             assert_eq!(late, Err(Elapsed));
             assert_eq!(tasks.now().as_millis(), 1_000);
             assert_eq!(tasks.inner.timers.borrow().next(), None);
+        });
+    }
+
+    #[test]
+    fn a_corrected_wall_clock_leaves_monotonic_time_alone() {
+        simulate(|tasks| async move {
+            let (now, wall) = (tasks.now(), tasks.wall().expect("a simulation knows it"));
+            let hour = Duration::from_secs(3_600);
+            tasks.set_wall_frequency(1_000);
+            assert_eq!(tasks.wall(), Some(wall), "nothing was corrected yet");
+            assert!(tasks.correct_wall(wall + hour).stepped);
+            assert_eq!((tasks.now(), tasks.wall()), (now, Some(wall + hour)));
+            let back = Duration::from_millis(1);
+            assert!(!tasks.correct_wall(wall + hour - back).stepped);
+            tasks.set_wall_frequency(1_000);
+            tasks.sleep(hour).await;
+            assert_eq!(tasks.now() - now, hour);
+            let gained = Duration::from_micros(3_600);
+            assert_eq!(tasks.wall(), Some(wall + hour * 2 - back + gained));
         });
     }
 

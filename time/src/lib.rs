@@ -11,6 +11,7 @@ extern crate std;
 #[cfg(any(fata_vm, test))]
 mod calibration;
 mod date;
+mod discipline;
 mod fake;
 #[cfg(not(fata_vm))]
 mod host;
@@ -25,6 +26,7 @@ mod rtc;
 mod scale;
 
 pub use date::DateTime;
+pub use discipline::{Correction, Discipline, MAX_FREQUENCY, MAX_SLEW, STEP_THRESHOLD};
 pub use fake::FakeClock;
 #[cfg(not(fata_vm))]
 pub use host::HostClock;
