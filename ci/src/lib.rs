@@ -11,6 +11,7 @@ mod launch;
 mod output;
 mod packets;
 mod program;
+mod time_server;
 mod tool;
 
 pub use client::{Client, Response};
@@ -20,6 +21,7 @@ pub use lab::{GATEWAY, GUEST_IPV4, GUEST_IPV6, GUEST_LINK_LOCAL, GUEST_MAC, Lab,
 pub use launch::{Home, Launch, Machine, Network};
 pub use packets::RawSender;
 pub use program::{Ending, Program};
+pub use time_server::TimeServer;
 pub use tool::{run, succeed};
 
 use std::time::Duration;
