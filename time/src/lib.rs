@@ -24,6 +24,8 @@ mod pvclock;
 mod rtc;
 #[cfg(any(fata_vm, test))]
 mod scale;
+#[cfg(any(fata_vm, test))]
+mod tsc;
 
 pub use date::DateTime;
 pub use discipline::{Correction, Discipline, MAX_FREQUENCY, MAX_SLEW, STEP_THRESHOLD};
@@ -32,7 +34,7 @@ pub use fake::FakeClock;
 pub use host::HostClock;
 pub use instant::Instant;
 #[cfg(fata_vm)]
-pub use machine::MachineClock;
+pub use machine::{MachineClock, Speed};
 
 use core::time::Duration;
 

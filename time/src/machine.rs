@@ -1,20 +1,19 @@
 //! The clock of a virtual machine: kvmclock where the hypervisor offers it, else the
-//! time-stamp counter, calibrated against the PIT.
+//! time-stamp counter, whose speed the hypervisor, the processor or the PIT tells.
 
-use crate::calibration::{Calibration, PIT_FREQUENCY, Sample};
+use crate::calibration::{Calibration, Sample};
 use crate::scale::Scale;
+use crate::tsc::{Counter, Registers, Source};
 use crate::{Clock, Instant, pvclock, rtc};
-use core::arch::x86_64::{__cpuid, _rdtsc};
+use core::arch::x86_64::{__cpuid, _rdtsc, CpuidResult};
 use core::time::Duration;
 use x86_64::instructions::port::Port;
 use x86_64::registers::model_specific::Msr;
 
-const KVM_SIGNATURE: [u32; 3] = [0x4b4d_564b, 0x564b_4d56, 0x4d];
-const KVM_FEATURES: u32 = 0x4000_0001;
-/// Bit 3 of the features: the MSRs below exist.
-const KVM_CLOCK: u32 = 1 << 3;
 const MSR_KVM_WALL_CLOCK: u32 = 0x4b56_4d00;
 const MSR_KVM_SYSTEM_TIME: u32 = 0x4b56_4d01;
+
+const NANOSECONDS_PER_SECOND: u64 = 1_000_000_000;
 
 const PIT_CHANNEL_0: u16 = 0x40;
 const PIT_COMMAND: u16 = 0x43;
@@ -26,74 +25,124 @@ const FIRST_WINDOW: u16 = 60;
 /// since the start has doubled.
 const SECOND_WINDOW: Duration = Duration::from_millis(1);
 
+/// A machine without a PIT must not wait for it for ever. In ticks: over 10 ms at 5 GHz, and
+/// under a period of the PIT at 1 GHz.
+const LONGEST_FIRST_WINDOW: u64 = 50_000_000;
+const FIRST_WINDOW_TRIES: usize = 3;
+/// Of a counter whose speed nothing tells: as good as any. Time passes, if at the wrong speed.
+const ASSUMED_FREQUENCY: u64 = 1_000_000_000;
+
 /// CLOCK of a virtual machine. Zero-sized: a machine has one time.
 ///
-/// Monotonic time starts at [`init`](Self::init). With kvmclock it is the hypervisor's.
-/// Otherwise its speed errs by up to some per cent in the first millisecond, and then by
-/// ever less, under 0.01 % after 100 ms, as [`tune`](Self::tune) measures it again.
+/// Monotonic time starts at [`init`](Self::init). It is the hypervisor's (kvmclock), or that
+/// of the time-stamp counter, with the speed that the hypervisor (CPUID leaf 0x40000010 of KVM
+/// and VMware) or the processor (leaf 0x15) states. If nobody does, its speed errs by up to
+/// some per cent in the first millisecond, or by one at most where the processor states its
+/// nominal speed (leaf 0x16), and then by ever less, under 0.01 % after 100 ms, as
+/// [`tune`](Self::tune) measures it again.
+///
+/// It never runs back: a new speed counts from the moment of its measurement on, and what
+/// a hypervisor takes back, time stands still for. A counter that the processor does not call
+/// invariant may change its speed or stop when the processor saves power; then monotonic time
+/// does the same, see [`Speed::is_reliable`].
+///
 /// Wall-clock time is the hypervisor's, or the CMOS clock's as it was when it was first
 /// asked for, good to a second.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MachineClock;
 
-struct State {
-    source: Source,
-    scale: Scale,
-    /// Wall-clock time minus monotonic time, once it was asked for.
-    wall_offset: Option<Option<Duration>>,
+/// What monotonic time comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Speed {
+    /// What drives the time or tells the counter's speed: `kvmclock`; the `hypervisor`'s
+    /// timing leaf; the processor's `crystal` and ratio; its `nominal` speed, measured again
+    /// against the PIT; the `PIT` alone; or `no PIT` and so nothing.
+    pub source: &'static str,
+    /// Ticks of the time-stamp counter a second; 0 if only the hypervisor knows.
+    pub frequency: u64,
+    /// How much that may be off, in millionths. 0 if it was stated rather than measured.
+    pub error: u64,
+    /// Whether the speed is known, and the same in every state of the processor.
+    pub is_reliable: bool,
 }
 
-enum Source {
-    /// The hypervisor's clock, and what it showed at the start.
-    Hypervisor { start: u64 },
-    /// The time-stamp counter, and when to measure it again.
-    Counter {
-        calibration: Calibration,
-        next: Instant,
-    },
+struct State {
+    counter: Counter,
+    /// What kvmclock showed at the start.
+    start: u64,
+    scale: Scale,
+    frequency: u64,
+    tuning: Option<Tuning>,
+    /// The last time that was told, in nanoseconds.
+    last: u64,
+    /// Wall-clock time minus monotonic time in nanoseconds, once it was asked for.
+    wall_offset: Option<Option<u64>>,
+}
+
+/// A measurement of the counter's speed.
+struct Tuning {
+    calibration: Calibration,
+    /// When to go on.
+    next: Instant,
 }
 
 static mut KVM_PAGE: pvclock::Page = pvclock::Page::new();
 
 static STATE: spin::Mutex<State> = spin::Mutex::new(State {
-    source: Source::Hypervisor { start: 0 },
+    counter: Counter {
+        source: Source::Pit,
+        is_steady: false,
+    },
+    start: 0,
     scale: Scale {
         ticks: 0,
         nanoseconds: 0,
         multiplier: 0,
     },
+    frequency: 0,
+    tuning: None,
+    last: 0,
     wall_offset: None,
 });
 
 impl MachineClock {
-    /// Finds the best clock and starts it. Takes some 50 µs without kvmclock.
+    /// Finds the best clock and starts it. Takes some 50 µs if the counter's speed has to be
+    /// measured.
     ///
     /// # Safety
     /// Call once, at boot, on bare metal: it programs the PIT and model-specific
     /// registers.
     pub unsafe fn init() {
+        let counter = Counter::identify(cpuid);
         let mut state = STATE.lock();
-        if has_kvm_clock() {
-            let page = &raw const KVM_PAGE;
-            // SAFETY: the register exists, and the page is static and only read from here
-            // on, through volatile reads.
-            let start = unsafe {
-                Msr::new(MSR_KVM_SYSTEM_TIME).write(page as u64 | 1);
-                (*page).nanoseconds(|| _rdtsc())
-            };
-            state.source = Source::Hypervisor { start };
-            return;
-        }
-        let calibration = first_window();
+        state.counter = counter;
+        let stated = match counter.source {
+            Source::KvmClock => {
+                let page = &raw const KVM_PAGE;
+                // SAFETY: the register exists, and the page is static and only read from here
+                // on, through volatile reads.
+                unsafe { Msr::new(MSR_KVM_SYSTEM_TIME).write(page as u64 | 1) };
+                state.start = hypervisor_time();
+                return;
+            }
+            Source::Hypervisor(frequency) | Source::Crystal(frequency) => Some(frequency),
+            Source::Nominal(_) | Source::Pit => None,
+        };
+        let calibration = match stated {
+            Some(_) => None,
+            None => measure(counter.source),
+        };
+        let measured = || calibration.map(|calibration| calibration.frequency());
+        state.frequency = stated.or_else(measured).unwrap_or(ASSUMED_FREQUENCY);
         state.scale = Scale {
             ticks: ticks(),
             nanoseconds: 0,
-            multiplier: Scale::multiplier(calibration.frequency()),
+            multiplier: Scale::multiplier(state.frequency),
         };
-        state.source = Source::Counter {
+        state.tuning = calibration.map(|calibration| Tuning {
             calibration,
             next: Instant::default() + SECOND_WINDOW,
-        };
+        });
     }
 
     /// Measures the counter's speed again if that is due. Call it when the machine is
@@ -101,8 +150,8 @@ impl MachineClock {
     pub fn tune(&self) {
         let now = self.now();
         let mut state = STATE.lock();
-        let State { source, scale, .. } = &mut *state;
-        let Source::Counter { calibration, next } = source else {
+        let State { tuning, scale, .. } = &mut *state;
+        let Some(Tuning { calibration, next }) = tuning else {
             return;
         };
         if now < *next {
@@ -110,30 +159,54 @@ impl MachineClock {
         }
         let sample = sample();
         calibration.refine(sample);
-        *scale = scale.retuned(sample.ticks, Scale::multiplier(calibration.frequency()));
+        let frequency = calibration.frequency();
+        *scale = scale.retuned(sample.ticks, Scale::multiplier(frequency));
         *next = Instant::from_nanos(now.as_nanos().saturating_mul(2));
+        state.frequency = frequency;
+    }
+
+    /// What monotonic time comes from, and how well its speed is known by now.
+    pub fn speed(&self) -> Speed {
+        let state = STATE.lock();
+        let tuning = state.tuning.as_ref();
+        let is_known = state.counter.source != Source::Pit || tuning.is_some();
+        let source = match state.counter.source {
+            Source::KvmClock => "kvmclock",
+            Source::Hypervisor(_) => "hypervisor",
+            Source::Crystal(_) => "crystal",
+            Source::Nominal(_) => "nominal",
+            Source::Pit if is_known => "PIT",
+            Source::Pit => "no PIT",
+        };
+        Speed {
+            source,
+            frequency: state.frequency,
+            error: tuning.map_or(0, |tuning| tuning.calibration.error()),
+            is_reliable: is_known && state.counter.is_steady,
+        }
     }
 }
 
 impl Clock for MachineClock {
     fn now(&self) -> Instant {
-        let state = STATE.lock();
-        Instant::from_nanos(match state.source {
-            Source::Counter { .. } => state.scale.at(ticks()),
-            Source::Hypervisor { start } => hypervisor_time().saturating_sub(start),
-        })
+        let mut state = STATE.lock();
+        let now = match state.counter.source {
+            Source::KvmClock => hypervisor_time().saturating_sub(state.start),
+            _ => state.scale.at(ticks()),
+        };
+        state.last = state.last.max(now);
+        Instant::from_nanos(state.last)
     }
 
     fn wall(&self) -> Option<Duration> {
-        let since_start = self.now() - Instant::default();
+        let now = self.now().as_nanos();
         let known = STATE.lock().wall_offset;
         let offset = known.unwrap_or_else(|| {
-            let wall = wall_now();
-            let offset = wall.and_then(|wall| wall.checked_sub(since_start));
+            let offset = wall_now().and_then(|wall| wall.checked_sub(now));
             STATE.lock().wall_offset = Some(offset);
             offset
         });
-        Some(offset? + since_start)
+        Some(Duration::from_nanos(offset?.saturating_add(now)))
     }
 }
 
@@ -142,13 +215,9 @@ fn ticks() -> u64 {
     unsafe { _rdtsc() }
 }
 
-fn has_kvm_clock() -> bool {
-    let leaf = __cpuid(0x4000_0000);
-    // Leaves from 0x40000000 on mean something only under a hypervisor (leaf 1, ECX bit 31).
-    __cpuid(1).ecx & (1 << 31) != 0
-        && [leaf.ebx, leaf.ecx, leaf.edx] == KVM_SIGNATURE
-        && leaf.eax >= KVM_FEATURES
-        && __cpuid(KVM_FEATURES).eax & KVM_CLOCK != 0
+fn cpuid(leaf: u32) -> Registers {
+    let CpuidResult { eax, ebx, ecx, edx } = __cpuid(leaf);
+    [eax, ebx, ecx, edx]
 }
 
 fn hypervisor_time() -> u64 {
@@ -157,9 +226,9 @@ fn hypervisor_time() -> u64 {
     unsafe { (*page).nanoseconds(ticks) }
 }
 
-/// Wall-clock time from the hypervisor, else from the CMOS clock.
-fn wall_now() -> Option<Duration> {
-    if has_kvm_clock() {
+/// Wall-clock time in nanoseconds from the hypervisor, else from the CMOS clock.
+fn wall_now() -> Option<u64> {
+    if STATE.lock().counter.source == Source::KvmClock {
         // version, seconds and nanoseconds, as of the hypervisor's time zero.
         static mut WALL: [u32; 4] = [0; 4];
         let page = &raw mut WALL;
@@ -169,38 +238,42 @@ fn wall_now() -> Option<Duration> {
             Msr::new(MSR_KVM_WALL_CLOCK).write(page as u64);
             page.read_volatile()
         };
-        let start = Duration::new(seconds.into(), nanoseconds);
-        return Some(start + Duration::from_nanos(hypervisor_time()));
+        let start = u64::from(seconds) * NANOSECONDS_PER_SECOND + u64::from(nanoseconds);
+        return Some(start + hypervisor_time());
     }
-    rtc::read().map(|date| Duration::from_secs(date.to_unix()))
+    Some(rtc::read()?.to_unix() * NANOSECONDS_PER_SECOND)
 }
 
-fn first_window() -> Calibration {
-    // SAFETY: the port belongs to the PIT. A count of zero is 65,536.
+/// Starts the PIT, and measures the counter's speed for a moment unless it is known roughly.
+/// `None` if there is no PIT.
+fn measure(source: Source) -> Option<Calibration> {
+    // SAFETY: the ports belong to the PIT. A count of zero is 65,536.
     unsafe {
         Port::new(PIT_COMMAND).write(PIT_RATE_GENERATOR);
         Port::new(PIT_CHANNEL_0).write(0u8);
         Port::new(PIT_CHANNEL_0).write(0u8);
     }
-    let start = sample();
-    /// A machine without a PIT must not wait for ever. Ticks: over 10 ms at 5 GHz.
-    const LONGEST: u64 = 50_000_000;
-    loop {
-        let end = sample();
-        let window = start.pit.wrapping_sub(end.pit);
-        if window >= FIRST_WINDOW {
-            return Calibration::new(start, end);
+    // A pause of the whole machine may spoil a try.
+    for _ in 0..FIRST_WINDOW_TRIES {
+        let start = sample();
+        if let Source::Nominal(frequency) = source {
+            return Some(Calibration::nominal(start, frequency));
         }
-        if end.ticks - start.ticks > LONGEST {
-            // Take 1 GHz, as good as any: time passes, if at the wrong speed.
-            let pit = start.pit.wrapping_sub(PIT_FREQUENCY.div_ceil(1_000) as u16);
-            let ticks = start.ticks + 1_000_000;
-            return Calibration::new(start, Sample { ticks, pit });
+        loop {
+            let end = sample();
+            if end.ticks - start.ticks > LONGEST_FIRST_WINDOW {
+                break;
+            }
+            if start.pit.wrapping_sub(end.pit) >= FIRST_WINDOW {
+                return Some(Calibration::new(start, end));
+            }
         }
     }
+    None
 }
 
 /// Reads the PIT's count, and the time-stamp counter around it.
+#[inline(never)]
 fn sample() -> Sample {
     let before = ticks();
     // SAFETY: the ports belong to the PIT; command 0 latches channel 0.
@@ -214,5 +287,6 @@ fn sample() -> Sample {
     Sample {
         ticks: before + (after - before) / 2,
         pit,
+        spread: (after - before).div_ceil(2),
     }
 }

@@ -58,14 +58,18 @@ pub(crate) fn read() -> Option<DateTime> {
     const TRIES: usize = 10_000;
     let mut last = None;
     for _ in 0..TRIES {
-        let registers = (register(0x0a) & 0x80 == 0).then(|| Registers {
-            second: register(0),
-            minute: register(2),
-            hour: register(4),
-            day: register(7),
-            month: register(8),
-            year: register(9),
-            format: register(0x0b),
+        let registers = (register(0x0a) & 0x80 == 0).then(|| {
+            let [second, minute, hour, day, month, year, format] =
+                [0, 2, 4, 7, 8, 9, 0x0b].map(register);
+            Registers {
+                second,
+                minute,
+                hour,
+                day,
+                month,
+                year,
+                format,
+            }
         });
         if registers.is_some() && registers == last {
             return registers?.date();

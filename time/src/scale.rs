@@ -42,6 +42,7 @@ impl Scale {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn a_retuned_scale_does_not_jump() {
@@ -69,5 +70,29 @@ mod tests {
         let error = scale.at(3_000_000_000 * century) / 1_000_000_000;
         assert!(century.abs_diff(error) <= 2);
         assert_eq!(Scale::multiplier(0), NANOSECONDS_PER_SECOND << FRACTION);
+    }
+
+    proptest! {
+        #[test]
+        fn time_never_runs_back_however_it_is_retuned(
+            events in prop::collection::vec((0u64..1 << 45, prop::option::of(1u64..1 << 34)), 1..50),
+        ) {
+            let mut scale = Scale {
+                ticks: 0,
+                nanoseconds: 0,
+                multiplier: Scale::multiplier(1_000_000_000),
+            };
+            let (mut ticks, mut last) = (0, 0);
+            for (passed, frequency) in events {
+                // A retuned scale starts where a sample was taken, after the last question.
+                if let Some(frequency) = frequency {
+                    scale = scale.retuned(ticks + passed / 2, Scale::multiplier(frequency));
+                }
+                ticks += passed;
+                let now = scale.at(ticks);
+                prop_assert!(now >= last);
+                last = now;
+            }
+        }
     }
 }

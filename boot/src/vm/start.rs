@@ -8,7 +8,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 use fata_console::Uart;
-use fata_time::MachineClock;
+use fata_time::{MachineClock, Speed};
 
 /// The command line that the boot protocol passed, until [`command_line`] takes it.
 static COMMAND_LINE: spin::Once<&'static [u8]> = spin::Once::new();
@@ -47,10 +47,25 @@ fn ticks() -> u64 {
     unsafe { core::arch::x86_64::_rdtsc() }
 }
 
-/// Logs how long the start took, once logging works.
+/// Logs how long the start took, and what the time comes from, once logging works.
 pub(crate) fn log_start() {
     let ticks = TICKS_TO_MAIN.load(Ordering::Relaxed);
-    log::debug!(target: "boot", "entered main after {ticks} TSC ticks");
+    let speed = MachineClock.speed();
+    let (level, doubt) = match speed.is_reliable {
+        true => (log::Level::Debug, ""),
+        false => (log::Level::Warn, ", unreliable"),
+    };
+    let Speed {
+        source,
+        frequency,
+        error,
+        ..
+    } = speed;
+    log::log!(
+        target: "boot",
+        level,
+        "entered main after {ticks} TSC ticks; clock: {source}, {frequency} Hz ±{error} ppm{doubt}"
+    );
 }
 
 /// The words of the command line. Those with which the monitor announces devices are
