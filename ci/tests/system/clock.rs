@@ -1,4 +1,4 @@
-//! A program's wall clock follows a time server.
+//! Where a machine's time comes from, and how a program's wall clock follows a time server.
 
 use crate::support::MICROVM;
 use fata_ci::{Ending, GATEWAY, Home, Lab, Launch, Program, TimeServer, run};
@@ -114,4 +114,24 @@ fn a_server_must_be_named() {
     let (ending, text) = Launch::new("ntp", Home::Process).start().wait();
     assert_eq!(ending, Ending::Status(1), "{text}");
     assert!(text.contains("--server"), "{text}");
+}
+
+#[test]
+#[ignore = "boots virtual machines; ci/test runs it"]
+fn a_machine_tells_what_its_time_comes_from() {
+    let hello = |pit: &str| {
+        Launch::new("hello", MICROVM)
+            .arguments(["--log=debug"])
+            .qemu_arguments(["-machine", pit])
+            .start()
+    };
+    let text = hello("pit=on").wait_for(": hello");
+    assert!(text.contains("clock: PIT, "), "{text}");
+    assert!(!text.contains("unreliable"), "{text}");
+    let text = hello("pit=off").wait_for(": hello");
+    assert!(text.contains("clock: no PIT, "), "{text}");
+    assert!(
+        text.contains("WARN") && text.contains("unreliable"),
+        "{text}"
+    );
 }
