@@ -66,9 +66,10 @@ impl Calibration {
     }
 
     /// Takes a later sample in. A window that is too long for what is known so far cannot
-    /// be used; the measurement then starts anew from this sample. A sample that cannot be
-    /// true, as from a PIT that does not count, changes nothing.
-    pub(crate) fn refine(&mut self, sample: Sample) {
+    /// be used; the measurement then starts anew from this sample, and the result is
+    /// `false`: a short window must come next. A sample that cannot be true, as from a PIT
+    /// that does not count, changes nothing.
+    pub(crate) fn refine(&mut self, sample: Sample) -> bool {
         let passed = sample.ticks.saturating_sub(self.start.ticks);
         let expected = self.in_pit_ticks(passed);
         // Each of the two reads of the PIT is off by one at most.
@@ -79,7 +80,7 @@ impl Calibration {
         let doubt = expected.saturating_mul(self.error) / self.window + error;
         if doubt >= PIT_PERIOD / 2 {
             self.start = sample;
-            return;
+            return false;
         }
         let remainder = u64::from(self.start.pit.wrapping_sub(sample.pit));
         let periods = (expected + PIT_PERIOD / 2).saturating_sub(remainder) / PIT_PERIOD;
@@ -91,6 +92,7 @@ impl Calibration {
             self.frequency = (frequency as u64).max(1);
             (self.window, self.error) = (window, error);
         }
+        true
     }
 
     /// How often the PIT counts, rounded up, while the counter counts `ticks`, as far as
@@ -142,9 +144,9 @@ mod tests {
     #[test]
     fn starts_anew_after_too_long_a_window() {
         let mut calibration = Calibration::new(sample(0, 0), sample(50, 2));
-        calibration.refine(sample(20_000_000, 0));
+        assert!(!calibration.refine(sample(20_000_000, 0)));
         assert!(error_in_millionths(&calibration) < 60_000, "unchanged");
-        calibration.refine(sample(20_010_000, 1));
+        assert!(calibration.refine(sample(20_010_000, 1)));
         assert!(error_in_millionths(&calibration) < 1_000);
     }
 

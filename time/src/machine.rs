@@ -21,6 +21,8 @@ const PIT_COMMAND: u16 = 0x43;
 const PIT_RATE_GENERATOR: u8 = 0x34;
 /// The first window: about 50 µs, in ticks of the PIT.
 const FIRST_WINDOW: u16 = 60;
+/// A first window that is worse than this goes on, in millionths: a read was interrupted.
+const LARGEST_FIRST_ERROR: u64 = 125_000;
 /// A second window comes this long after the first, and each further one when the time
 /// since the start has doubled.
 const SECOND_WINDOW: Duration = Duration::from_millis(1);
@@ -82,7 +84,8 @@ struct State {
 /// A measurement of the counter's speed.
 struct Tuning {
     calibration: Calibration,
-    /// When to go on.
+    /// When the window began, and when to look again.
+    since: Instant,
     next: Instant,
 }
 
@@ -141,6 +144,7 @@ impl MachineClock {
         };
         state.tuning = calibration.map(|calibration| Tuning {
             calibration,
+            since: Instant::default(),
             next: Instant::default() + SECOND_WINDOW,
         });
     }
@@ -151,17 +155,16 @@ impl MachineClock {
         let now = self.now();
         let mut state = STATE.lock();
         let State { tuning, scale, .. } = &mut *state;
-        let Some(Tuning { calibration, next }) = tuning else {
+        let Some(tuning) = tuning.as_mut().filter(|tuning| now >= tuning.next) else {
             return;
         };
-        if now < *next {
-            return;
-        }
         let sample = sample();
-        calibration.refine(sample);
-        let frequency = calibration.frequency();
+        if !tuning.calibration.refine(sample) {
+            tuning.since = now;
+        }
+        tuning.next = now + (now - tuning.since).max(SECOND_WINDOW);
+        let frequency = tuning.calibration.frequency();
         *scale = scale.retuned(sample.ticks, Scale::multiplier(frequency));
-        *next = Instant::from_nanos(now.as_nanos().saturating_mul(2));
         state.frequency = frequency;
     }
 
@@ -264,8 +267,11 @@ fn measure(source: Source) -> Option<Calibration> {
             if end.ticks - start.ticks > LONGEST_FIRST_WINDOW {
                 break;
             }
-            if start.pit.wrapping_sub(end.pit) >= FIRST_WINDOW {
-                return Some(Calibration::new(start, end));
+            let calibration = Calibration::new(start, end);
+            if start.pit.wrapping_sub(end.pit) >= FIRST_WINDOW
+                && calibration.error() <= LARGEST_FIRST_ERROR
+            {
+                return Some(calibration);
             }
         }
     }
