@@ -5,19 +5,31 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Command, Stdio};
 
+use object::read::elf::ElfFile64;
+use semver::Version;
 use serde::Deserialize;
 
 use crate::cli::BuildOptions;
 use crate::error::Error;
-use crate::files::replace;
-use crate::flags::{Target, copy_linker_script, user_flags, write_stub_libraries};
+use crate::files::{relative, replace};
+use crate::flags::{Target, copy_linker_script, rust_version, user_flags, write_stub_libraries};
 use crate::image::Image;
+use crate::linked::Linked;
+use crate::manifest::{Facts, Manifest, stack};
 use crate::profile;
 use crate::project::{Project, cargo, cargo_path, parse_json};
+use crate::sections::with_sections;
+
+/// Cargo's reason to report something that it made.
+const COMPILED: &str = "compiler-artifact";
 
 /// What a build leaves behind.
 #[derive(Debug)]
 pub struct Built {
+    /// Name of the package.
+    pub name: String,
+    /// Version of the package.
+    pub version: Version,
     /// The stripped image.
     pub image: PathBuf,
     /// The same with its symbols.
@@ -34,8 +46,7 @@ pub struct Built {
 pub fn build(options: &BuildOptions) -> Result<Built, Error> {
     let target = Target::installed()?;
     let project = Project::find(options, target.triple())?;
-    let directory = project.output_directory();
-    let stubs = directory.join("stubs");
+    let stubs = project.output_directory().join("stubs");
     write_stub_libraries(&stubs)?;
     let script = copy_linker_script(&project.linker_script, &stubs)?;
     // Relative, as cargo runs the compiler in the workspace's folder: what is built does not depend
@@ -47,8 +58,8 @@ pub fn build(options: &BuildOptions) -> Result<Built, Error> {
     let flags = target.encoded_flags(&relative(&script), &relative(&stubs), &user_flags());
     let mut command = cargo_build(&project, target)?;
     command.env("CARGO_ENCODED_RUSTFLAGS", flags);
-    let program = compile(command, &project.binary)?;
-    write_image(&program, directory, &project.package)
+    let compiled = compile(command, &project.binary, target)?;
+    write_image(&compiled, &project, target)
 }
 
 fn cargo_build(project: &Project, target: Target) -> Result<Command, Error> {
@@ -60,7 +71,8 @@ fn cargo_build(project: &Project, target: Target) -> Result<Command, Error> {
         .arg("--manifest-path")
         .arg(&project.manifest);
     if !defines_profile(&project.workspace_root.join("Cargo.toml"))? {
-        for setting in profile::settings(&project.all_packages) {
+        let names = project.packages.iter().map(|package| package.name.clone());
+        for setting in profile::settings(&names.collect::<Vec<_>>()) {
             command.args(["--config", &setting]);
         }
     }
@@ -75,45 +87,62 @@ fn defines_profile(manifest: &Path) -> Result<bool, Error> {
     Ok(profile::is_defined_in(&table))
 }
 
+/// What cargo made.
+struct Compiled {
+    program: PathBuf,
+    linked: Linked,
+}
+
 /// Runs cargo, whose progress and diagnostics go to the terminal; its messages, one JSON document a
-/// line, tell where the program is.
-fn compile(mut command: Command, binary: &str) -> Result<PathBuf, Error> {
+/// line, tell what it made.
+fn compile(mut command: Command, binary: &str, target: Target) -> Result<Compiled, Error> {
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
         .map_err(|error| Error::CargoMissing(cargo_path().into(), error))?;
-    let program = child
+    let compiled = child
         .stdout
         .take()
-        .map(|messages| find_program(messages, binary));
+        .map(|messages| listen(messages, binary, target));
     let status = child.wait().map_err(Error::system("wait for cargo"))?;
     if !status.success() {
         return Err(Error::CargoFailed);
     }
-    program.transpose()?.flatten().ok_or(Error::CargoFailed)
+    compiled.transpose()?.flatten().ok_or(Error::CargoFailed)
 }
 
-fn find_program(messages: ChildStdout, binary: &str) -> Result<Option<PathBuf>, Error> {
+/// Reads cargo's messages; nothing if they name no program.
+fn listen(messages: ChildStdout, binary: &str, target: Target) -> Result<Option<Compiled>, Error> {
     let mut program = None;
+    let mut linked = Linked::default();
     for line in BufReader::new(messages).split(b'\n') {
         let line = line.map_err(Error::system("read what cargo writes"))?;
         if line.first() != Some(&b'{') {
             continue;
         }
         let message: Message = parse_json(&line)?;
-        if message.target.is_some_and(|target| target.name == binary)
-            && message.executable.is_some()
-        {
+        if message.reason != COMPILED {
+            continue;
+        }
+        let is_binary = message.target.is_some_and(|target| target.name == binary);
+        if is_binary && message.executable.is_some() {
             program = message.executable;
         }
+        if let Some(package) = message.package_id {
+            linked.add(package, &message.filenames, target.triple(), profile::NAME);
+        }
     }
-    Ok(program)
+    Ok(program.map(|program| Compiled { program, linked }))
 }
 
 #[derive(Deserialize)]
 struct Message {
+    reason: String,
+    package_id: Option<String>,
     target: Option<MessageTarget>,
+    #[serde(default)]
+    filenames: Vec<PathBuf>,
     executable: Option<PathBuf>,
 }
 
@@ -122,35 +151,59 @@ struct MessageTarget {
     name: String,
 }
 
-fn write_image(program: &Path, directory: PathBuf, name: &str) -> Result<Built, Error> {
+fn write_image(compiled: &Compiled, project: &Project, target: Target) -> Result<Built, Error> {
+    let program = &compiled.program;
     let data = std::fs::read(program).map_err(Error::file("read", program))?;
-    let image = Image::check(&data).map_err(|defect| Error::BadImage {
-        image: program.into(),
+    let bad_image = |defect| Error::BadImage {
+        image: program.clone(),
         defect,
-    })?;
+    };
+    let image = Image::check(&data).map_err(bad_image)?;
+    let manifest = manifest(project, &compiled.linked, target, &data)?.sections();
+    let manifest = manifest
+        .each_ref()
+        .map(|(name, content)| (*name, content.as_slice()));
+    let with_manifest =
+        |file: &[u8]| with_sections(file, &manifest).map_err(|error| bad_image(error.into()));
     let built = Built {
-        image: directory.join(format!("{name}.elf")),
-        symbols: directory.join(format!("{name}.debug")),
-        directory,
+        name: project.package.clone(),
+        version: project.root().version.clone(),
+        symbols: project.image().with_extension("debug"),
+        image: project.image(),
+        directory: project.output_directory(),
         memory_end: image.memory_end(),
         code: image.code(),
     };
-    let stripped = image.stripped();
-    replace(&built.symbols, &data)?;
+    let stripped = with_manifest(&image.stripped())?;
+    replace(&built.symbols, &with_manifest(&data)?)?;
     replace(&built.image, &stripped)?;
     eprintln!(
-        "{}: {} KiB, {} KiB in memory",
+        "{}: {} KiB, {} KiB in memory; `cargo fata inspect {}` says what is in it",
         relative(&built.image).display(),
         stripped.len().div_ceil(1024),
         image.memory_size().div_ceil(1024),
+        built.name,
     );
     Ok(built)
 }
 
-/// A path as short as it can be said here.
-fn relative(path: &Path) -> &Path {
-    std::env::current_dir()
-        .ok()
-        .and_then(|here| path.strip_prefix(here).ok())
-        .unwrap_or(path)
+fn manifest(
+    project: &Project,
+    linked: &Linked,
+    target: Target,
+    program: &[u8],
+) -> Result<Manifest, Error> {
+    let root = project.root();
+    let facts = Facts {
+        description: root.description.clone(),
+        target: target.triple().into(),
+        profile: profile::NAME.into(),
+        rust: rust_version()?,
+        stack: ElfFile64::parse(program)
+            .ok()
+            .and_then(|file| stack(&file))
+            .map(|stack| stack.end - stack.start),
+        licenses: Vec::new(),
+    };
+    Ok(Manifest::new(&project.packages, root, linked, facts))
 }

@@ -12,6 +12,14 @@ pub fn replace(path: &Path, content: &[u8]) -> Result<(), Error> {
     fs::rename(&new, path).map_err(Error::file("write", path))
 }
 
+/// A path as short as it can be said here.
+pub fn relative(path: &Path) -> &Path {
+    std::env::current_dir()
+        .ok()
+        .and_then(|here| path.strip_prefix(here).ok())
+        .unwrap_or(path)
+}
+
 #[cfg(test)]
 mod tests {
     use super::replace;

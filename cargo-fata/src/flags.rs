@@ -42,12 +42,7 @@ pub enum Target {
 impl Target {
     /// The bare target where it is installed, else the hosted one.
     pub fn installed() -> Result<Self, Error> {
-        let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-        let output = Command::new(rustc)
-            .args(["--print", "sysroot"])
-            .output()
-            .map_err(Error::system("start rustc"))?;
-        let sysroot = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
+        let sysroot = PathBuf::from(ask_rustc(&["--print", "sysroot"])?.trim());
         let libraries = sysroot.join("lib/rustlib").join(BARE_TARGET).join("lib");
         Ok(if libraries.is_dir() {
             Self::Bare
@@ -114,6 +109,22 @@ impl Target {
             .chain(linker_only.map(|argument| format!("{prefix}{argument}")))
             .collect()
     }
+}
+
+/// Version of the compiler, such as 1.91.0.
+pub fn rust_version() -> Result<String, Error> {
+    let answer = ask_rustc(&["--version"])?;
+    // "rustc VERSION (COMMIT DATE)"
+    Ok(answer.split(' ').nth(1).unwrap_or(&answer).trim().into())
+}
+
+fn ask_rustc(arguments: &[&str]) -> Result<String, Error> {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(rustc)
+        .args(arguments)
+        .output()
+        .map_err(Error::system("start rustc"))?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// Where cargo keeps what it has fetched.

@@ -11,12 +11,15 @@ mod filter;
 mod flags;
 mod image;
 mod kvm;
+mod linked;
 mod machine;
+mod manifest;
 mod new;
 mod profile;
 mod project;
 mod qemu;
 mod run;
+mod sections;
 mod symbols;
 
 use std::process::ExitCode;

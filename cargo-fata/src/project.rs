@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use semver::Version;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -29,8 +30,8 @@ pub struct Project {
     pub workspace_root: PathBuf,
     /// Cargo's target folder.
     pub target_directory: PathBuf,
-    /// Names of the packages that it may link.
-    pub all_packages: Vec<String>,
+    /// The packages that it may link, and itself.
+    pub packages: Vec<Package>,
     /// Linker script that gives an image its form.
     pub linker_script: PathBuf,
 }
@@ -52,11 +53,7 @@ impl Project {
             package: package.name.clone(),
             binary: package.program()?.to_owned(),
             manifest: package.manifest_path.clone(),
-            all_packages: metadata
-                .packages
-                .iter()
-                .map(|package| package.name.clone())
-                .collect(),
+            packages: metadata.packages.clone(),
             workspace_root: metadata.workspace_root.clone(),
             target_directory: metadata.target_directory.clone(),
             linker_script,
@@ -66,6 +63,19 @@ impl Project {
     /// Folder for the images, and for what is kept between builds.
     pub fn output_directory(&self) -> PathBuf {
         self.target_directory.join("fata")
+    }
+
+    /// The image, which may not have been built.
+    pub fn image(&self) -> PathBuf {
+        self.output_directory().join(format!("{}.elf", self.package))
+    }
+
+    /// The package of the program.
+    pub fn root(&self) -> &Package {
+        self.packages
+            .iter()
+            .find(|package| package.id == self.package_id)
+            .expect("the program's package was chosen from these")
     }
 }
 
@@ -94,16 +104,27 @@ struct Metadata {
     target_directory: PathBuf,
 }
 
-#[derive(Debug, Deserialize)]
-struct Package {
-    id: String,
-    name: String,
+/// A package that cargo knows.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Package {
+    /// Cargo's unambiguous name.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: Version,
+    /// Description in its manifest.
+    pub description: Option<String>,
+    /// Licence, as SPDX writes it.
+    pub license: Option<String>,
+    /// Registry or repository; none if it is a folder of this computer.
+    pub source: Option<String>,
     manifest_path: PathBuf,
     default_run: Option<String>,
     targets: Vec<Target>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 struct Target {
     name: String,
     kind: Vec<String>,
@@ -265,13 +286,13 @@ mod tests {
     fn metadata() -> Metadata {
         let text = r#"{
             "packages": [
-                {"id": "1", "name": "site", "manifest_path": "/w/site/Cargo.toml", "default_run": null,
+                {"id": "1", "name": "site", "version": "0.1.0", "manifest_path": "/w/site/Cargo.toml", "default_run": null,
                  "targets": [{"name": "site", "kind": ["bin"]}]},
-                {"id": "2", "name": "tool", "manifest_path": "/w/tool/Cargo.toml", "default_run": null,
+                {"id": "2", "name": "tool", "version": "0.1.0", "manifest_path": "/w/tool/Cargo.toml", "default_run": null,
                  "targets": [{"name": "a", "kind": ["bin"]}, {"name": "b", "kind": ["bin"]}]},
-                {"id": "3", "name": "net", "manifest_path": "/w/net/Cargo.toml", "default_run": null,
+                {"id": "3", "name": "net", "version": "0.1.0", "manifest_path": "/w/net/Cargo.toml", "default_run": null,
                  "targets": [{"name": "net", "kind": ["lib"]}]},
-                {"id": "4", "name": "fata-boot", "manifest_path": "/fata/boot/Cargo.toml", "default_run": null,
+                {"id": "4", "name": "fata-boot", "version": "0.1.0", "manifest_path": "/fata/boot/Cargo.toml", "default_run": null,
                  "targets": [{"name": "fata_boot", "kind": ["lib"]}]}
             ],
             "workspace_members": ["1", "2", "3"],
