@@ -14,7 +14,8 @@ Examples:
   cargo run                                 run it as an ordinary process
   cargo fata run                            run it as a virtual machine
   cargo fata run --publish 8080:80          the same; http://localhost:8080 reaches its port 80
-  cargo fata build                          only make the image, target/fata/shop.elf";
+  cargo fata build                          only make the image, target/fata/shop.elf
+  cargo fata inspect                        what is in the image, and what takes its room";
 
 const BUILD_EXAMPLES: &str = "\
 The image needs no operating system under it: QEMU boots it with `-kernel`, and so does every
@@ -24,6 +25,17 @@ Examples:
   cargo fata build                          the program in this folder
   cargo fata build site                     the package `site` of this workspace
   cargo fata build --manifest-path ../shop/Cargo.toml";
+
+const INSPECT_EXAMPLES: &str = "\
+Which crate takes how much comes from the file NAME.debug, which `cargo fata build` puts beside
+the image NAME.elf. The list of crates is in the format of cargo-auditable, so that `cargo audit
+bin`, Syft and Trivy read it from the image, too.
+
+Examples:
+  cargo fata inspect                        the image of the package in this folder
+  cargo fata inspect site                   the image of package `site`
+  cargo fata inspect target/fata/site.elf   this file
+  cargo fata inspect site --json            the same for programs";
 
 const RUN_EXAMPLES: &str = "\
 What the program writes to its console appears here, what you type goes to it, and Ctrl-C stops
@@ -58,6 +70,8 @@ pub enum Command {
     Build(BuildOptions),
     /// Builds a program and runs it, as a virtual machine or as a process
     Run(RunOptions),
+    /// Says what an image is, what it is made of and what takes its room
+    Inspect(InspectOptions),
     /// Becomes PROGRAM, which the kernel ends when PARENT ends
     #[command(hide = true)]
     Tethered {
@@ -85,6 +99,20 @@ pub struct BuildOptions {
     /// Cargo.toml of the package or its workspace [default: searched from this folder upwards]
     #[arg(long, value_name = "FILE")]
     pub manifest_path: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = INSPECT_EXAMPLES)]
+pub struct InspectOptions {
+    /// File of the image or of its symbols, or package of this workspace whose image was built
+    /// [default: the package of this folder]
+    pub image: Option<String>,
+    /// Cargo.toml of the package or its workspace [default: searched from this folder upwards]
+    #[arg(long, value_name = "FILE")]
+    pub manifest_path: Option<PathBuf>,
+    /// Writes JSON, for programs
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::image::Defect;
+use crate::manifest::Unreadable;
 use crate::qemu::Memory;
 
 /// Why a command failed.
@@ -51,6 +52,10 @@ pub enum Error {
     BadManifest(PathBuf, #[source] toml::de::Error),
     #[error("{image} is no image that can boot: {defect}")]
     BadImage { image: PathBuf, defect: Defect },
+    #[error("package `{0}` has no image yet; `cargo fata build {0}` makes it")]
+    NotBuilt(String),
+    #[error("{0} says nothing of itself: {1}")]
+    NoManifest(PathBuf, Unreadable),
     #[error(
         "--vmm process and --vmm sandbox run no virtual machine, so {0} means nothing there; leave it out"
     )]

@@ -93,10 +93,25 @@ impl<'data> Image<'data> {
             return Err(Defect::Dynamic);
         }
         refuse_undefined_symbols(header, data)?;
-        if !image.has_pvh_note()? {
+        if image.pvh_entry()?.is_none() {
             return Err(Defect::NoPvhNote);
         }
         Ok(image)
+    }
+
+    /// Address of the first instruction, if the image has the PVH note.
+    pub fn pvh_entry(&self) -> Result<Option<u64>, Defect> {
+        for segment in self.segments {
+            let Some(mut notes) = segment.notes(LittleEndian, self.data)? else {
+                continue;
+            };
+            while let Some(note) = notes.next()? {
+                if note.name() == XEN && note.n_type(LittleEndian) == PHYS32_ENTRY {
+                    return Ok(Some(little_endian(note.desc())));
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// Memory that the loaded segments take, in bytes.
@@ -128,7 +143,8 @@ impl<'data> Image<'data> {
             .collect()
     }
 
-    fn loaded(&self) -> impl Iterator<Item = &ProgramHeader64<LittleEndian>> {
+    /// The segments that are loaded.
+    pub fn loaded(&self) -> impl Iterator<Item = &ProgramHeader64<LittleEndian>> {
         self.segments
             .iter()
             .filter(|segment| segment.p_type(LittleEndian) == elf::PT_LOAD)
@@ -166,20 +182,14 @@ impl<'data> Image<'data> {
             .iter()
             .any(|segment| segment.p_type(LittleEndian) == kind)
     }
+}
 
-    fn has_pvh_note(&self) -> Result<bool, Defect> {
-        for segment in self.segments {
-            let Some(mut notes) = segment.notes(LittleEndian, self.data)? else {
-                continue;
-            };
-            while let Some(note) = notes.next()? {
-                if note.name() == XEN && note.n_type(LittleEndian) == PHYS32_ENTRY {
-                    return Ok(true);
-                }
-            }
-        }
-        Ok(false)
-    }
+/// The number in the first bytes, up to eight of them.
+fn little_endian(bytes: &[u8]) -> u64 {
+    bytes
+        .iter()
+        .take(8)
+        .rfold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 fn refuse_undefined_symbols(
@@ -330,6 +340,7 @@ mod tests {
         assert_eq!(image.memory_size(), 0x3000);
         assert_eq!(image.memory_end(), 0x10_3000);
         assert_eq!(image.code().first(), Some(&(0x10_0000..0x10_3000)));
+        assert_eq!(image.pvh_entry(), Ok(Some(0x10_0000)));
         let stripped = image.stripped();
         assert!(stripped.ends_with(parts.note));
         assert_eq!(stripped.len(), NOTE_OFFSET + NOTE.len());

@@ -10,6 +10,7 @@ mod files;
 mod filter;
 mod flags;
 mod image;
+mod inspect;
 mod kvm;
 mod linked;
 mod machine;
@@ -21,6 +22,7 @@ mod qemu;
 mod run;
 mod sections;
 mod symbols;
+mod text;
 
 use std::process::ExitCode;
 
@@ -48,6 +50,7 @@ fn execute(command: Command) -> Result<u8, Error> {
         Command::New(options) => new::new(&options).map(|()| 0),
         Command::Build(options) => build::build(&options).map(|_| 0),
         Command::Run(options) => run::run(&options),
+        Command::Inspect(options) => inspect::inspect(&options).map(|()| 0),
         Command::Tethered {
             parent,
             program,

@@ -17,19 +17,19 @@ use crate::linked::Linked;
 use crate::project;
 
 /// Section of the list of packages (cargo-auditable's PARSING.md): JSON, compressed with zlib.
-pub const PACKAGES_SECTION: &str = ".dep-v0";
+const PACKAGES_SECTION: &str = ".dep-v0";
 
 /// Section of [`Facts`]: JSON, compressed with zlib.
-pub const FACTS_SECTION: &str = ".fata.manifest";
+const FACTS_SECTION: &str = ".fata.manifest";
+
+/// Both.
+pub const SECTIONS: [&str; 2] = [PACKAGES_SECTION, FACTS_SECTION];
 
 /// Best compression of miniz_oxide.
 const COMPRESSION: u8 = 10;
 
 /// Longest JSON text that is read, in bytes.
 const LONGEST: usize = 4 << 20;
-
-/// Number of cargo-auditable's format whose lists tell macros from what is linked.
-const PACKAGES_FORMAT: u32 = 1;
 
 /// The page under the stack, which is unmapped.
 const STACK_GUARD_SIZE: u64 = 4096;
@@ -64,11 +64,18 @@ pub struct Facts {
 }
 
 /// Why a file does not tell what it is.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
+    /// Not an ELF file.
+    #[error("it is no ELF file for a 64-bit machine; name an image, such as target/fata/NAME.elf")]
+    NotElf,
     /// It lacks this section.
+    #[error(
+        "it has no section {0}; `cargo fata build` puts that into images, so build this one again"
+    )]
     Missing(&'static str),
     /// This section does not hold what it should.
+    #[error("its section {0} is damaged; build the image again")]
     Malformed(&'static str),
 }
 
@@ -95,9 +102,12 @@ impl Manifest {
             packages: VersionInfo {
                 packages: used
                     .into_iter()
-                    .map(|(package, is_in_image)| entry(package, is_in_image, package.id == root.id))
+                    .map(|(package, is_in_image)| {
+                        entry(package, is_in_image, package.id == root.id)
+                    })
                     .collect(),
-                format: PACKAGES_FORMAT,
+                // Said in no word, which is what the number 0 stands for, to save bytes.
+                format: 0,
             },
         }
     }

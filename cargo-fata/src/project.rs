@@ -67,7 +67,8 @@ impl Project {
 
     /// The image, which may not have been built.
     pub fn image(&self) -> PathBuf {
-        self.output_directory().join(format!("{}.elf", self.package))
+        self.output_directory()
+            .join(format!("{}.elf", self.package))
     }
 
     /// The package of the program.
