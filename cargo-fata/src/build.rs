@@ -8,6 +8,7 @@ use std::process::{ChildStdout, Command, Stdio};
 use object::read::elf::ElfFile64;
 use semver::Version;
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
 use crate::cli::BuildOptions;
 use crate::error::Error;
@@ -40,6 +41,8 @@ pub struct Built {
     pub memory_end: u64,
     /// Addresses of the image's code.
     pub code: Vec<Range<u64>>,
+    /// SHA-256 of the stripped image, in hexadecimal.
+    pub sha256: String,
 }
 
 /// Builds the image of the program that `options` names.
@@ -165,6 +168,7 @@ fn write_image(compiled: &Compiled, project: &Project, target: Target) -> Result
         .map(|(name, content)| (*name, content.as_slice()));
     let with_manifest =
         |file: &[u8]| with_sections(file, &manifest).map_err(|error| bad_image(error.into()));
+    let stripped = with_manifest(&image.stripped())?;
     let built = Built {
         name: project.package.clone(),
         version: project.root().version.clone(),
@@ -173,8 +177,8 @@ fn write_image(compiled: &Compiled, project: &Project, target: Target) -> Result
         directory: project.output_directory(),
         memory_end: image.memory_end(),
         code: image.code(),
+        sha256: sha256(&stripped),
     };
-    let stripped = with_manifest(&image.stripped())?;
     replace(&built.symbols, &with_manifest(&data)?)?;
     replace(&built.image, &stripped)?;
     eprintln!(
@@ -185,6 +189,11 @@ fn write_image(compiled: &Compiled, project: &Project, target: Target) -> Result
         built.name,
     );
     Ok(built)
+}
+
+fn sha256(content: &[u8]) -> String {
+    let digest = Sha256::digest(content);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn manifest(

@@ -5,6 +5,7 @@
 mod arguments;
 mod build;
 mod cli;
+mod crash;
 mod error;
 mod files;
 mod filter;
@@ -22,6 +23,7 @@ mod qemu;
 mod run;
 mod sections;
 mod symbols;
+mod tail;
 mod text;
 
 use std::process::ExitCode;

@@ -21,6 +21,9 @@ const STATUS_MASK: u8 = 0x10;
 /// Status of this tool when the guest left none.
 const NO_STATUS: u8 = 1;
 
+/// Status of a guest that panicked or caught a fault: `fata_boot::ExitStatus::PANIC`.
+const PANIC_STATUS: u8 = 101;
+
 /// Longest name that Linux gives a network interface.
 const INTERFACE_NAME_LENGTH: usize = 15;
 
@@ -298,6 +301,8 @@ impl Line {
 pub enum Outcome {
     /// The guest chose this status.
     Status(u8),
+    /// The machine stopped, and the guest chose none.
+    Stopped,
     /// The guest chose none; this is why.
     Failure(&'static str),
 }
@@ -309,9 +314,7 @@ impl Outcome {
             None => Self::Failure("QEMU was killed"),
             Some(1) => Self::Failure("QEMU failed; its message is above"),
             Some(code) if code % 2 == 1 => Self::Status((code >> 1) ^ STATUS_MASK),
-            Some(0) => Self::Failure(
-                "the machine stopped without a status (triple fault, reset or power-off?)",
-            ),
+            Some(0) => Self::Stopped,
             Some(_) => Self::Failure("QEMU ended in a way that no guest asks for"),
         }
     }
@@ -320,7 +323,27 @@ impl Outcome {
     pub fn exit_status(&self) -> u8 {
         match self {
             Self::Status(status) => *status,
-            Self::Failure(_) => NO_STATUS,
+            Self::Stopped | Self::Failure(_) => NO_STATUS,
+        }
+    }
+
+    /// Why the guest chose no status.
+    pub fn failure(&self) -> Option<&'static str> {
+        match self {
+            Self::Status(_) => None,
+            Self::Stopped => {
+                Some("the machine stopped without a status (triple fault, reset or power-off?)")
+            }
+            Self::Failure(reason) => Some(reason),
+        }
+    }
+
+    /// What the guest did wrong, if it crashed.
+    pub fn crash(&self) -> Option<&'static str> {
+        match self {
+            Self::Status(PANIC_STATUS) => Some("a panic or a fault; the console says more"),
+            Self::Stopped => self.failure(),
+            _ => None,
         }
     }
 }
@@ -441,8 +464,12 @@ mod tests {
         }
         for code in [0, 1, 2, 134] {
             assert_eq!(outcome(code).exit_status(), 1, "{code}");
-            assert!(matches!(outcome(code), Outcome::Failure(_)));
+            assert!(outcome(code).failure().is_some());
+            assert_eq!(outcome(code).crash().is_some(), code == 0);
         }
+        let panicked = Outcome::Status(fata_boot::ExitStatus::PANIC.0);
+        assert!(panicked.crash().is_some());
+        assert_eq!(Outcome::Status(1).crash(), None);
         // Killed by a signal.
         assert!(matches!(
             Outcome::of(ExitStatus::from_raw(9)),

@@ -2,10 +2,13 @@
 
 use std::io::stdout;
 use std::os::unix::process::CommandExt;
+use std::time::SystemTime;
 
 use crate::build::{Built, build};
 use crate::cli::{RunOptions, Vmm};
+use crate::crash::Crash;
 use crate::error::Error;
+use crate::files::relative;
 use crate::filter::Filter;
 use crate::flags::{REMAPPED_REGISTRY, registries};
 use crate::kvm;
@@ -13,6 +16,7 @@ use crate::machine::{Ending, copy, supervise, tethered};
 use crate::project::{cargo, cargo_path};
 use crate::qemu::{self, Outcome};
 use crate::symbols::Symbols;
+use crate::tail::{Recorder, Tail};
 
 /// What a shell adds to the number of the signal that ended a program.
 const SIGNAL_STATUS: i32 = 128;
@@ -45,15 +49,39 @@ fn run_in_qemu(options: &RunOptions) -> Result<u8, Error> {
         announce_debugger(port.get(), &built);
     }
     let line = qemu::command_line(&options.machine, use_kvm, &built.image, &options.arguments);
-    match boot(tethered(&program, &line)?, built)? {
-        Ending::Interrupted(signal) => Ok(u8::try_from(SIGNAL_STATUS + signal).unwrap_or(u8::MAX)),
-        Ending::Exited(status) => {
-            let outcome = Outcome::of(status);
-            if let Outcome::Failure(reason) = outcome {
-                eprintln!("fata: {reason}");
-            }
-            Ok(outcome.exit_status())
+    let console = Tail::default();
+    let status = match boot(tethered(&program, &line)?, &built, &console)? {
+        Ending::Interrupted(signal) => {
+            return Ok(u8::try_from(SIGNAL_STATUS + signal).unwrap_or(u8::MAX));
         }
+        Ending::Exited(status) => status,
+    };
+    let outcome = Outcome::of(status);
+    if let Some(reason) = outcome.failure() {
+        eprintln!("fata: {reason}");
+    }
+    if let Some(ending) = outcome.crash() {
+        save(&Crash {
+            built: &built,
+            machine: (&program, &line),
+            is_emulated: !use_kvm,
+            arguments: &options.arguments,
+            ending,
+            status: outcome.exit_status(),
+            console: &console,
+        });
+    }
+    Ok(outcome.exit_status())
+}
+
+/// Leaves the report of a crash; without it, the console still says what happened.
+fn save(crash: &Crash) {
+    match crash.save(SystemTime::now()) {
+        Ok(path) => eprintln!(
+            "fata: a report of the crash is in {}",
+            relative(&path).display()
+        ),
+        Err(error) => eprintln!("fata: no report of the crash: {error}"),
     }
 }
 
@@ -74,11 +102,12 @@ fn announce_debugger(port: u16, built: &Built) {
     );
 }
 
-fn boot(qemu: std::process::Command, built: Built) -> Result<Ending, Error> {
+fn boot(qemu: std::process::Command, built: &Built, tail: &Tail) -> Result<Ending, Error> {
     let here = std::env::current_dir().map_err(Error::system("find the current folder"))?;
+    let mut symbols = Symbols::new(built.symbols.clone(), built.code.clone(), here);
+    let output = Recorder::new(stdout(), tail.clone());
     supervise(qemu, move |console| {
-        let mut symbols = Symbols::new(built.symbols, built.code, here);
-        let mut filter = Filter::new(stdout(), |address| symbols.frames(address));
+        let mut filter = Filter::new(output, |address| symbols.frames(address));
         copy(console, |bytes| filter.write(bytes))?;
         filter.finish()
     })

@@ -8,6 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use sha2::{Digest, Sha256};
 
 /// How long anything may take before a test gives up on it.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -90,8 +91,9 @@ fn build_leaves_image_and_symbols() {
     assert!(image.len() < 5 * 1024, "{}", image.len());
     assert!(symbols.len() > image.len());
     let last = messages.lines().last().unwrap();
+    let hint = " KiB in memory; `cargo fata inspect app` says what is in it";
     assert!(
-        last.contains("target/fata/app.elf: 5 KiB, ") && last.ends_with(" KiB in memory"),
+        last.contains("target/fata/app.elf: 5 KiB, ") && last.ends_with(hint),
         "{last}"
     );
     // Nothing but images is left there.
@@ -163,9 +165,132 @@ fn a_machine_without_status_has_failed() {
     workspace.install_qemu("exit 0");
     let output = workspace.run("run");
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).ends_with(
+    assert!(text(&output.stderr).contains(
         "fata: the machine stopped without a status (triple fault, reset or power-off?)\n"
     ));
+    let report = crash_report(&workspace, &output);
+    assert!(
+        report.starts_with("app 0.1.0 crashed: the machine stopped"),
+        "{report}"
+    );
+    assert!(
+        report.ends_with("console, the last 0 lines:\n\n"),
+        "{report}"
+    );
+}
+
+/// The report whose path the tool wrote last.
+fn crash_report(workspace: &Workspace, output: &Output) -> String {
+    let messages = text(&output.stderr);
+    let last = messages.lines().last().unwrap_or_default();
+    let path = last.strip_prefix("fata: a report of the crash is in ");
+    let path = path.unwrap_or_else(|| panic!("no report:\n{messages}"));
+    fs::read_to_string(workspace.path("app").join(path)).unwrap()
+}
+
+#[test]
+fn a_crash_leaves_a_report() {
+    let workspace = Workspace::new();
+    // Status 101, as a panic leaves it.
+    workspace.install_qemu(
+        r#"printf 'fata: page fault\r\n  ip 0x0000000000101000\r\n'
+           exit 235"#,
+    );
+    let output = workspace.run("run app -- --port 80");
+    assert_eq!(output.status.code(), Some(101));
+    let report = crash_report(&workspace, &output);
+    let image = fs::read(workspace.path("target/fata/app.elf")).unwrap();
+    let sha256: String = Sha256::digest(image)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    for words in [
+        "app 0.1.0 crashed: a panic",
+        &sha256,
+        "status     101\n",
+        "arguments  --port 80\n",
+        "qemu-system-x86_64 -nodefaults ",
+        "fata: page fault\n  ip 0x0000000000101000 fata_boot::vm::outer (",
+        "/boot/src/vm.rs:",
+    ] {
+        assert!(report.contains(words), "no {words:?}:\n{report}");
+    }
+    // What the program chose is no crash.
+    workspace.install_qemu("exit 39");
+    workspace.run("run");
+    let crashes = fs::read_dir(workspace.path("target/fata/crashes")).unwrap();
+    assert_eq!(crashes.count(), 1);
+}
+
+#[test]
+fn inspect_says_what_an_image_is() {
+    let workspace = Workspace::new();
+    let output = workspace.run("inspect");
+    assert_eq!(output.status.code(), Some(1));
+    let messages = text(&output.stderr);
+    assert!(
+        messages.contains("`cargo fata build app` makes it"),
+        "{messages}"
+    );
+    assert!(workspace.run("build").status.success());
+    let image = "../target/fata/app.elf";
+    for arguments in ["inspect", "inspect app", &format!("inspect {image}")] {
+        let said = text(&workspace.run(arguments).stdout);
+        for words in [
+            "app 0.1.0\n",
+            "PVH, entered at 0x100000\n",
+            "2 crates in the image\n",
+            "fata-boot 0.1.0 (local)          MIT\n",
+            "bytes by crate",
+        ] {
+            assert!(said.contains(words), "no {words:?} by {arguments}:\n{said}");
+        }
+    }
+    let json = |file: &str| {
+        let output = workspace.run(&format!("inspect --json {file}"));
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
+    };
+    let (whole, symbols) = (json(image), json("../target/fata/app.debug"));
+    assert_eq!(whole["crates"][1]["name"], "fata-boot");
+    assert_eq!(whole["crates"], symbols["crates"]);
+    assert_eq!(whole["sizes"], symbols["sizes"]);
+    // Symbols of another build are not those of this image.
+    fs::copy(
+        workspace.path("target/fata/app.elf"),
+        workspace.path("old.elf"),
+    )
+    .unwrap();
+    fs::write(workspace.path("old.debug"), "no symbols").unwrap();
+    let old = json("../old.elf");
+    assert!(old["sizes"].is_null());
+    assert_eq!(old["segments"], whole["segments"]);
+}
+
+#[test]
+fn inspect_refuses_what_is_no_image() {
+    let workspace = Workspace::new();
+    for (file, reason) in [
+        ("Cargo.toml", "it is no ELF file"),
+        ("/proc/self/exe", "it has no section .fata.manifest"),
+        ("../none.elf", "No such file"),
+        (".", "Is a directory"),
+    ] {
+        let output = workspace.run(&format!("inspect {file}"));
+        assert_eq!(output.status.code(), Some(1));
+        assert!(output.stdout.is_empty());
+        let messages = text(&output.stderr);
+        assert!(messages.contains(reason), "{messages}");
+    }
+}
+
+#[test]
+fn the_same_sources_elsewhere_make_the_same_image() {
+    let images = [0, 1].map(|_| {
+        let workspace = Workspace::new();
+        assert!(workspace.run("build").status.success());
+        fs::read(workspace.path("target/fata/app.elf")).unwrap()
+    });
+    assert!(images[0] == images[1]);
 }
 
 #[test]
