@@ -219,7 +219,7 @@ fn refuse_undefined_symbols(
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use object::elf::{self, FileHeader64};
     use object::{LittleEndian, pod};
 
@@ -227,6 +227,11 @@ mod tests {
 
     const NOTE_OFFSET: usize = 64 + 2 * 56;
     const NOTE: &[u8] = b"\x04\0\0\0\x04\0\0\0\x12\0\0\0Xen\0\0\0\x10\0";
+
+    /// A program that passes all checks.
+    pub fn sound_program() -> Vec<u8> {
+        Parts::default().program()
+    }
 
     /// What the hand-made program has.
     struct Parts {

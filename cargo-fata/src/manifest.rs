@@ -198,3 +198,116 @@ fn unpacked<T: DeserializeOwned>(
     let text = decompress_to_vec_zlib_with_limit(content, LONGEST).map_err(|_| malformed())?;
     serde_json::from_slice(&text).map_err(|_| malformed())
 }
+
+#[cfg(test)]
+pub mod tests {
+    use object::LittleEndian;
+    use object::read::elf::ElfFile64;
+    use proptest::prelude::*;
+
+    use super::{
+        FACTS_SECTION, Facts, LONGEST, Manifest, PACKAGES_SECTION, Unreadable, compress_to_vec_zlib,
+    };
+    use crate::linked::Linked;
+    use crate::project::{Package, parse_json};
+    use crate::sections::{tests::bare, with_sections};
+
+    fn package(name: &str, license: &str, source: &str) -> Package {
+        let text = format!(
+            r#"{{"id": "{name}", "name": "{name}", "version": "1.2.3", "license": {license}, "source": {source},
+                 "manifest_path": "/home/me/{name}/Cargo.toml", "targets": []}}"#
+        );
+        parse_json(text.as_bytes()).unwrap()
+    }
+
+    fn facts() -> Facts {
+        Facts {
+            description: None,
+            target: "x86_64-unknown-none".into(),
+            profile: "kernel".into(),
+            rust: "1.91.0".into(),
+            stack: Some(65536),
+            licenses: Vec::new(),
+        }
+    }
+
+    /// An image of `shop`, which uses `old` and, for a macro, `syn`.
+    pub fn manifest() -> Manifest {
+        let index = r#""registry+https://github.com/rust-lang/crates.io-index""#;
+        let packages = [
+            package("syn", r#""MIT""#, index),
+            package("shop", "null", "null"),
+            package(
+                "old",
+                r#""MIT / Apache-2.0""#,
+                r#""git+https://example.org/old""#,
+            ),
+            package("unused", "null", index),
+        ];
+        let mut linked = Linked::default();
+        for (package, folder) in [
+            ("old", "none/kernel"),
+            ("shop", "none/kernel"),
+            ("syn", "kernel"),
+        ] {
+            linked.add(package.into(), &[folder.into()], "none", "kernel");
+        }
+        Manifest::new(&packages, &packages[1], &linked, facts())
+    }
+
+    fn read(sections: &[(&str, &[u8])]) -> Result<Manifest, Unreadable> {
+        let file = with_sections(&bare(), sections).unwrap();
+        Manifest::read(&ElfFile64::<LittleEndian>::parse(&*file).unwrap())
+    }
+
+    #[test]
+    fn packages_have_the_form_that_others_read() {
+        let manifest = manifest();
+        assert_eq!(
+            serde_json::to_string(&manifest.packages).unwrap(),
+            concat!(
+                r#"{"packages":[{"name":"old","version":"1.2.3","source":"git"},"#,
+                r#"{"name":"shop","version":"1.2.3","source":"local","root":true},"#,
+                r#"{"name":"syn","version":"1.2.3","source":"crates.io","kind":"build"}]}"#,
+            )
+        );
+        assert_eq!(manifest.facts.licenses, ["MIT OR Apache-2.0", ""]);
+        assert_eq!(manifest.root().unwrap().name, "shop");
+    }
+
+    #[test]
+    fn what_is_written_can_be_read() {
+        let manifest = manifest();
+        let sections = manifest.sections();
+        let sections = sections
+            .each_ref()
+            .map(|(name, content)| (*name, content.as_slice()));
+        assert_eq!(read(&sections), Ok(manifest));
+        let missing = Unreadable::Missing(FACTS_SECTION);
+        assert_eq!(read(&sections[..1]).unwrap_err(), missing);
+        let cut = [sections[0], (FACTS_SECTION, &sections[1].1[..9])];
+        let malformed = Unreadable::Malformed(FACTS_SECTION);
+        assert_eq!(read(&cut).unwrap_err(), malformed);
+    }
+
+    #[test]
+    fn what_grows_too_large_is_refused() {
+        let [packages, _] = manifest().sections();
+        let mut text = serde_json::to_vec(&facts()).unwrap();
+        for (length, is_read) in [(LONGEST, true), (LONGEST + 1, false), (LONGEST * 16, false)] {
+            text.resize(length, b' ');
+            let bomb = compress_to_vec_zlib(&text, 1);
+            let sections = [(packages.0, &*packages.1), (FACTS_SECTION, &bomb)];
+            assert_eq!(read(&sections).is_ok(), is_read, "{length}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_refused_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+            prop_assert!(read(&[(FACTS_SECTION, &bytes), (PACKAGES_SECTION, &bytes)]).is_err());
+            let packed = compress_to_vec_zlib(&bytes, 1);
+            prop_assert!(read(&[(FACTS_SECTION, &packed), (PACKAGES_SECTION, &packed)]).is_err());
+        }
+    }
+}

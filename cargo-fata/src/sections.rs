@@ -78,7 +78,7 @@ fn append(file: &mut Vec<u8>, header: &mut Header, content: &[u8]) {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use object::elf::FileHeader64;
     use object::read::elf::ElfFile64;
     use object::{LittleEndian, Object, ObjectSection, pod};

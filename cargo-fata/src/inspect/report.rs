@@ -236,3 +236,78 @@ fn crates(manifest: &Manifest) -> Vec<Crate> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use proptest::prelude::*;
+
+    use super::Report;
+    use crate::image::tests::sound_program;
+    use crate::manifest::tests::manifest;
+    use crate::sections::with_sections;
+
+    fn image() -> Vec<u8> {
+        let sections = manifest().sections();
+        let sections = sections
+            .each_ref()
+            .map(|(name, content)| (*name, content.as_slice()));
+        with_sections(&sound_program(), &sections).unwrap()
+    }
+
+    /// The report on `image`, which is also tried as the file of its own symbols.
+    fn report(image: &[u8]) -> Option<Report> {
+        let report = Report::of(Path::new("shop.elf"), image, Some(image)).ok()?;
+        // Neither form may fail on what it is made of.
+        assert!(!report.to_string().is_empty());
+        assert!(!report.to_json().is_empty());
+        Some(report)
+    }
+
+    #[test]
+    fn an_image_tells_all() {
+        let report = report(&image()).unwrap();
+        assert_eq!((&*report.name, &*report.version), ("shop", "1.2.3"));
+        assert_eq!(report.memory.image_end, 0x10_3000);
+        assert_eq!(report.segments[0].permissions, "r-x");
+        let names: Vec<_> = report.crates.iter().map(|one| one.name.as_str()).collect();
+        assert_eq!(names, ["old", "shop", "syn"]);
+        assert_eq!(
+            report.crates[0].license.as_deref(),
+            Some("MIT OR Apache-2.0")
+        );
+        assert_eq!(report.crates[1].license, None);
+        assert!(report.crates[2].only_to_build);
+    }
+
+    #[test]
+    fn a_cut_image_is_refused_without_panic() {
+        let image = image();
+        for length in 0..image.len() {
+            assert_eq!(report(&image[..length]), None, "{length}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn a_damaged_image_never_panics(
+            damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        ) {
+            let mut image = image();
+            for (place, byte) in damage {
+                let place = place.index(image.len());
+                image[place] = byte;
+            }
+            report(&image);
+        }
+
+        #[test]
+        fn garbage_never_panics(tail in prop::collection::vec(any::<u8>(), 0..400)) {
+            report(&[b"\x7fELF\x02\x01\x01".as_slice(), &tail].concat());
+            report(&tail);
+        }
+    }
+}
