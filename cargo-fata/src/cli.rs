@@ -28,7 +28,8 @@ Examples:
 
 const INSPECT_EXAMPLES: &str = "\
 Which crate takes how much comes from the file NAME.debug, which `cargo fata build` puts beside
-the image NAME.elf. The list of crates is in the format of cargo-auditable, so that `cargo audit
+the image NAME.elf: generic code counts for the crate that defines it, inlined code for the crate
+that it is inlined into. The list of crates is in the format of cargo-auditable, so that `cargo audit
 bin`, Syft and Trivy read it from the image, too.
 
 Examples:
@@ -40,7 +41,7 @@ Examples:
 const RUN_EXAMPLES: &str = "\
 What the program writes to its console appears here, what you type goes to it, and Ctrl-C stops
 it. Addresses in a backtrace are followed by function, file and line. The exit status is the
-program's own.
+program's own. A crash leaves a report in target/fata/crashes, where the last 20 are kept.
 
 Examples:
   cargo fata run hello -- --hello Ahoy      everything after `--` goes to the program

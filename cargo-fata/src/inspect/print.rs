@@ -83,7 +83,7 @@ fn areas(f: &mut fmt::Formatter<'_>, areas: &[Area]) -> fmt::Result {
                 "  {} {name:14}  {address:#8x} {:>10} {:>10}",
                 area.permissions, area.file_size, area.memory_size
             )?,
-            None => writeln!(f, "  --- {name:14} not loaded {:>8}", area.file_size)?,
+            None => writeln!(f, "  --- {name:14} not loaded{:>10}", area.file_size)?,
         }
     }
     Ok(())

@@ -8,6 +8,7 @@ mod faults;
 mod hello;
 mod hostile;
 mod idle;
+mod inspect;
 mod load;
 mod network;
 mod pages;

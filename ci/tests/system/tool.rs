@@ -5,7 +5,8 @@ use std::fs;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
-fn tool() -> String {
+/// Path of the tool.
+pub fn tool() -> String {
     let path = target_folder().join("debug/cargo-fata");
     path.into_os_string()
         .into_string()
@@ -13,7 +14,7 @@ fn tool() -> String {
 }
 
 /// A folder of a test's own that is removed with it.
-struct Scratch(PathBuf);
+pub struct Scratch(pub PathBuf);
 
 impl Drop for Scratch {
     fn drop(&mut self) {
@@ -79,7 +80,7 @@ fn a_debugger_stops_at_the_main_function() {
 #[ignore = "needs the images; ci/test runs it"]
 fn help_says_what_can_be_typed() {
     let help = String::from_utf8(succeed(&tool(), ["--help"])).expect("help is text");
-    for word in ["new", "build", "run", "Examples:"] {
+    for word in ["new", "build", "inspect", "run", "Examples:"] {
         assert!(help.contains(word), "no {word} in:\n{help}");
     }
 }
