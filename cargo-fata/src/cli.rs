@@ -28,9 +28,9 @@ Examples:
 
 const INSPECT_EXAMPLES: &str = "\
 Which crate takes how much comes from the file NAME.debug, which `cargo fata build` puts beside
-the image NAME.elf: generic code counts for the crate that defines it, inlined code for the crate
-that it is inlined into. The list of crates is in the format of cargo-auditable, so that `cargo audit
-bin`, Syft and Trivy read it from the image, too.
+the image NAME.elf. Generic code counts for the crate that defines it, inlined code for the crate
+that it is inlined into. The list of crates in the image has the format of cargo-auditable:
+cargo-audit, Syft and Trivy read it, too.
 
 Examples:
   cargo fata inspect                        the image of the package in this folder

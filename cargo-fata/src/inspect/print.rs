@@ -40,17 +40,16 @@ impl fmt::Display for Report {
         for boot in &self.boot {
             writeln!(f, "  boots    by {boot}")?;
         }
-        write!(
-            f,
-            "  memory   {} KiB at least, to load it; the heap is what there is beyond",
-            self.memory.least / 1024,
-        )?;
+        let least = self.memory.least / 1024;
+        write!(f, "  memory   {least} KiB at least, to load it")?;
         if let Some(stack) = self.memory.stack {
-            write!(f, "; {} KiB of it are the stack", stack / 1024)?;
+            write!(f, " (stack: {} KiB)", stack / 1024)?;
         }
-        writeln!(f, "\n\nsegments       address    in file  in memory")?;
+        writeln!(f, "; what there is beyond is the heap\n")?;
+        areas_title(f, "segments")?;
         areas(f, &self.segments)?;
-        writeln!(f, "\nsections       address    in file  in memory")?;
+        writeln!(f)?;
+        areas_title(f, "sections")?;
         areas(f, &self.sections)?;
         crates(f, &self.crates)?;
         match &self.sizes {
@@ -71,6 +70,10 @@ impl fmt::Display for Boot {
             }
         }
     }
+}
+
+fn areas_title(f: &mut fmt::Formatter<'_>, title: &str) -> fmt::Result {
+    writeln!(f, "{title:23}address    in file  in memory")
 }
 
 fn areas(f: &mut fmt::Formatter<'_>, areas: &[Area]) -> fmt::Result {

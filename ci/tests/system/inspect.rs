@@ -66,7 +66,7 @@ fn an_image_says_what_takes_its_room() {
     for words in [
         "hello 0.1.0: ",
         "by PVH, entered at 0x1",
-        "256 KiB of it are the stack",
+        "(stack: 256 KiB)",
     ] {
         assert!(said.contains(words), "no {words:?}:\n{said}");
     }
