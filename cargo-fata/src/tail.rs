@@ -102,6 +102,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+
         #[test]
         fn memory_is_bounded(sizes in prop::collection::vec(0..BYTES * 2, 0..5)) {
             let tail = Tail::default();
