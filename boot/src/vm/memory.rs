@@ -1,4 +1,7 @@
 //! Which memory there is: what the boot protocol's map offers, without the image.
+//!
+//! A sixteenth, but 64 KiB at least and 2 MiB at most, is the devices'; the heap gets the
+//! rest.
 
 use super::lock::InterruptLock;
 use super::paging;
@@ -8,6 +11,13 @@ const REGIONS: usize = 16;
 /// Page zero stays unmapped.
 const LOWEST: u64 = 4096;
 const FOUR_GIB: u64 = 4 << 30;
+const PAGE: u64 = 4096;
+
+/// The devices' part of memory, and its bounds in bytes. What a network card shares with
+/// its driver for good takes 24 KiB.
+const DEVICES_PART: u64 = 16;
+const DEVICES_LEAST: u64 = 64 << 10;
+const DEVICES_MOST: u64 = 2 << 20;
 
 unsafe extern "C" {
     static __image_start: u8;
@@ -36,17 +46,30 @@ impl Region {
     const fn size(self) -> u64 {
         self.end.saturating_sub(self.start)
     }
+
+    /// Takes at least `size` bytes off the end, in whole pages, or all if it is smaller.
+    fn cut_off(&mut self, size: u64) -> Self {
+        let start = self.end.saturating_sub(size) / PAGE * PAGE;
+        let cut = Self {
+            start: start.max(self.start.next_multiple_of(PAGE)),
+            end: self.end,
+        };
+        self.end = self.end.min(cut.start);
+        cut
+    }
 }
 
 /// Free memory that nobody has taken yet, and how much there was.
 struct Free {
     regions: [Region; REGIONS],
     total: u64,
+    devices: Region,
 }
 
 static FREE: InterruptLock<Free> = InterruptLock::new(Free {
     regions: [Region { start: 0, end: 0 }; REGIONS],
     total: 0,
+    devices: Region { start: 0, end: 0 },
 });
 
 /// Takes in the usable regions of the memory map, maps them, and keeps them for
@@ -82,7 +105,10 @@ pub(super) unsafe fn init(map: impl Iterator<Item = Region>, reserved: Region) {
             unsafe { paging::map(region, spare) };
         }
     }
-    free.total = free.regions.iter().map(|region| region.size()).sum();
+    let size = |free: &Free| free.regions.iter().map(|region| region.size()).sum::<u64>();
+    let part = (size(&free) / DEVICES_PART).clamp(DEVICES_LEAST, DEVICES_MOST);
+    free.devices = free.regions[0].cut_off(part);
+    free.total = size(&free);
 }
 
 /// The parts of a region below and above `hole`, without what cannot be mapped. Either
@@ -110,7 +136,13 @@ pub(super) fn take(mut receive: impl FnMut(*mut u8, usize)) {
     }
 }
 
-/// How many bytes the memory map offered, without the image.
+/// The devices' memory: its address, which is that of a page, and its size in bytes.
+pub(super) fn devices() -> (usize, usize) {
+    let devices = FREE.lock().devices;
+    (devices.start as usize, devices.size() as usize)
+}
+
+/// How many bytes the memory map offered, without the image and the devices' memory.
 pub(super) fn total() -> usize {
     FREE.lock().total as usize
 }

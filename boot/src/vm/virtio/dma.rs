@@ -1,34 +1,63 @@
-//! Memory that devices reach: all of it, at the same addresses.
+//! Memory that devices reach: all of it, at the same addresses. What drivers share with
+//! devices for good comes from pages that the heap never has.
 
-use alloc::alloc::{alloc_zeroed, dealloc};
-use core::alloc::Layout;
-use core::ptr::NonNull;
+use super::pages::Pages;
+use crate::home::lock::InterruptLock;
+use crate::home::memory;
+use core::ptr::{self, NonNull};
 use virtio_drivers::{BufferDirection, Hal, PAGE_SIZE, PhysAddr};
 
 /// Physical addresses are virtual addresses, and devices see the same memory.
 pub(crate) struct Identity;
 
-fn layout(pages: usize) -> Layout {
-    let size = pages.saturating_mul(PAGE_SIZE);
-    Layout::from_size_align(size, PAGE_SIZE).expect("queues are far smaller than memory")
+/// The devices' memory.
+struct Pool {
+    /// Where page zero lies; zero until the pool is first asked for pages.
+    start: usize,
+    pages: Pages,
 }
 
-// SAFETY: pages come zeroed and aligned from the heap, which hands out each but once; the
+static POOL: InterruptLock<Pool> = InterruptLock::new(Pool {
+    start: 0,
+    pages: Pages::none(),
+});
+
+impl Pool {
+    /// The address of `count` adjacent pages.
+    fn take(&mut self, count: usize) -> Option<usize> {
+        if self.start == 0 {
+            let (start, size) = memory::devices();
+            self.start = start;
+            self.pages.give(0, size / PAGE_SIZE);
+        }
+        let first = self.pages.take(count)?;
+        Some(self.start + first * PAGE_SIZE)
+    }
+}
+
+// SAFETY: pages come zeroed and aligned from the pool, which hands out each but once; the
 // identity map makes every pointer a physical address.
 unsafe impl Hal for Identity {
     fn dma_alloc(pages: usize, _: BufferDirection) -> (PhysAddr, NonNull<u8>) {
-        // SAFETY: queues have at least one page.
-        let start = unsafe { alloc_zeroed(layout(pages)) };
-        // An address of zero tells the caller that there is no memory.
-        (
-            start as PhysAddr,
-            NonNull::new(start).unwrap_or(NonNull::dangling()),
-        )
+        let Some(address) = POOL.lock().take(pages) else {
+            log::error!("no memory is left for devices; give the machine more");
+            // An address of zero tells the caller, who turns it into an error.
+            return (0, NonNull::dangling());
+        };
+        let start = ptr::with_exposed_provenance_mut::<u8>(address);
+        // SAFETY: the pages are mapped, and were just taken from the pool; they lie above
+        // page zero.
+        let start = unsafe {
+            start.write_bytes(0, pages * PAGE_SIZE);
+            NonNull::new_unchecked(start)
+        };
+        (address as PhysAddr, start)
     }
 
-    unsafe fn dma_dealloc(_: PhysAddr, start: NonNull<u8>, pages: usize) -> i32 {
-        // SAFETY: the caller promises that the pages came from `dma_alloc`.
-        unsafe { dealloc(start.as_ptr(), layout(pages)) };
+    unsafe fn dma_dealloc(address: PhysAddr, _: NonNull<u8>, pages: usize) -> i32 {
+        let mut pool = POOL.lock();
+        let first = (address as usize - pool.start) / PAGE_SIZE;
+        pool.pages.give(first, pages);
         0
     }
 

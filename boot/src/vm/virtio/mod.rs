@@ -4,6 +4,7 @@ mod announcement;
 mod dma;
 mod entropy;
 mod mmio;
+mod pages;
 mod pci;
 mod transport;
 
