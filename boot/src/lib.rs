@@ -67,8 +67,14 @@ mod generator;
 #[path = "vm/entropy/health.rs"]
 mod health;
 #[cfg(all(test, not(fata_vm)))]
+#[path = "vm/heap/tests.rs"]
+mod machine_heap;
+#[cfg(all(test, not(fata_vm)))]
 #[path = "vm/mem.rs"]
 mod mem;
+#[cfg(all(test, not(fata_vm)))]
+#[path = "vm/virtio/pages.rs"]
+mod pages;
 
 pub use args::{Args, ArgsError, FromArgs, split};
 pub use env::{EntropyError, Env, Rng};
