@@ -88,6 +88,18 @@ fn a_panic_is_reported_on_pc() {
 }
 
 #[test]
+#[ignore = "boots virtual machines; ci/test runs it"]
+fn a_full_heap_is_an_error_that_a_program_survives() {
+    for options in [&["--net", "none"][..], &["--vmm", "process"]] {
+        let (status, text) = report("try-reserve", options);
+        assert_eq!(status, Some(0), "{options:?}: {text}");
+        // A process is not let to fill the host's memory.
+        let is_machine = options[0] == "--net";
+        assert_eq!(text.contains(" pieces, then: "), is_machine, "{text}");
+    }
+}
+
+#[test]
 #[ignore = "runs a process; ci/test runs it"]
 fn a_panic_is_reported_by_a_process() {
     assert_report(

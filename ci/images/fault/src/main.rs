@@ -4,6 +4,7 @@
 extern crate alloc;
 
 use alloc::boxed::Box;
+use alloc::collections::TryReserveError;
 use alloc::vec::Vec;
 use core::arch::asm;
 use core::fmt;
@@ -39,10 +40,11 @@ enum Kind {
     DivideByZero,
     StackOverflow,
     HeapExhausted,
+    TryReserve,
     Panic,
 }
 
-const KINDS: [(&str, Kind); 9] = [
+const KINDS: [(&str, Kind); 10] = [
     ("page-fault", Kind::PageFault),
     ("null", Kind::Null),
     ("write-code", Kind::WriteCode),
@@ -51,6 +53,7 @@ const KINDS: [(&str, Kind); 9] = [
     ("divide-by-zero", Kind::DivideByZero),
     ("stack-overflow", Kind::StackOverflow),
     ("heap-exhausted", Kind::HeapExhausted),
+    ("try-reserve", Kind::TryReserve),
     ("panic", Kind::Panic),
 ];
 
@@ -79,7 +82,7 @@ impl fmt::Display for Kind {
     }
 }
 
-async fn app(env: Env, options: Options) {
+async fn app(env: Env, options: Options) -> Result<(), TryReserveError> {
     log::info!("about to go wrong: {}", options.kind);
     match options.kind {
         Kind::PageFault => read(0x7000_0000_0000),
@@ -92,8 +95,10 @@ async fn app(env: Env, options: Options) {
             black_box(descend(0));
         }
         Kind::HeapExhausted => exhaust(env.heap().total),
+        Kind::TryReserve => recover(env.heap().total)?,
         Kind::Panic => panic!("this is what a panic looks like"),
     }
+    Ok(())
 }
 
 #[inline(never)]
@@ -156,4 +161,31 @@ fn exhaust(total: Option<usize>) {
             _bytes: [0; 1000],
         })));
     }
+}
+
+/// Runs out of memory where that is an error, and goes on: the one kind that ends well. A host lends
+/// more than is good for it, so there only something is asked for that no host has.
+fn recover(total: Option<usize>) -> Result<(), TryReserveError> {
+    let too_much = total.map_or(isize::MAX as usize, |total| total + 1);
+    let refused = Vec::<u8>::new().try_reserve_exact(too_much);
+    assert!(refused.is_err(), "{too_much} bytes of {total:?}");
+    let Some(total) = total else { return Ok(()) };
+    let mut pieces = Vec::new();
+    let error = loop {
+        if let Err(error) = take_piece(&mut pieces) {
+            break error;
+        }
+    };
+    log::info!("{} pieces, then: {error}", pieces.len());
+    drop(pieces);
+    Vec::<u8>::new().try_reserve_exact(total / 2)
+}
+
+fn take_piece(pieces: &mut Vec<Vec<u8>>) -> Result<(), TryReserveError> {
+    let mut piece = Vec::new();
+    piece.try_reserve_exact(1000)?;
+    piece.resize(1000, 1);
+    pieces.try_reserve(1)?;
+    pieces.push(piece);
+    Ok(())
 }
