@@ -2,20 +2,20 @@
 //! debug console, what the program asks of it. A process records nothing.
 #![cfg_attr(fata_vm, no_std)]
 
-pub use home::*;
+pub use fata_boot::*;
 
 /// The heap.
 pub mod heap {
     use core::alloc::{GlobalAlloc, Layout};
 
-    /// What [`home::heap::Talc`] does, recorded: 24 bytes for each call.
-    pub struct Talc(home::heap::Talc);
+    /// What [`fata_boot::heap::Talc`] does, recorded: 24 bytes for each call.
+    pub struct Talc(fata_boot::heap::Talc);
 
     impl Talc {
         /// The allocator, for a `#[global_allocator]` static.
         #[allow(clippy::new_without_default, reason = "made once, in a constant")]
         pub const fn new() -> Self {
-            Self(home::heap::Talc::new())
+            Self(fata_boot::heap::Talc::new())
         }
     }
 
