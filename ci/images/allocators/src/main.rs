@@ -20,7 +20,7 @@ fata_boot::main!(app, Options);
 
 /// `ci/bench record-allocations` makes it.
 static TRACE: &[u8] = include_bytes!("../site.trace");
-/// Enough for every allocator to hold the blocks of [`measure`].
+/// Enough for every allocator to hold the blocks of [`mod@measure`].
 const ARENA: usize = 192 << 20;
 
 struct Options {

@@ -57,7 +57,7 @@ pub fn write(trace: &mut Vec<u8>, operation: Operation) {
 /// The operations of a trace.
 ///
 /// # Panics
-/// If it was not written by [`write`].
+/// If it was not written by [`write()`].
 pub fn read(trace: &[u8]) -> Vec<Operation> {
     let mut bytes = trace.iter().copied();
     let mut operations = Vec::new();
