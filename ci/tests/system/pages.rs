@@ -49,13 +49,28 @@ fn every_page_is_the_same_everywhere() {
     for home in Home::ALL {
         let lab = Lab::enter();
         let (_program, address) = site(&lab, home);
-        for (name, bytes) in content.files() {
-            let url = format!("http://{address}/{}", url_path(name));
-            assert!(
-                curl(&url, &[]) == bytes,
-                "{home:?}: {url} differs from its file"
-            );
-        }
+        assert_serves(address, &content);
+    }
+}
+
+#[track_caller]
+fn assert_serves(address: IpAddr, content: &Tree) {
+    for (name, bytes) in content.files() {
+        let url = format!("http://{address}/{}", url_path(name));
+        assert!(curl(&url, &[]) == bytes, "{url} differs from its file");
+    }
+}
+
+#[test]
+#[ignore = "boots virtual machines; ci/test runs it"]
+fn four_mebibytes_are_enough() {
+    for machine in Machine::ALL {
+        let lab = Lab::enter();
+        let (program, address) = Launch::new("site", Home::Machine(machine))
+            .memory(4)
+            .start_in(&lab);
+        program.wait_for(LISTENING);
+        assert_serves(address, &content());
     }
 }
 

@@ -129,3 +129,17 @@ fn the_network_needs_no_keys() {
 fn the_host_is_a_source_of_a_process() {
     assert_random(&["--vmm", "process"]);
 }
+
+#[test]
+#[ignore = "boots virtual machines; ci/test runs it"]
+fn a_device_reaches_memory_above_four_gibibytes() {
+    assert_random(&[
+        "--net",
+        "none",
+        "--memory",
+        "6G",
+        "--qemu-arg=-cpu",
+        "--qemu-arg",
+        "qemu64",
+    ]);
+}
