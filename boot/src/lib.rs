@@ -75,6 +75,9 @@ mod mem;
 #[cfg(all(test, not(fata_vm)))]
 #[path = "vm/virtio/pages.rs"]
 mod pages;
+#[cfg(all(test, not(fata_vm)))]
+#[path = "vm/protocol/mod.rs"]
+mod protocol;
 
 pub use args::{Args, ArgsError, FromArgs, split};
 pub use env::{EntropyError, Env, Rng};

@@ -1,8 +1,10 @@
-//! Power-on: from the 32-bit entry point of the PVH boot protocol to 64-bit Rust.
+//! Power-on: from the 32-bit entry point of the boot protocols to 64-bit Rust.
 //!
-//! PVH (Xen's `docs/misc/pvh.pandoc`) enters at the address that an ELF note names, in
-//! 32-bit protected mode with flat segments, paging off, interrupts off, and the physical
-//! address of `hvm_start_info` in `ebx`.
+//! PVH (Xen's `docs/misc/pvh.pandoc`) enters at the address that an ELF note names, and
+//! Multiboot 2 (its specification 2.0, section 3.3) at the ELF file's own entry point. Both
+//! do it in 32-bit protected mode with flat segments, paging off, interrupts off, and the
+//! physical address of what they have to tell in `ebx`; Multiboot 2 with a magic number in
+//! `eax`.
 
 use core::arch::global_asm;
 
@@ -25,11 +27,18 @@ global_asm!(
     .asciz "Xen"
     .long _start
 
+    // The header of Multiboot 2: magic, i386, length, checksum; no tags but the last.
+    .section .multiboot, "a"
+    .balign 8
+    .long 0xe85250d6, 0, 24, 0x100000000 - (0xe85250d6 + 24)
+    .long 0, 8
+
     .section .text.entry, "ax"
     .code32
     .global _start
 _start:
     cld
+    mov esi, eax
     rdtsc
     mov [{entry_tsc}], eax
     mov [{entry_tsc} + 4], edx
@@ -54,9 +63,9 @@ _start:
     jnz 3b
     mov dword ptr [{root}], offset {pointers} + 3
 
-    // Physical address extension, SSE and its exceptions (Intel SDM volume 3, 2.5).
-    mov eax, cr4
-    or eax, 0x620
+    // Physical address extension, SSE and its exceptions (Intel SDM volume 3, 2.5), and
+    // nothing that a firmware has switched on.
+    mov eax, 0x620
     mov cr4, eax
     mov eax, offset {root}
     mov cr3, eax

@@ -16,7 +16,7 @@ mod memory;
 pub(crate) mod network;
 mod paging;
 mod panic;
-mod pvh;
+mod protocol;
 mod start;
 #[cfg(feature = "terminal")]
 pub(crate) mod terminal;

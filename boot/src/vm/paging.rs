@@ -4,7 +4,7 @@
 //! code and constants read-only and all but code not executable, and takes away page zero
 //! and the guard page under the stack (Intel SDM volume 3, 4.5 and 4.6).
 
-use super::memory::Region;
+use super::protocol::Region;
 use super::traps;
 use core::arch::x86_64::{__cpuid, __cpuid_count};
 use x86_64::instructions::tlb;

@@ -1,11 +1,11 @@
 //! From the entry code to the program.
 
-use super::memory::Region;
-use super::pvh::StartInfo;
+use super::protocol::{Handover, Region};
 use super::{apic, console, entry, exit, memory, paging, traps, virtio};
 use crate::{ArgsError, ExitStatus, split};
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::slice;
 use core::sync::atomic::{AtomicU64, Ordering};
 use fata_console::Uart;
 use fata_time::{MachineClock, Speed};
@@ -21,25 +21,47 @@ unsafe extern "Rust" {
     safe fn fata_main() -> u8;
 }
 
-/// Called by the entry code, on the main stack, with interrupts off.
-pub(super) extern "C" fn start(start_info: u32) -> ! {
+/// Called by the entry code, on the main stack, with interrupts off, with what the boot
+/// protocol left in `ebx` and `eax`.
+pub(super) extern "C" fn start(info: u32, magic: u32) -> ! {
     // SAFETY: this is the first Rust code that runs, and it runs once.
     unsafe {
         Uart::init();
         traps::init();
-        let Some(info) = StartInfo::at(start_info) else {
-            console::write(b"fata: not started by the PVH boot protocol\n");
+        let Some(handover) = Handover::read(magic, info, &handed_over) else {
+            console::write(b"fata: started by neither PVH nor Multiboot 2\n");
             exit::exit(ExitStatus::FAILURE);
         };
-        let command_line = COMMAND_LINE.call_once(|| info.command_line());
+        let command_line = COMMAND_LINE.call_once(|| handover.command_line);
         // It is read after the heap has taken all memory.
-        memory::init(info.ram(), Region::of(command_line));
+        memory::init(handover.ram(), place_of(command_line));
         paging::protect();
         MachineClock::init();
     }
     apic::init();
     TICKS_TO_MAIN.store(ticks() - entry::ticks_at_entry(), Ordering::Relaxed);
     exit::exit(ExitStatus(fata_main()))
+}
+
+/// Bytes that the boot protocol left in memory below 4 GiB.
+fn handed_over(address: u64, length: usize) -> Option<&'static [u8]> {
+    const END: u64 = 1 << 32;
+    let end = address.checked_add(length as u64)?;
+    if address == 0 || end > END {
+        return None;
+    }
+    // SAFETY: the entry code has mapped these addresses. All of them is read before memory
+    // is given away, but for the command line, which is not given away.
+    Some(unsafe { slice::from_raw_parts(address as *const u8, length) })
+}
+
+/// Where bytes lie.
+fn place_of(bytes: &[u8]) -> Region {
+    let addresses = bytes.as_ptr_range();
+    Region {
+        start: addresses.start as u64,
+        end: addresses.end as u64,
+    }
 }
 
 fn ticks() -> u64 {

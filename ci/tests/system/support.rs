@@ -37,7 +37,9 @@ pub fn heap_used(address: IpAddr) -> usize {
     let mut client = Client::connect(address, 80).expect("the server accepts");
     let body = client.get("/stats").expect("the server answers").body;
     let text = String::from_utf8(body).expect("statistics are text");
-    let line = text.lines().find_map(|line| line.strip_prefix("heap-used "));
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("heap-used "));
     let used = line.and_then(|number| number.parse().ok());
     used.unwrap_or_else(|| panic!("no statistics: {text:?}"))
 }
