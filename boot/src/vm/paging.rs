@@ -1,11 +1,13 @@
 //! Page tables: memory is mapped one to one.
 //!
-//! The entry code maps the first 4 GiB in pages of 2 MiB. This adds what lies above, makes
+//! The entry code maps the first 4 GiB in pages of 2 MiB. This adds memory and devices above, makes
 //! code and constants read-only and all but code not executable, and takes away page zero
 //! and the guard page under the stack (Intel SDM volume 3, 4.5 and 4.6).
 
 use super::protocol::Region;
 use super::traps;
+use alloc::alloc::alloc_zeroed;
+use core::alloc::Layout;
 use core::arch::x86_64::{__cpuid, __cpuid_count};
 use x86_64::instructions::tlb;
 use x86_64::registers::control::{Cr4, Cr4Flags};
@@ -17,9 +19,13 @@ const HUGE_PAGE: u64 = 1 << 30;
 const MAPPED_AT_ENTRY: u64 = 4 << 30;
 /// What one table of page directory pointers can map.
 const MAPPED_AT_MOST: u64 = 512 << 30;
+/// Addresses from here on are not valid, or those of the upper half.
+const LOWER_HALF: u64 = 1 << 47;
 
 const PRESENT: u64 = 1;
 const WRITABLE: u64 = 2;
+/// Written through, and not cached.
+const UNCACHED: u64 = 0x18;
 const LARGE: u64 = 0x80;
 const NO_EXECUTE: u64 = 1 << 63;
 
@@ -196,8 +202,7 @@ impl Tables {
 /// # Safety
 /// Call at boot, once a region; `spare` is free memory below 4 GiB.
 pub(super) unsafe fn map(region: Region, spare: &mut Region) {
-    // CPUID 0x80000001, EDX bit 26: pages of 1 GiB.
-    let huge_pages = extended_features() & (1 << 26) != 0;
+    let huge_pages = has_huge_pages();
     let no_execute = enable_no_execute();
     let mut address = region.start.max(MAPPED_AT_ENTRY) & !(HUGE_PAGE - 1);
     while address < region.end.min(MAPPED_AT_MOST) {
@@ -208,8 +213,9 @@ pub(super) unsafe fn map(region: Region, spare: &mut Region) {
             let memory = if huge_pages {
                 address | LARGE
             } else {
-                // SAFETY: as the caller promises.
-                unsafe { directory(address, spare) }
+                spare.end = (spare.end & !(PAGE - 1)) - PAGE;
+                // SAFETY: the page was just taken out of free, mapped memory.
+                unsafe { directory(spare.end as *mut Table, address, 0) }
             };
             *pointer = memory | PRESENT | WRITABLE | no_execute;
         }
@@ -217,19 +223,76 @@ pub(super) unsafe fn map(region: Region, spare: &mut Region) {
     }
 }
 
-/// Makes a page directory for the GiB at `address`, in a page of `spare`.
+/// Fills a page directory for the GiB at `address`, its pages with `flags`.
 ///
 /// # Safety
-/// `spare` is free and mapped.
-unsafe fn directory(address: u64, spare: &mut Region) -> u64 {
-    spare.end = (spare.end & !(PAGE - 1)) - PAGE;
-    let table = spare.end as *mut Table;
-    // SAFETY: the page was just taken out of free, mapped memory.
+/// `table` is for nothing else.
+unsafe fn directory(table: *mut Table, address: u64, flags: u64) -> u64 {
+    // SAFETY: as the caller promises.
     let entries = unsafe { &mut (*table).0 };
     for (number, entry) in entries.iter_mut().enumerate() {
-        *entry = (address + number as u64 * LARGE_PAGE) | PRESENT | WRITABLE | LARGE;
+        *entry = (address + number as u64 * LARGE_PAGE) | flags | PRESENT | WRITABLE | LARGE;
     }
     table as u64
+}
+
+/// Maps a device's memory: what of it the entry code has not mapped, uncached. Firmware
+/// for UEFI places registers above 4 GiB. Returns whether that was possible: there is
+/// memory for the tables, and the processor has such addresses.
+///
+/// Call it from tasks only, when there is a heap.
+pub(super) fn map_device(address: u64, length: u64) -> bool {
+    let end = address.saturating_add(length);
+    if end <= MAPPED_AT_ENTRY {
+        return true;
+    }
+    let first = address.max(MAPPED_AT_ENTRY) & !(HUGE_PAGE - 1);
+    end <= LOWER_HALF && (first..end).step_by(HUGE_PAGE as usize).all(map_device_at)
+}
+
+/// Maps the GiB at `address` for a device, if nothing is mapped there.
+fn map_device_at(address: u64) -> bool {
+    let root = &raw mut ROOT;
+    // SAFETY: tasks run one at a time and no interrupt handler uses the tables, so this is
+    // all that refers to them; both indices are below 512, and what an entry of the root
+    // points to is a table, mapped one to one.
+    let pointer = unsafe {
+        let entry = &mut (*root).0[(address / MAPPED_AT_MOST) as usize];
+        if *entry == 0 {
+            let Some(table) = new_table() else {
+                return false;
+            };
+            *entry = table as u64 | PRESENT | WRITABLE;
+        }
+        let pointers = (*entry & !(PAGE - 1)) as *mut Table;
+        &mut (*pointers).0[(address % MAPPED_AT_MOST / HUGE_PAGE) as usize]
+    };
+    if *pointer != 0 {
+        return true;
+    }
+    let memory = if has_huge_pages() {
+        address | LARGE | UNCACHED
+    } else {
+        let Some(table) = new_table() else {
+            return false;
+        };
+        // SAFETY: the table is new.
+        unsafe { directory(table, address, UNCACHED) }
+    };
+    *pointer = memory | PRESENT | WRITABLE | enable_no_execute();
+    true
+}
+
+/// An empty table from the heap, for ever.
+fn new_table() -> Option<*mut Table> {
+    // SAFETY: a table has a size.
+    let table = unsafe { alloc_zeroed(Layout::new::<Table>()) };
+    (!table.is_null()).then_some(table.cast())
+}
+
+/// Whether there are pages of 1 GiB: CPUID 0x80000001, EDX bit 26.
+fn has_huge_pages() -> bool {
+    extended_features() & (1 << 26) != 0
 }
 
 /// Memory above this address cannot be mapped, and is not used.

@@ -4,7 +4,7 @@
 //! through ports 0xcf8 and 0xcfc, which every machine has (PCI 3.0, section 3.2.2.3.2).
 
 use super::super::lock::InterruptLock;
-use super::super::{apic, interrupts};
+use super::super::{apic, interrupts, paging};
 use super::{Device, DeviceError, Identity, Transport};
 use core::ptr::NonNull;
 use virtio_drivers::transport::DeviceType;
@@ -111,6 +111,7 @@ fn open(root: &mut PciRoot<Ports>, function: DeviceFunction) -> Result<Device, D
         function,
         command | Command::MEMORY_SPACE | Command::BUS_MASTER | Command::INTERRUPT_DISABLE,
     );
+    map_bars(root, function).ok_or(DeviceError::Broken)?;
     let interrupt = interrupts::allocate().ok_or(DeviceError::NoInterrupt)?;
     enable_msix(root, function, interrupt)?;
     let common = common_configuration(root, function).ok_or(DeviceError::Broken)?;
@@ -120,6 +121,16 @@ fn open(root: &mut PciRoot<Ports>, function: DeviceFunction) -> Result<Device, D
         transport: Transport::pci(transport, common),
         interrupt,
     })
+}
+
+/// Maps the memory of the function, wherever the firmware has placed it.
+fn map_bars(root: &mut PciRoot<Ports>, function: DeviceFunction) -> Option<()> {
+    let bars = root.bars(function).ok()?;
+    let places = bars.into_iter().flatten();
+    places
+        .filter_map(|bar| bar.memory_address_size())
+        .all(|(base, length)| paging::map_device(base, length))
+        .then_some(())
 }
 
 /// Lets vector 0 of the function's MSI-X table raise `interrupt` (PCI 3.0, section 6.8.2).
@@ -179,14 +190,12 @@ fn in_bar(
     offset: u32,
     size: u64,
 ) -> Option<NonNull<u8>> {
-    /// The identity map of the boot code ends here.
-    const END: u64 = 0x1_0000_0000;
     if bar > 5 {
         return None;
     }
     let info = root.bar_info(function, bar).ok()??;
     let (base, length) = info.memory_address_size()?;
-    let inside = u64::from(offset) + size <= length && base.checked_add(length)? <= END;
+    let inside = u64::from(offset) + size <= length;
     if !inside || base == 0 {
         return None;
     }
