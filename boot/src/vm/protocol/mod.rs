@@ -6,7 +6,7 @@
 mod multiboot;
 mod pvh;
 mod region;
-#[cfg(all(test, not(fata_vm)))]
+#[cfg(test)]
 mod tests;
 
 pub use region::{Largest, Region};
