@@ -77,10 +77,8 @@ impl FromArgs for () {
 impl Args {
     /// The arguments `words`, which do not include the program's name.
     pub fn new(mut words: Vec<String>) -> Self {
-        let given = words.len();
-        words.retain(|word| word != "--help");
         Self {
-            help: words.len() < given,
+            help: remove(&mut words, "help"),
             words,
             known: Vec::new(),
         }
@@ -126,15 +124,17 @@ impl Args {
     /// # Errors
     /// [`ArgsError::UnexpectedValue`] if it was given a value.
     pub fn flag(&mut self, name: &'static str, help: &'static str) -> Result<bool, ArgsError> {
-        self.describe(name, "", help, None);
-        let mut found = false;
-        while let Some(index) = self.position(name) {
-            if self.words.remove(index).contains('=') && !self.help {
-                return Err(ArgsError::UnexpectedValue { name });
-            }
-            found = true;
+        let given = self.given(name, help);
+        if self.position(name).is_some() && !self.help {
+            return Err(ArgsError::UnexpectedValue { name });
         }
-        Ok(found)
+        Ok(given)
+    }
+
+    /// Takes the flag `--name`. With a value it is left over, and so unknown.
+    pub(crate) fn given(&mut self, name: &'static str, help: &'static str) -> bool {
+        self.describe(name, "", help, None);
+        remove(&mut self.words, name)
     }
 
     /// Ends the taking of options.
@@ -268,6 +268,17 @@ impl Args {
     }
 }
 
+/// Removes all `--name` from `words`. Returns whether there were any.
+fn remove(words: &mut Vec<String>, name: &str) -> bool {
+    let mut found = false;
+    let is_meant = |word: &String| word.strip_prefix("--") == Some(name);
+    while let Some(index) = words.iter().position(is_meant) {
+        words.remove(index);
+        found = true;
+    }
+    found
+}
+
 fn pad(text: &mut String, count: usize) {
     for _ in 0..count {
         *text += " ";
@@ -354,7 +365,7 @@ mod tests {
         let mut args = args(&["--port", "many", "--help", "--verbose=1", "--disk"]);
         assert!(args.wants_help());
         assert_eq!(port(&mut args), Ok(80));
-        assert_eq!(args.flag("verbose", "say more"), Ok(true));
+        assert_eq!(args.flag("verbose", "say more"), Ok(false));
         assert_eq!(args.optional::<String>("disk", "FILE", "a disk"), Ok(None));
         let help = args.help(About {
             name: "program",

@@ -57,6 +57,7 @@ pub struct Env {
 #[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) home: home::Settings,
+    pub(crate) trace: bool,
     #[cfg(feature = "net")]
     pub(crate) network: crate::network::Options,
 }
@@ -65,6 +66,7 @@ impl FromArgs for Settings {
     fn from_args(args: &mut Args) -> Result<Self, ArgsError> {
         Ok(Self {
             home: FromArgs::from_args(args)?,
+            trace: args.given("trace", "print when each phase of the start ended"),
             #[cfg(feature = "net")]
             network: FromArgs::from_args(args)?,
         })
@@ -97,7 +99,9 @@ impl Env {
     /// be opened.
     #[cfg(feature = "net")]
     pub async fn network(&self) -> Result<crate::Network, crate::NetworkError> {
-        crate::network::open(self, &self.settings.network).await
+        let network = crate::network::open(self, &self.settings.network).await;
+        home::trace::report("network\n");
+        network
     }
 
     /// Opens what [`network`](Self::network) will be attached to, before the sandbox closes.

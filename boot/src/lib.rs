@@ -44,6 +44,8 @@ pub mod heap;
 // - `exit(ExitStatus) -> !`, `poweroff() -> !`, `reboot() -> !`;
 // - `console::{Console: Clone, open(&Idler) -> Console, write(&[u8])}`;
 // - `entropy::fill(&mut [u8]) -> Result<(), EntropyError>`;
+// - `trace::{mark(), print()}`: notes that a phase of the start has ended; and with the
+//   feature `net`: `trace::report(&str)`;
 // - `heap::{LinkedList, Talc, used() -> usize, total() -> Option<usize>}`;
 // - with the feature `net`: `network::{Stack, Options: FromArgs + Clone}` and
 //   `async network::open(&Env, &Options, Config) -> Result<Stack, NetworkError>`;

@@ -31,6 +31,8 @@ pub fn run<P: FromArgs, O: Outcome, F: Future<Output = O>>(
         Ok(configured) => configured,
         Err(end) => return end.report(),
     };
+    home::trace::mark();
+    let is_traced = settings.trace;
     let executor = Executor::new(home::clock());
     let idler = home::idle();
     let home_settings = settings.home;
@@ -38,6 +40,10 @@ pub fn run<P: FromArgs, O: Outcome, F: Future<Output = O>>(
     let termination = home::termination(&idler);
     if let Err(error) = home::confine(&env, home_settings) {
         return Err::<(), _>(error).report();
+    }
+    home::trace::mark();
+    if is_traced {
+        home::trace::print();
     }
     let ended = executor.block_on(&idler, select(main(env, options), termination));
     // The tasks end before the exit status is told: sockets close, devices stop.

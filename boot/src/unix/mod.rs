@@ -10,6 +10,7 @@ mod sandbox;
 mod signal;
 #[cfg(feature = "terminal")]
 pub(crate) mod terminal;
+pub(crate) mod trace;
 
 use crate::{Args, ArgsError, Env, ExitStatus, FromArgs};
 use alloc::string::String;
@@ -56,6 +57,7 @@ pub(crate) fn confine(env: &Env, settings: Settings) -> Result<(), sandbox::Sand
 
 /// The words of the command line, without the program's name.
 pub(crate) fn command_line() -> Result<Vec<String>, ArgsError> {
+    trace::mark();
     std::env::args_os()
         .skip(1)
         .map(|word| word.into_string().map_err(|_| ArgsError::NotText))

@@ -20,6 +20,7 @@ mod protocol;
 mod start;
 #[cfg(feature = "terminal")]
 pub(crate) mod terminal;
+pub(crate) mod trace;
 mod traps;
 mod virtio;
 

@@ -1,20 +1,16 @@
 //! From the entry code to the program.
 
 use super::protocol::{Handover, Region};
-use super::{apic, console, entry, exit, memory, paging, traps, virtio};
+use super::{apic, console, exit, memory, paging, trace, traps, virtio};
 use crate::{ArgsError, ExitStatus, split};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::slice;
-use core::sync::atomic::{AtomicU64, Ordering};
 use fata_console::Uart;
 use fata_time::{MachineClock, Speed};
 
 /// The command line that the boot protocol passed, until [`command_line`] takes it.
 static COMMAND_LINE: spin::Once<&'static [u8]> = spin::Once::new();
-
-/// From the image's first instruction to the program's main function.
-static TICKS_TO_MAIN: AtomicU64 = AtomicU64::new(0);
 
 unsafe extern "Rust" {
     /// The program, see [`main!`](crate::main). Returns its exit status.
@@ -26,6 +22,7 @@ unsafe extern "Rust" {
 pub(super) extern "C" fn start(info: u32, magic: u32) -> ! {
     // SAFETY: this is the first Rust code that runs, and it runs once.
     unsafe {
+        trace::mark();
         Uart::init();
         traps::init();
         let Some(handover) = Handover::read(magic, info, &handed_over) else {
@@ -35,11 +32,14 @@ pub(super) extern "C" fn start(info: u32, magic: u32) -> ! {
         let command_line = COMMAND_LINE.call_once(|| handover.command_line);
         // It is read after the heap has taken all memory.
         memory::init(handover.ram(), place_of(command_line));
+        trace::mark();
         paging::protect();
+        trace::mark();
         MachineClock::init();
+        trace::mark();
     }
     apic::init();
-    TICKS_TO_MAIN.store(ticks() - entry::ticks_at_entry(), Ordering::Relaxed);
+    trace::mark();
     exit::exit(ExitStatus(fata_main()))
 }
 
@@ -64,14 +64,9 @@ fn place_of(bytes: &[u8]) -> Region {
     }
 }
 
-fn ticks() -> u64 {
-    // SAFETY: every x86_64 processor has the instruction.
-    unsafe { core::arch::x86_64::_rdtsc() }
-}
-
 /// Logs how long the start took, and what the time comes from, once logging works.
 pub(crate) fn log_start() {
-    let ticks = TICKS_TO_MAIN.load(Ordering::Relaxed);
+    let ticks = trace::ticks_to_program();
     let speed = MachineClock.speed();
     let (level, doubt) = match speed.is_reliable {
         true => (log::Level::Debug, ""),

@@ -17,3 +17,4 @@ mod sandbox;
 mod support;
 mod terminal;
 mod tool;
+mod trace;

@@ -150,6 +150,19 @@ fn a_region_has_parts_around_a_hole() {
     assert_eq!(without(region(0, 30)), [0, 0]);
 }
 
+#[test]
+fn whole_pages_are_cut_off_the_end() {
+    let mut region = Region {
+        start: 100,
+        end: 20_000,
+    };
+    let cut = region.cut_off(5000);
+    assert_eq!((cut.start, cut.end, region.end), (12_288, 20_000, 12_288));
+    let all = region.cut_off(1 << 20);
+    assert_eq!((all.start, all.end), (4096, 12_288));
+    assert_eq!((region.start, region.end), (100, 4096));
+}
+
 proptest! {
     #[test]
     fn any_memory_is_read_in_bounds(
