@@ -47,12 +47,12 @@ pub(super) unsafe fn init(map: impl Iterator<Item = Region>, reserved: Region) {
         end: &raw const __image_end as u64,
     };
     let mut free = FREE.lock();
-    let parts = map
-        .map(mappable)
-        .flat_map(|region| region.without(image))
-        .flat_map(|region| region.without(reserved));
-    for part in parts {
-        free.regions.add(part);
+    for region in map {
+        for part in mappable(region).without(image) {
+            for part in part.without(reserved) {
+                free.regions.add(part);
+            }
+        }
     }
     let above = free.regions.0;
     let spare = free
