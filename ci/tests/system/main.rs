@@ -3,6 +3,7 @@
 //! Every test is ignored unless asked for: it needs the images, QEMU, the tools of ci/setup, and a
 //! network namespace of its own. `ci/test` provides them all.
 
+mod boot_protocols;
 mod clock;
 mod faults;
 mod hello;
