@@ -11,8 +11,9 @@ const SUCCESS_BIT: u8 = 0x10;
 /// QEMU's exit status has no room for more.
 const LARGEST_STATUS: u8 = 0x7f;
 
-/// Where QEMU's q35 and pc machines have their ACPI power management control register.
-const PM1A_CONTROL: u16 = 0x604;
+/// Where QEMU's q35 and pc machines have their ACPI power management control register, and
+/// where UEFI firmware puts that of pc.
+const PM1A_CONTROL: [u16; 2] = [0x604, 0xb004];
 /// Sleep type 0, which is S5 there, and sleep enable.
 const SOFT_OFF: u16 = 1 << 13;
 
@@ -32,8 +33,11 @@ pub(crate) fn exit(status: ExitStatus) -> ! {
 /// Switches the machine off, or resets it where that is not possible: a monitor such as
 /// Firecracker, or QEMU's microvm with `-no-reboot`, takes a reset for the end.
 pub(crate) fn poweroff() -> ! {
-    // SAFETY: where there is no such register, the write does nothing.
-    unsafe { Port::new(PM1A_CONTROL).write(SOFT_OFF) };
+    for register in PM1A_CONTROL {
+        // SAFETY: where there is no such register, the write does nothing: the machine ends
+        // here, whatever else is at that port.
+        unsafe { Port::new(register).write(SOFT_OFF) };
+    }
     reboot()
 }
 

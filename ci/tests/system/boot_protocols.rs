@@ -7,10 +7,8 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 /// No video: what GRUB and the image write goes to the serial line.
-const QEMU: [&str; 18] = [
+const QEMU: [&str; 13] = [
     "qemu-system-x86_64",
-    "-M",
-    "q35",
     "-accel",
     "tcg",
     "-cpu",
@@ -23,6 +21,11 @@ const QEMU: [&str; 18] = [
     "none",
     "-serial",
     "stdio",
+];
+const Q35: [&str; 2] = ["-M", "q35"];
+const PC: [&str; 2] = ["-M", "pc"];
+/// Takes the image's status, and makes an end of a reset.
+const DEBUG_EXIT: [&str; 3] = [
     "-no-reboot",
     "-device",
     "isa-debug-exit,iobase=0xf4,iosize=4",
@@ -83,11 +86,27 @@ impl Drop for Disc {
 #[ignore = "boots virtual machines; ci/test runs it"]
 fn grub_boots_the_image_with_either_firmware() {
     let disc = Disc::new("hello", r#"--hello "Ahoy there""#);
-    let mut running = [disc.boot(&BIOS), disc.boot(&UEFI)];
-    for program in &mut running {
+    let running =
+        [&BIOS[..], &UEFI].map(|firmware| disc.boot(&[&Q35[..], &DEBUG_EXIT, firmware].concat()));
+    for mut program in running {
         let (ending, text) = program.wait();
         assert_eq!(ending, SUCCESS, "{text}");
         assert_eq!(text.matches("hello: Ahoy there").count(), 4, "{text}");
+    }
+}
+
+/// If it could not be, it would be reset, and start again for ever.
+#[test]
+#[ignore = "boots virtual machines; ci/test runs it"]
+fn a_machine_is_switched_off_with_either_firmware() {
+    let disc = Disc::new("noop", "");
+    for machine in [Q35, PC] {
+        let running =
+            [&BIOS[..], &UEFI].map(|firmware| disc.boot(&[&machine[..], firmware].concat()));
+        for mut program in running {
+            let (ending, text) = program.wait();
+            assert_eq!(ending, Ending::Status(0), "{machine:?}: {text}");
+        }
     }
 }
 
@@ -104,7 +123,7 @@ fn a_server_works_with_uefi() {
         "-device",
         "virtio-net-pci,netdev=net0",
     ];
-    let program = disc.boot(&[&UEFI[..], &network].concat());
+    let program = disc.boot(&[&Q35[..], &UEFI, &network].concat());
     program.wait_for(crate::support::BENCH_LISTENING);
     program.wait_for("net: address");
     let mut client = Client::connect(Ipv4Addr::LOCALHOST.into(), 8080).expect("it accepts");
