@@ -11,10 +11,10 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::cli::BuildOptions;
+use crate::elf::Image;
 use crate::error::Error;
 use crate::files::{relative, replace};
 use crate::flags::{Target, copy_linker_script, rust_version, user_flags, write_stub_libraries};
-use crate::image::Image;
 use crate::linked::Linked;
 use crate::manifest::{Facts, Manifest, stack};
 use crate::profile;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::image::Port;
 use crate::qemu::{Memory, Network, Publish, parse_mac};
 
 const EXAMPLES: &str = "\
@@ -15,7 +16,8 @@ Examples:
   cargo fata run                            run it as a virtual machine
   cargo fata run --publish 8080:80          the same; http://localhost:8080 reaches its port 80
   cargo fata build                          only make the image, target/fata/shop.elf
-  cargo fata inspect                        what is in the image, and what takes its room";
+  cargo fata inspect                        what is in the image, and what takes its room
+  cargo fata image --format raw             a disk of it, for a cloud";
 
 const BUILD_EXAMPLES: &str = "\
 The image needs no operating system under it: QEMU boots it with `-kernel`, and so does every
@@ -37,6 +39,18 @@ Examples:
   cargo fata inspect site                   the image of package `site`
   cargo fata inspect target/fata/site.elf   this file
   cargo fata inspect site --json            the same for programs";
+const IMAGE_EXAMPLES: &str = "\
+The disks and the ISO start by BIOS and by UEFI; GRUB loads the image in them, so it needs to be
+installed (Debian's grub-common, grub-pc-bin and grub-efi-amd64-bin). The boot arguments are in
+the file boot/grub.cfg of the disk's second partition, or of the ISO.
+
+Examples:
+  cargo fata image site --format raw        a disk, for a cloud or a USB stick
+  cargo fata image site --format iso --output site.iso -- --ipv4 10.0.0.2/24
+                                            everything after `--` goes to the program at each start
+  cargo fata image site --format oci --port 80
+                                            a container image for urunc, and a pod for Kubernetes
+  cargo fata image site --format oci --output site.tar";
 
 const RUN_EXAMPLES: &str = "\
 What the program writes to its console appears here, what you type goes to it, and Ctrl-C stops
@@ -48,6 +62,8 @@ Examples:
   cargo fata run site --publish 8080:80     then open http://localhost:8080
   cargo fata run site --machine q35         PCI devices instead of memory-mapped ones
   cargo fata run site --net tap=tap0 -- --ipv4 10.0.0.2/24
+  cargo fata run site --vmm firecracker --net tap=tap0 --dry-run -- --ipv4 10.0.0.2/24
+                                            print how Firecracker is to be started
   cargo fata run hello --gdb                wait for a debugger, and say how to attach it
   cargo fata run site --vmm process -- --port 8080
                                             no virtual machine: the same as `cargo run`
@@ -69,6 +85,8 @@ pub enum Command {
     New(NewOptions),
     /// Builds a bootable image of a program
     Build(BuildOptions),
+    /// Builds a program and packs it as a disk, an ISO or a container image
+    Image(ImageOptions),
     /// Builds a program and runs it, as a virtual machine or as a process
     Run(RunOptions),
     /// Says what an image is, what it is made of and what takes its room
@@ -117,6 +135,41 @@ pub struct InspectOptions {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = IMAGE_EXAMPLES)]
+pub struct ImageOptions {
+    #[command(flatten)]
+    pub build: BuildOptions,
+    /// What to make
+    #[arg(long, value_enum)]
+    pub format: Format,
+    /// File to write, or folder for `oci` unless its name ends in .tar
+    /// [default: target/fata/NAME.FORMAT]
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Port that the program serves, such as 80 or 53/udp, which `oci` declares; may be given
+    /// several times
+    #[arg(long, value_name = "PORT")]
+    pub port: Vec<Port>,
+    /// Boot arguments to put into the image
+    #[arg(last = true, value_name = "ARGS")]
+    pub arguments: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// The program alone, for monitors that load it themselves (PVH, Multiboot 2)
+    Elf,
+    /// A CD, which may also be copied to a USB stick
+    Iso,
+    /// A disk as it is, a whole number of MiB
+    Raw,
+    /// The same disk in QEMU's format
+    Qcow2,
+    /// An OCI image layout with what urunc wants to know, and a pod for Kubernetes beside it
+    Oci,
+}
+
+#[derive(Debug, Args)]
 #[command(after_help = RUN_EXAMPLES)]
 pub struct RunOptions {
     #[command(flatten)]
@@ -124,6 +177,9 @@ pub struct RunOptions {
     /// What runs the program
     #[arg(long, value_enum, default_value_t = Vmm::Qemu)]
     pub vmm: Vmm,
+    /// Builds the image, but only prints how the monitor is to be started
+    #[arg(long)]
+    pub dry_run: bool,
     /// Arguments for the program
     #[arg(last = true, value_name = "ARGS")]
     pub arguments: Vec<String>,
@@ -133,7 +189,7 @@ pub struct RunOptions {
 
 /// Options that shape the virtual machine; a process has no use for them.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Options for QEMU")]
+#[command(next_help_heading = "Options for virtual machines")]
 pub struct MachineOptions {
     /// Machine to emulate [default: microvm]
     #[arg(long, value_enum)]
@@ -141,7 +197,8 @@ pub struct MachineOptions {
     /// Memory of the machine, such as 16M or 1G [default: 32M]
     #[arg(long, value_name = "SIZE")]
     pub memory: Option<Memory>,
-    /// Network card: none, user (QEMU forwards published ports) or tap=INTERFACE [default: user]
+    /// Network card: none, user (QEMU forwards published ports) or tap=INTERFACE
+    /// [default: user with QEMU, else none]
     #[arg(long, value_name = "NETWORK")]
     pub net: Option<Network>,
     /// Hands a port of this computer (on 127.0.0.1) to a port of the program, such as 8080:80 or
@@ -182,6 +239,10 @@ impl MachineOptions {
 pub enum Vmm {
     /// A virtual machine in QEMU
     Qemu,
+    /// A virtual machine in Firecracker, which needs KVM
+    Firecracker,
+    /// A virtual machine in Cloud Hypervisor, which needs KVM
+    CloudHypervisor,
     /// No virtual machine: an ordinary process
     Process,
     /// A process that gives up all rights but those that it needs, before its own code runs

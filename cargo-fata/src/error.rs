@@ -2,8 +2,9 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::process::ExitStatus;
 
-use crate::image::Defect;
+use crate::elf::Defect;
 use crate::manifest::Unreadable;
 use crate::qemu::Memory;
 
@@ -75,6 +76,64 @@ pub enum Error {
          Without it, the program runs as a process: --vmm process"
     )]
     QemuMissing(&'static str),
+    #[error("{program} is not installed. On Debian and Ubuntu: apt-get install {package}")]
+    ToolMissing {
+        program: &'static str,
+        package: &'static str,
+    },
+    #[error("GRUB's files are not in {folder}. On Debian and Ubuntu: apt-get install {package}")]
+    GrubMissing {
+        folder: PathBuf,
+        package: &'static str,
+    },
+    #[error("{file} is not what GRUB 2 has there; install the package {package} anew")]
+    GrubUnknown {
+        file: PathBuf,
+        package: &'static str,
+    },
+    #[error("{program} failed ({status}): {message}")]
+    ToolFailed {
+        program: &'static str,
+        status: ExitStatus,
+        message: String,
+    },
+    #[error(
+        "an ELF image has no place for boot arguments; give them to what boots it \
+         (QEMU: -append), or choose another --format"
+    )]
+    ArgumentsInElf,
+    #[error(
+        "GRUB does not pass on the boot argument {0:?}: it drops empty words and cannot hold \
+         control characters; an empty value can be given as --name="
+    )]
+    ArgumentForGrub(String),
+    #[error("only a container image declares ports; leave --port out, or use --format oci")]
+    PortWithoutOci,
+    #[error("{0} is there and is no OCI image; choose another place with --output")]
+    NotOci(PathBuf),
+    #[error("{option} is for QEMU, {monitor} has nothing like it; leave it out, or use --vmm qemu")]
+    OnlyQemu {
+        option: &'static str,
+        monitor: &'static str,
+    },
+    #[error(
+        "{monitor} has no user network and forwards no ports; make a TAP interface \
+         (ip tuntap add dev tap0 mode tap) and use --net tap=tap0, or use --vmm qemu"
+    )]
+    NoUserNetwork { monitor: &'static str },
+    #[error(
+        "{monitor} runs only on KVM, and /dev/kvm cannot be opened here ({source}); \
+         print how to start it elsewhere with --dry-run, or emulate with --vmm qemu"
+    )]
+    NoKvm {
+        monitor: &'static str,
+        source: io::Error,
+    },
+    #[error(
+        "{0} is not on PATH; install a release of it, print how to start it with --dry-run, \
+         or use --vmm qemu"
+    )]
+    MonitorMissing(&'static str),
     #[error("cannot {action} {path}: {source}")]
     File {
         action: &'static str,
@@ -92,7 +151,11 @@ impl Error {
     /// What the tool ends with: 127, as in a shell, when a program is missing, else 1.
     pub fn exit_status(&self) -> u8 {
         match self {
-            Self::CargoMissing(..) | Self::QemuMissing(_) => 127,
+            Self::CargoMissing(..)
+            | Self::QemuMissing(_)
+            | Self::ToolMissing { .. }
+            | Self::GrubMissing { .. }
+            | Self::MonitorMissing(_) => 127,
             _ => 1,
         }
     }

@@ -5,10 +5,13 @@
 mod arguments;
 mod build;
 mod cli;
+mod cloud_hypervisor;
 mod crash;
+mod elf;
 mod error;
 mod files;
 mod filter;
+mod firecracker;
 mod flags;
 mod image;
 mod inspect;
@@ -16,12 +19,15 @@ mod kvm;
 mod linked;
 mod machine;
 mod manifest;
+mod monitor;
 mod new;
 mod profile;
+mod programs;
 mod project;
 mod qemu;
 mod run;
 mod sections;
+mod shell;
 mod symbols;
 mod tail;
 mod text;
@@ -51,6 +57,7 @@ fn execute(command: Command) -> Result<u8, Error> {
     match command {
         Command::New(options) => new::new(&options).map(|()| 0),
         Command::Build(options) => build::build(&options).map(|_| 0),
+        Command::Image(options) => image::image(&options).map(|()| 0),
         Command::Run(options) => run::run(&options),
         Command::Inspect(options) => inspect::inspect(&options).map(|()| 0),
         Command::Tethered {

@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::str::FromStr;
@@ -10,6 +9,7 @@ use std::str::FromStr;
 use crate::arguments;
 use crate::cli::{Machine, MachineOptions};
 use crate::error::Error;
+use crate::programs;
 
 /// The program that emulates a PC.
 pub const PROGRAM: &str = "qemu-system-x86_64";
@@ -192,15 +192,7 @@ pub fn parse_mac(text: &str) -> Result<String, &'static str> {
 
 /// Finds QEMU on PATH.
 pub fn find() -> Result<PathBuf, Error> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let is_program = |file: &PathBuf| {
-        file.metadata()
-            .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
-    };
-    std::env::split_paths(&path)
-        .map(|folder| folder.join(PROGRAM))
-        .find(is_program)
-        .ok_or(Error::QemuMissing(PROGRAM))
+    programs::find(PROGRAM).ok_or(Error::QemuMissing(PROGRAM))
 }
 
 /// Refuses options that contradict each other.

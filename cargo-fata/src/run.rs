@@ -1,20 +1,26 @@
 //! `cargo fata run`: builds a program, and runs it as a virtual machine or as a process.
 
+use std::ffi::OsString;
 use std::io::stdout;
 use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::build::{Built, build};
 use crate::cli::{RunOptions, Vmm};
+use crate::cloud_hypervisor;
 use crate::crash::Crash;
 use crate::error::Error;
-use crate::files::relative;
+use crate::files::{relative, replace};
 use crate::filter::Filter;
+use crate::firecracker;
 use crate::flags::{REMAPPED_REGISTRY, registries};
 use crate::kvm;
 use crate::machine::{Ending, copy, supervise, tethered};
+use crate::monitor::{self, Machine};
 use crate::project::{cargo, cargo_path};
 use crate::qemu::{self, Outcome};
+use crate::shell;
 use crate::symbols::Symbols;
 use crate::tail::{Recorder, Tail};
 
@@ -24,15 +30,99 @@ const SIGNAL_STATUS: i32 = 128;
 /// Runs the program as `options` say, and returns its exit status.
 pub fn run(options: &RunOptions) -> Result<u8, Error> {
     match options.vmm {
+        Vmm::Qemu if options.dry_run => print_qemu(options),
         Vmm::Qemu => run_in_qemu(options),
+        Vmm::Firecracker => run_in_monitor(options, firecracker::PROGRAM, firecracker_line),
+        Vmm::CloudHypervisor => {
+            run_in_monitor(options, cloud_hypervisor::PROGRAM, cloud_hypervisor_line)
+        }
         Vmm::Process => run_as_process(options, &[]),
         Vmm::Sandbox => run_as_process(options, &["--sandbox"]),
     }
 }
 
-fn run_in_qemu(options: &RunOptions) -> Result<u8, Error> {
+/// Runs the program in a monitor that needs KVM, or prints how. `prepare` makes its arguments.
+fn run_in_monitor(
+    options: &RunOptions,
+    monitor: &'static str,
+    prepare: impl FnOnce(&RunOptions, &Machine, &Built) -> Result<Vec<OsString>, Error>,
+) -> Result<u8, Error> {
+    let machine = Machine::new(&options.machine, monitor)?;
+    let program = match options.dry_run {
+        true => PathBuf::from(monitor),
+        false => monitor::find(monitor)?,
+    };
+    let built = build_to_fit(options)?;
+    if machine.card.is_none() {
+        eprintln!("fata: no network card; --net tap=INTERFACE makes one");
+    }
+    let line = prepare(options, &machine, &built)?;
+    if options.dry_run {
+        return Ok(0);
+    }
+    match boot(tethered(&program, &line)?, &built, &Tail::default())? {
+        Ending::Interrupted(signal) => Ok(status_of_signal(signal)),
+        // These monitors know no status of the guest's.
+        Ending::Exited(status) => Ok(status
+            .code()
+            .and_then(|code| u8::try_from(code).ok())
+            .unwrap_or(1)),
+    }
+}
+
+/// Writes Firecracker's configuration.
+fn firecracker_line(
+    options: &RunOptions,
+    machine: &Machine,
+    built: &Built,
+) -> Result<Vec<OsString>, Error> {
+    let file = built
+        .directory
+        .join(format!("{}.firecracker.json", built.name));
+    let text = firecracker::configuration(machine, &built.image, &options.arguments)?;
+    replace(&file, text.as_bytes())?;
+    let line = firecracker::command_line(&file);
+    if options.dry_run {
+        // The configuration alone goes where a program may read it.
+        println!("{text}");
+        let command = command(Path::new(firecracker::PROGRAM), &line);
+        eprintln!("fata: that is in a file; start it with\n    {command}");
+    }
+    Ok(line)
+}
+
+fn cloud_hypervisor_line(
+    options: &RunOptions,
+    machine: &Machine,
+    built: &Built,
+) -> Result<Vec<OsString>, Error> {
+    let line = cloud_hypervisor::command_line(machine, &built.image, &options.arguments);
+    if options.dry_run {
+        println!("{}", command(Path::new(cloud_hypervisor::PROGRAM), &line));
+    }
+    Ok(line)
+}
+
+fn command(program: &Path, line: &[OsString]) -> String {
+    let program = [program.as_os_str()].into_iter();
+    shell::line(program.chain(line.iter().map(OsString::as_os_str)))
+}
+
+fn print_qemu(options: &RunOptions) -> Result<u8, Error> {
     qemu::check(&options.machine)?;
-    let program = qemu::find()?;
+    let program = qemu::find();
+    let built = build_to_fit(options)?;
+    let use_kvm = match &program {
+        Ok(program) => kvm::is_usable(program, &built.directory)?,
+        Err(_) => false,
+    };
+    let line = qemu::command_line(&options.machine, use_kvm, &built.image, &options.arguments);
+    println!("{}", command(Path::new(qemu::PROGRAM), &line));
+    Ok(0)
+}
+
+/// Builds the image, which the machine's memory must hold.
+fn build_to_fit(options: &RunOptions) -> Result<Built, Error> {
     let built = build(&options.build)?;
     let memory = options.machine.memory.unwrap_or_default();
     if memory.bytes() < built.memory_end {
@@ -41,6 +131,13 @@ fn run_in_qemu(options: &RunOptions) -> Result<u8, Error> {
             least: built.memory_end.div_ceil(1024),
         });
     }
+    Ok(built)
+}
+
+fn run_in_qemu(options: &RunOptions) -> Result<u8, Error> {
+    qemu::check(&options.machine)?;
+    let program = qemu::find()?;
+    let built = build_to_fit(options)?;
     let use_kvm = kvm::is_usable(&program, &built.directory)?;
     if !use_kvm {
         eprintln!("fata: no usable KVM, emulating (slower)");
@@ -52,7 +149,7 @@ fn run_in_qemu(options: &RunOptions) -> Result<u8, Error> {
     let console = Tail::default();
     let status = match boot(tethered(&program, &line)?, &built, &console)? {
         Ending::Interrupted(signal) => {
-            return Ok(u8::try_from(SIGNAL_STATUS + signal).unwrap_or(u8::MAX));
+            return Ok(status_of_signal(signal));
         }
         Ending::Exited(status) => status,
     };
@@ -102,6 +199,10 @@ fn announce_debugger(port: u16, built: &Built) {
     );
 }
 
+fn status_of_signal(signal: i32) -> u8 {
+    u8::try_from(SIGNAL_STATUS + signal).unwrap_or(u8::MAX)
+}
+
 fn boot(qemu: std::process::Command, built: &Built, tail: &Tail) -> Result<Ending, Error> {
     let here = std::env::current_dir().map_err(Error::system("find the current folder"))?;
     let mut symbols = Symbols::new(built.symbols.clone(), built.code.clone(), here);
@@ -116,7 +217,8 @@ fn boot(qemu: std::process::Command, built: &Built, tail: &Tail) -> Result<Endin
 /// Becomes `cargo run`, and so does not return if that starts. The program gets `first` before the
 /// arguments that were given.
 fn run_as_process(options: &RunOptions, first: &[&str]) -> Result<u8, Error> {
-    if let Some(option) = options.machine.first_given() {
+    let dry_run = options.dry_run.then_some("--dry-run");
+    if let Some(option) = dry_run.or_else(|| options.machine.first_given()) {
         return Err(Error::NoMachine(option));
     }
     let mut command = cargo();

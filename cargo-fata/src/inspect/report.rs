@@ -11,8 +11,8 @@ use serde::Serialize;
 
 use super::boot::{Boot, multiboot2};
 use super::sizes::{Share, sizes};
+use crate::elf::Image;
 use crate::error::Error;
-use crate::image::Image;
 use crate::manifest::{Manifest, Unreadable};
 
 /// What there is to tell of an image.
@@ -244,7 +244,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::Report;
-    use crate::image::tests::sound_program;
+    use crate::elf::tests::sound_program;
     use crate::manifest::tests::manifest;
     use crate::sections::with_sections;
 
