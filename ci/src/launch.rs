@@ -72,11 +72,60 @@ pub enum Network {
     User(u16),
 }
 
+/// What a machine's processor starts with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Firmware {
+    /// SeaBIOS, QEMU's own.
+    Bios,
+    /// UEFI: OVMF.
+    Uefi,
+}
+
+impl Firmware {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Bios, Self::Uefi];
+
+    fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::Bios => &[],
+            Self::Uefi => &["-bios", "/usr/share/ovmf/OVMF.fd"],
+        }
+    }
+}
+
+/// How a file is attached for a firmware to start from it. Nothing is written to the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disk {
+    /// A CD in a SATA drive.
+    Cd,
+    /// A SATA disk.
+    Sata,
+    /// A virtio disk in the format that `qemu-img` calls so.
+    Virtio(&'static str),
+}
+
+impl Disk {
+    fn arguments(self, file: &Path) -> [OsString; 4] {
+        let (device, format) = match self {
+            Self::Cd => ("ide-cd", "raw"),
+            Self::Sata => ("ide-hd", "raw"),
+            Self::Virtio(format) => ("virtio-blk-pci", format),
+        };
+        let mut drive =
+            OsString::from(format!("if=none,id=boot,snapshot=on,format={format},file="));
+        drive.push(file);
+        let device = format!("{device},drive=boot");
+        ["-drive".into(), drive, "-device".into(), device.into()]
+    }
+}
+
 /// A program to be started: what, where, with which arguments.
 #[derive(Clone)]
 pub struct Launch {
     name: String,
     image: Option<PathBuf>,
+    /// How it is started if not by QEMU itself.
+    disk: Option<(Disk, Firmware)>,
     home: Home,
     memory: u32,
     network: Network,
@@ -90,6 +139,7 @@ impl Launch {
         Self {
             name: name.to_owned(),
             image: None,
+            disk: None,
             home,
             memory: 64,
             network: Network::None,
@@ -101,6 +151,13 @@ impl Launch {
     /// Takes this file in place of the usual image or binary.
     pub fn file(mut self, path: &Path) -> Self {
         self.image = Some(path.to_owned());
+        self
+    }
+
+    /// Has a firmware start the file of [`file`](Self::file), which is a disk that holds the
+    /// arguments.
+    pub fn disk(mut self, disk: Disk, firmware: Firmware) -> Self {
+        self.disk = Some((disk, firmware));
         self
     }
 
@@ -172,14 +229,17 @@ impl Launch {
         words.extend(machine.arguments().iter().map(OsString::from));
         words.extend(COMMON.map(OsString::from));
         words.extend(["-m".into(), self.memory.to_string().into()]);
-        words.push("-kernel".into());
-        words.push(
-            self.image
-                .clone()
-                .unwrap_or_else(|| image(&self.name))
-                .into(),
-        );
-        words.extend(["-append".into(), self.command_line().into()]);
+        let file = self.image.clone().unwrap_or_else(|| image(&self.name));
+        match self.disk {
+            None => {
+                words.extend(["-kernel".into(), file.into()]);
+                words.extend(["-append".into(), self.command_line().into()]);
+            }
+            Some((disk, firmware)) => {
+                words.extend(firmware.arguments().iter().map(OsString::from));
+                words.extend(disk.arguments(&file));
+            }
+        }
         words.extend(self.network_arguments(machine).map(OsString::from));
         words.extend(self.qemu_arguments.iter().map(OsString::from));
         words
@@ -201,7 +261,7 @@ impl Launch {
     /// The program's arguments as one string, split again by the image at blanks.
     fn command_line(&self) -> String {
         let address = match self.network {
-            Network::Tap => STATIC_ADDRESS,
+            Network::Tap => &TAP_ARGUMENTS[..],
             Network::None | Network::User(_) => &[],
         };
         let words: Vec<&str> = address
@@ -234,8 +294,8 @@ const COMMON: [&str; 13] = [
     "isa-debug-exit,iobase=0xf4,iosize=4",
 ];
 
-/// The addresses of [`GUEST_IPV4`] and [`crate::GUEST_IPV6`], as boot arguments.
-const STATIC_ADDRESS: &[&str] = &[
+/// The boot arguments of a guest on the lab's tap: [`GUEST_IPV4`] and [`crate::GUEST_IPV6`].
+pub const TAP_ARGUMENTS: [&str; 3] = [
     "--ipv4=198.51.100.2/24",
     "--ipv4-gateway=198.51.100.1",
     "--ipv6=fd00:198:51:100::2/64",

@@ -18,7 +18,7 @@ pub use client::{Client, Response};
 pub use cpu::cpu_time;
 pub use files::{Tree, debug_binary, image, target_folder, workspace};
 pub use lab::{GATEWAY, GUEST_IPV4, GUEST_IPV6, GUEST_LINK_LOCAL, GUEST_MAC, Lab, TAP};
-pub use launch::{Home, Launch, Machine, Network};
+pub use launch::{Disk, Firmware, Home, Launch, Machine, Network, TAP_ARGUMENTS};
 pub use packets::RawSender;
 pub use program::{Ending, Program};
 pub use time_server::TimeServer;

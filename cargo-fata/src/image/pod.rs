@@ -7,7 +7,7 @@ use super::Content;
 use super::port::{Port, Protocol};
 use crate::shell;
 
-/// A pod of one container. `image` is where the OCI image was written.
+/// A pod of one container. `image` is the OCI image, in the same folder as the manifest.
 pub fn manifest(content: &Content<'_>, ports: &[Port], image: &Path) -> String {
     let name = pod_name(content.name);
     let kind = if super::oci::is_archive(image) {
@@ -15,7 +15,8 @@ pub fn manifest(content: &Content<'_>, ports: &[Port], image: &Path) -> String {
     } else {
         "oci"
     };
-    let source = shell::quoted(&format!("{kind}:{}:latest", image.display()));
+    let file = image.file_name().unwrap_or_default().to_string_lossy();
+    let source = shell::quoted(&format!("{kind}:{file}:latest"));
     let mut text = format!(
         "# Put the image into a registry of yours and its name below:
 #   skopeo copy {source} docker://REGISTRY/{name}:latest

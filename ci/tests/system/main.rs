@@ -9,6 +9,7 @@ mod faults;
 mod hello;
 mod hostile;
 mod idle;
+mod images;
 mod inspect;
 mod load;
 mod network;

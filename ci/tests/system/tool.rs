@@ -80,7 +80,7 @@ fn a_debugger_stops_at_the_main_function() {
 #[ignore = "needs the images; ci/test runs it"]
 fn help_says_what_can_be_typed() {
     let help = String::from_utf8(succeed(&tool(), ["--help"])).expect("help is text");
-    for word in ["new", "build", "inspect", "run", "Examples:"] {
+    for word in ["new", "build", "image", "inspect", "run", "Examples:"] {
         assert!(help.contains(word), "no {word} in:\n{help}");
     }
 }
