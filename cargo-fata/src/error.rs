@@ -103,8 +103,8 @@ pub enum Error {
     )]
     ArgumentsInElf,
     #[error(
-        "GRUB does not pass on the boot argument {0:?}: it drops empty words and cannot hold \
-         control characters; an empty value can be given as --name="
+        "GRUB does not pass on the boot argument {0:?} as it is; it drops empty words (an empty \
+         value can be given as --name=), and garbles control characters and apostrophes beside blanks"
     )]
     ArgumentForGrub(String),
     #[error("only a container image declares ports; leave --port out, or use --format oci")]

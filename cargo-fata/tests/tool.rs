@@ -35,8 +35,14 @@ impl Workspace {
 
     /// Puts a shell script in QEMU's place. It is not asked whether KVM works.
     fn install_qemu(&self, script: &str) {
-        let program = self.folder.path().join("bin/qemu-system-x86_64");
-        let script = format!("#!/bin/sh\ncase \"$*\" in *-bios*) exit 1;; esac\n{script}\n");
+        let script = format!("case \"$*\" in *-bios*) exit 1;; esac\n{script}");
+        self.install("qemu-system-x86_64", &script);
+    }
+
+    /// Puts a shell script in a program's place.
+    fn install(&self, name: &str, script: &str) {
+        let program = self.folder.path().join("bin").join(name);
+        let script = format!("#!/bin/sh\n{script}\n");
         fs::write(&program, script).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     }
@@ -414,4 +420,133 @@ fn new_refuses_a_bad_name() {
         "error: `1st` is not a name for a package: it has to start with a letter\n"
     );
     assert!(!workspace.path("app/1st").exists());
+}
+
+#[test]
+fn other_monitors_are_configured_without_being_there() {
+    let workspace = Workspace::new();
+    let options = "--dry-run --memory 16M --net tap=tap0 -- --port 80";
+    let output = workspace.run(&format!("run --vmm firecracker {options}"));
+    let messages = text(&output.stderr);
+    assert!(output.status.success(), "{messages}");
+    let file = workspace.path("target/fata/app.firecracker.json");
+    let command = format!("firecracker --no-api --config-file {}", file.display());
+    assert!(messages.contains(&command), "{messages}");
+    assert_eq!(
+        text(&output.stdout).trim_end(),
+        fs::read_to_string(file).unwrap()
+    );
+    let configuration = serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap();
+    assert_eq!(configuration["machine-config"]["mem_size_mib"], 16);
+    let image = workspace.path("target/fata/app.elf");
+    assert_eq!(
+        configuration["boot-source"]["kernel_image_path"],
+        image.to_str().unwrap()
+    );
+
+    let output = workspace.run(&format!("run --vmm cloud-hypervisor {options}"));
+    let expected = format!(
+        "cloud-hypervisor --kernel {} --cmdline '--port 80' --cpus boot=1 --memory size=16M \
+         --net tap=tap0 --serial tty --console off\n",
+        image.display()
+    );
+    assert_eq!(text(&output.stdout), expected);
+}
+
+#[test]
+fn a_dry_run_of_qemu_starts_nothing() {
+    let workspace = Workspace::new();
+    workspace.install_qemu("exit 39");
+    let output = workspace.run("run --dry-run -- --hello a\\b");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let line = text(&output.stdout);
+    assert!(
+        line.starts_with("qemu-system-x86_64 -nodefaults "),
+        "{line}"
+    );
+    assert!(line.ends_with(" -append '--hello \"a\\\\b\"'\n"), "{line}");
+    let output = workspace.run("run --vmm process --dry-run");
+    assert!(text(&output.stderr).contains("--dry-run means nothing there"));
+}
+
+#[test]
+fn what_a_monitor_cannot_do_is_said_before_anything_is_built() {
+    let workspace = Workspace::new();
+    for (words, status, hint) in [
+        ("--vmm firecracker --publish 8080:80", 1, "--net tap=tap0"),
+        ("--vmm cloud-hypervisor --net user", 1, "--net tap=tap0"),
+        ("--vmm firecracker --machine q35", 1, "--vmm qemu"),
+        ("--vmm cloud-hypervisor", 127, "--dry-run"),
+    ] {
+        let output = workspace
+            .tool(&format!("run {words}"))
+            .env("PATH", workspace.folder.path().join("bin"))
+            .output()
+            .unwrap();
+        let messages = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(status), "{words}: {messages}");
+        assert!(messages.contains(hint), "{words}: {messages}");
+    }
+    assert!(!workspace.path("target").exists());
+}
+
+#[test]
+fn a_monitor_is_started_where_kvm_is() {
+    let workspace = Workspace::new();
+    workspace.install("firecracker", "echo \"$1 $2\"; exit 7");
+    let output = workspace.run("run --vmm firecracker");
+    let kvm = fs::File::options().read(true).write(true).open("/dev/kvm");
+    if kvm.is_ok() {
+        assert_eq!(text(&output.stdout), "--no-api --config-file\n");
+        assert_eq!(output.status.code(), Some(7));
+    } else {
+        let messages = text(&output.stderr);
+        assert!(messages.contains("/dev/kvm cannot be opened"), "{messages}");
+        assert!(messages.contains("--dry-run"), "{messages}");
+        assert_eq!(output.status.code(), Some(1));
+    }
+}
+
+#[test]
+fn what_an_image_needs_is_said_before_anything_is_built() {
+    let workspace = Workspace::new();
+    for (words, status, hint) in [
+        ("--format iso", 127, "apt-get install grub-common"),
+        ("--format raw", 127, "apt-get install grub-common"),
+        (
+            "--format elf -- --port 80",
+            1,
+            "no place for boot arguments",
+        ),
+        ("--format raw --port 80", 1, "--format oci"),
+    ] {
+        let output = workspace
+            .tool(&format!("image {words}"))
+            .env("PATH", workspace.folder.path().join("bin"))
+            .output()
+            .unwrap();
+        let messages = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(status), "{words}: {messages}");
+        assert!(messages.contains(hint), "{words}: {messages}");
+    }
+    assert!(!workspace.path("target").exists());
+}
+
+#[test]
+fn a_container_image_needs_no_other_program() {
+    let workspace = Workspace::new();
+    let output = workspace.run("image --format oci --port 80");
+    let messages = text(&output.stderr);
+    assert!(output.status.success(), "{messages}");
+    assert!(workspace.path("target/fata/app.oci/index.json").is_file());
+    let pod = fs::read_to_string(workspace.path("target/fata/app.pod.yaml")).unwrap();
+    assert!(pod.contains("runtimeClassName: urunc"), "{pod}");
+    assert!(pod.contains("containerPort: 80"), "{pod}");
+    let elf = workspace.path("copy.elf");
+    let output = workspace.run(&format!("image --format elf --output {}", elf.display()));
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(
+        fs::read(elf).unwrap(),
+        fs::read(workspace.path("target/fata/app.elf")).unwrap()
+    );
 }

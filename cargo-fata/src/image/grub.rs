@@ -134,9 +134,13 @@ pub fn kernel_path(content: &Content<'_>) -> String {
     format!("boot/{}.elf", content.name)
 }
 
-/// Refuses boot arguments that GRUB would not pass on as they are.
+/// Refuses boot arguments that GRUB would not pass on as they are. It puts a word with blanks between
+/// double quotes, and a backslash before quotes of both kinds, where only the double ones need it.
 pub fn check(arguments: &[String]) -> Result<(), Error> {
-    let is_lost = |word: &&String| word.is_empty() || word.contains(char::is_control);
+    let is_lost = |word: &&String| {
+        let is_garbled = word.contains('\'') && word.contains(' ');
+        word.is_empty() || is_garbled || word.contains(char::is_control)
+    };
     match arguments.iter().find(is_lost) {
         Some(word) => Err(Error::ArgumentForGrub(word.clone())),
         None => Ok(()),
@@ -175,8 +179,10 @@ mod tests {
     #[test]
     fn arguments_that_grub_would_lose_are_refused() {
         let check = |word: &str| check(&["--a".into(), word.into()]);
-        assert!(check("--hello=").is_ok());
-        for word in ["", "a\nb", "\t"] {
+        for word in ["--hello=", "it's", "two words"] {
+            assert!(check(word).is_ok(), "{word}");
+        }
+        for word in ["", "a\nb", "\t", "it's two"] {
             assert!(
                 matches!(check(word), Err(Error::ArgumentForGrub(_))),
                 "{word:?}"

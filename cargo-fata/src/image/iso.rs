@@ -13,7 +13,10 @@ use crate::programs::Tool;
 /// Where a BIOS finds GRUB.
 const BIOS_IMAGE: &str = "boot/bios.img";
 
-/// The date of all files where SOURCE_DATE_EPOCH sets none, in seconds: 1980-01-01, FAT's first.
+/// Where the environment may set the date of all files, in seconds.
+const DATE_VARIABLE: &str = "SOURCE_DATE_EPOCH";
+
+/// The date where it does not: 1980-01-01, FAT's first.
 const DATE: &str = "315532800";
 
 /// Writes a CD that starts the program.
@@ -41,12 +44,13 @@ pub fn write(
     )?;
     let volume = uefi_volume(content, grub, &kernel)?;
     fs::write(&efi, volume).map_err(Error::file("write", &efi))?;
+    // xorriso derives identifiers from the date, too.
+    let date = std::env::var(DATE_VARIABLE).unwrap_or_else(|_| DATE.into());
+    let boot_sector = grub.bios_file("boot_hybrid.img");
     let mut command = xorriso.command();
-    command.args(arguments(&grub.bios_file("boot_hybrid.img"), &efi, &iso));
-    // xorriso derives identifiers from this date. One that is set outside counts.
-    if std::env::var_os("SOURCE_DATE_EPOCH").is_none() {
-        command.env("SOURCE_DATE_EPOCH", DATE);
-    }
+    command
+        .env(DATE_VARIABLE, &date)
+        .args(arguments(&date, &boot_sector, &efi, &iso));
     xorriso.run(command.arg(&root))?;
     move_into_place(&iso, output)
 }
@@ -76,25 +80,23 @@ fn uefi_volume(content: &Content<'_>, grub: &Grub, kernel: &str) -> Result<Vec<u
 }
 
 /// xorriso's arguments, without the folder that it packs.
-fn arguments(boot_sector: &Path, efi: &Path, iso: &Path) -> Vec<OsString> {
-    let mut line: Vec<OsString> = Vec::new();
-    let mut add = |words: &str| line.extend(words.split_whitespace().map(OsString::from));
-    add("-as mkisofs -quiet -rational-rock -volid FATA -no-pad");
-    let date = std::env::var("SOURCE_DATE_EPOCH").unwrap_or_else(|_| DATE.into());
-    add(&format!("--set_all_file_dates ={date}"));
-    // What a BIOS starts, from a CD and from a stick.
-    add(&format!(
-        "-eltorito-boot {BIOS_IMAGE} -no-emul-boot -boot-load-size 4"
-    ));
-    add("-boot-info-table --grub2-boot-info -partition_offset 16 --grub2-mbr");
-    line.push(boot_sector.into());
-    let mut add = |words: &str| line.extend(words.split_whitespace().map(OsString::from));
-    // What UEFI starts, from both.
-    add("-append_partition 2 0xef");
-    line.push(efi.into());
-    let mut add = |words: &str| line.extend(words.split_whitespace().map(OsString::from));
-    add("-appended_part_as_gpt -eltorito-alt-boot -e --interval:appended_partition_2:all::");
-    add("-no-emul-boot -output");
-    line.push(iso.into());
-    line
+fn arguments(date: &str, boot_sector: &Path, efi: &Path, iso: &Path) -> Vec<OsString> {
+    let words = |text: &str| -> Vec<OsString> { text.split(' ').map(OsString::from).collect() };
+    [
+        words("-as mkisofs -quiet -rational-rock -volid FATA -no-pad"),
+        words(&format!("--set_all_file_dates ={date}")),
+        // What a BIOS starts, from a CD and from a stick.
+        words(&format!("-eltorito-boot {BIOS_IMAGE} -no-emul-boot")),
+        words("-boot-load-size 4 -boot-info-table --grub2-boot-info"),
+        words("-partition_offset 16 --grub2-mbr"),
+        vec![boot_sector.into()],
+        // What UEFI starts, from both.
+        words("-append_partition 2 0xef"),
+        vec![efi.into()],
+        words("-appended_part_as_gpt -eltorito-alt-boot -no-emul-boot"),
+        words("-e --interval:appended_partition_2:all::"),
+        words("-output"),
+        vec![iso.into()],
+    ]
+    .concat()
 }

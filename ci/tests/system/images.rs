@@ -94,7 +94,7 @@ fn an_iso_starts_by_both_firmwares_as_cd_and_as_disk() {
 #[test]
 #[ignore = "boots a virtual machine; ci/test runs it"]
 fn arguments_reach_the_program_through_grub_as_they_are() {
-    const MESSAGE: &str = r#"it's "$5" \ 100 % — two  words"#;
+    const MESSAGE: &str = r#"two  words, "$5" \ 100 % — é"#;
     let folder = scratch("image-arguments");
     let file = folder.0.join("hello.raw");
     let hello = format!("--hello={MESSAGE}");
