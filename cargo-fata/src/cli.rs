@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::image::Port;
+use crate::port::Port;
 use crate::qemu::{Memory, Network, Publish, parse_mac};
 
 const EXAMPLES: &str = "\

@@ -7,10 +7,7 @@ mod grub;
 mod iso;
 mod oci;
 mod pod;
-mod port;
 mod urunc;
-
-pub use port::Port;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,6 +18,7 @@ use crate::build::{Built, build};
 use crate::cli::{Format, ImageOptions};
 use crate::error::Error;
 use crate::files::{relative, replace};
+use crate::port::Port;
 use crate::programs::Tool;
 use grub::Grub;
 

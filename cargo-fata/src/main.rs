@@ -21,6 +21,7 @@ mod machine;
 mod manifest;
 mod monitor;
 mod new;
+mod port;
 mod profile;
 mod programs;
 mod project;

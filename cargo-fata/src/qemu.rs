@@ -9,6 +9,7 @@ use std::str::FromStr;
 use crate::arguments;
 use crate::cli::{Machine, MachineOptions};
 use crate::error::Error;
+use crate::port::Protocol;
 use crate::programs;
 
 /// The program that emulates a PC.
@@ -134,22 +135,11 @@ pub struct Publish {
     guest: u16,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Protocol {
-    Tcp,
-    Udp,
-}
-
 impl FromStr for Publish {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (ports, protocol) = match text.split_once('/') {
-            None => (text, Protocol::Tcp),
-            Some((ports, "tcp")) => (ports, Protocol::Tcp),
-            Some((ports, "udp")) => (ports, Protocol::Udp),
-            Some(_) => return Err("the protocols are tcp and udp, such as 5353:53/udp"),
-        };
+        let (ports, protocol) = Protocol::split(text)?;
         let port = |text: &str| text.parse().ok().filter(|port| *port != 0);
         let (host, guest) = ports.split_once(':').unwrap_or_default();
         match (port(host), port(guest)) {
@@ -167,14 +157,10 @@ impl FromStr for Publish {
 
 impl fmt::Display for Publish {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let protocol = match self.protocol {
-            Protocol::Tcp => "tcp",
-            Protocol::Udp => "udp",
-        };
         write!(
             f,
-            "hostfwd={protocol}:127.0.0.1:{}-:{}",
-            self.host, self.guest
+            "hostfwd={}:127.0.0.1:{}-:{}",
+            self.protocol, self.host, self.guest
         )
     }
 }

@@ -12,10 +12,10 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use tar::{Builder, EntryType, Header};
 
-use super::port::Port;
 use super::{Content, urunc};
 use crate::error::Error;
 use crate::files::replace;
+use crate::port::Port;
 
 /// File that says that a folder is an image, and its content.
 const LAYOUT: &str = "oci-layout";

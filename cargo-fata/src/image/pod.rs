@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use super::Content;
-use super::port::{Port, Protocol};
+use crate::port::Port;
 use crate::shell;
 
 /// A pod of one container. `image` is the OCI image, in the same folder as the manifest.
@@ -43,10 +43,7 @@ spec:
         text.push_str("      ports:\n");
     }
     for port in ports {
-        let protocol = match port.protocol {
-            Protocol::Tcp => "TCP",
-            Protocol::Udp => "UDP",
-        };
+        let protocol = port.protocol.to_string().to_ascii_uppercase();
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,

@@ -120,7 +120,7 @@ fn the_same_program_makes_the_same_image() {
 }
 
 #[test]
-#[ignore = "needs the images; ci/test runs it"]
+#[ignore = "boots a virtual machine; ci/test runs it"]
 fn container_tools_accept_the_container_image() {
     let folder = scratch("image-oci");
     let [layout, archive, copy, bundle] =
@@ -151,4 +151,13 @@ fn container_tools_accept_the_container_image() {
     assert_eq!(files, ["unikernel/kernel.elf", "urunc.json"]);
     let kernel = fs::read(image("site")).expect("the image was built");
     assert!(root.files().any(|(_, content)| content == kernel));
+    // urunc boots that in QEMU's default machine, the arguments behind those for the network.
+    let lab = Lab::enter();
+    let launch = Launch::new("site", Home::Machine(Machine::Pc))
+        .file(&bundle.join("rootfs/unikernel/kernel.elf"))
+        .arguments(["--port", "8080"]);
+    let (program, address) = launch.start_in(&lab);
+    program.wait_for("listening");
+    let mut client = Client::connect(address, 8080).expect("the site accepts");
+    assert_eq!(client.get("/").expect("the site answers").status, 200);
 }

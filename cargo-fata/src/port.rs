@@ -1,32 +1,49 @@
-//! Ports that a program serves, as a container image declares them.
+//! Ports of TCP and UDP, as they are typed.
 
 use std::fmt;
 use std::num::NonZeroU16;
 use std::str::FromStr;
 
-/// A port and its protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Port {
-    pub number: NonZeroU16,
-    pub protocol: Protocol,
-}
-
+/// What a port belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     Tcp,
     Udp,
 }
 
+impl Protocol {
+    /// Splits `80/udp`; what names no protocol is TCP's.
+    pub fn split(text: &str) -> Result<(&str, Self), &'static str> {
+        match text.split_once('/') {
+            None => Ok((text, Self::Tcp)),
+            Some((ports, "tcp")) => Ok((ports, Self::Tcp)),
+            Some((ports, "udp")) => Ok((ports, Self::Udp)),
+            Some(_) => Err("the protocols are tcp and udp, such as 53/udp"),
+        }
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        })
+    }
+}
+
+/// A port that a program serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Port {
+    pub number: NonZeroU16,
+    pub protocol: Protocol,
+}
+
 impl FromStr for Port {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (number, protocol) = match text.split_once('/') {
-            None => (text, Protocol::Tcp),
-            Some((number, "tcp")) => (number, Protocol::Tcp),
-            Some((number, "udp")) => (number, Protocol::Udp),
-            Some(_) => return Err("the protocols are tcp and udp, such as 53/udp"),
-        };
+        let (number, protocol) = Protocol::split(text)?;
         let number = number
             .parse()
             .map_err(|_| "a port is a number from 1 to 65535, such as 80 or 53/udp")?;
@@ -37,11 +54,7 @@ impl FromStr for Port {
 /// As OCI image configurations write it: `80/tcp`.
 impl fmt::Display for Port {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let protocol = match self.protocol {
-            Protocol::Tcp => "tcp",
-            Protocol::Udp => "udp",
-        };
-        write!(f, "{}/{protocol}", self.number)
+        write!(f, "{}/{}", self.number, self.protocol)
     }
 }
 
