@@ -86,7 +86,7 @@ async fn app(env: Env, options: Options) -> Result<(), Box<dyn Error>> {
         SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
         SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
     };
-    let mut random = env.rng();
+    let mut random = env.rng()?;
     let client = Client::new(&env.tasks, network.bind(local).await?, server, move || {
         random.next_u64()
     });
