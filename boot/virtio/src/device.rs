@@ -1,0 +1,195 @@
+//! A device's life: set up, used, reset.
+
+use crate::{Buffer, SetUpError, SplitQueue};
+use alloc::rc::Rc;
+use core::cell::{Cell, RefCell};
+use core::mem::ManuallyDrop;
+use virtio_drivers::transport::{DeviceStatus, InterruptStatus, Transport};
+use virtio_drivers::{Hal, PAGE_SIZE, PhysAddr};
+
+/// Feature bits of all kinds of devices (section 6).
+pub mod feature {
+    /// Chains can be in tables of their own: each then takes one descriptor of the queue.
+    pub const INDIRECT_DESCRIPTORS: u64 = 1 << 28;
+    /// Either side says at which index it wants to be told.
+    pub const EVENT_INDEX: u64 = 1 << 29;
+    /// The device follows version 1 of the specification or a later one.
+    pub const VERSION_1: u64 = 1 << 32;
+}
+
+/// How often the status is read until a reset is given up: a second, where a read takes
+/// 10 µs.
+const RESET_READS: usize = 100_000;
+/// How often the configuration is read until it is the same at beginning and end.
+const CONFIGURATION_READS: usize = 16;
+
+/// A virtio device over some transport.
+///
+/// The device is reset when its owner asks for it, and when the `Device` and all its queues
+/// are gone, or one of the queues: whatever comes first.
+pub struct Device<T: Transport>(Rc<Shared<T>>);
+
+/// What the device and its queues have in common.
+pub(crate) struct Shared<T: Transport> {
+    transport: RefCell<ManuallyDrop<T>>,
+    features: u64,
+    state: Cell<State>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// The device may access memory that it was given.
+    Live,
+    /// It does not.
+    Reset,
+    /// It was told not to, but does not confirm it.
+    Stuck,
+}
+
+impl<T: Transport> Device<T> {
+    /// Begins to set a device up (section 3.1.1, steps 1 to 6), with those of the features
+    /// that it offers, and [`feature::VERSION_1`] if it does. Next come [`queue`](Self::queue)
+    /// and [`start`](Self::start).
+    ///
+    /// # Errors
+    /// If the device does not reset, or refuses the features.
+    pub fn new(transport: T, features: u64) -> Result<Self, SetUpError> {
+        let mut shared = Shared {
+            transport: RefCell::new(ManuallyDrop::new(transport)),
+            features: 0,
+            state: Cell::new(State::Live),
+        };
+        if !shared.reset() {
+            return Err(SetUpError::Stuck);
+        }
+        shared.state.set(State::Live);
+        let transport = shared.transport.get_mut();
+        let known = DeviceStatus::ACKNOWLEDGE | DeviceStatus::DRIVER;
+        transport.set_status(known);
+        let accepted = transport.read_device_features() & (features | feature::VERSION_1);
+        transport.write_driver_features(accepted);
+        let agreed = known | DeviceStatus::FEATURES_OK;
+        transport.set_status(agreed);
+        // Legacy devices do not know this bit (section 3.1.2).
+        let modern = accepted & feature::VERSION_1 != 0;
+        if modern && !transport.get_status().contains(DeviceStatus::FEATURES_OK) {
+            return Err(SetUpError::FeaturesRefused);
+        }
+        transport.set_guest_page_size(PAGE_SIZE as u32);
+        shared.features = accepted;
+        Ok(Self(Rc::new(shared)))
+    }
+
+    /// The features in use.
+    pub fn features(&self) -> u64 {
+        self.0.features
+    }
+
+    /// Sets up queue `number` (section 3.1.1, step 7) with at most `size` descriptors: less
+    /// if the device offers less, always a power of two.
+    ///
+    /// # Errors
+    /// If the device has no such queue, it is in use, or there is no memory for it.
+    pub fn queue<H: Hal, B: Buffer>(
+        &self,
+        number: u16,
+        size: u16,
+    ) -> Result<SplitQueue<H, T, B>, SetUpError> {
+        SplitQueue::new(Rc::clone(&self.0), number, size)
+    }
+
+    /// Lets the device begin (section 3.1.1, step 8). Its queues can be published then.
+    pub fn start(&self) {
+        let status = DeviceStatus::ACKNOWLEDGE
+            | DeviceStatus::DRIVER
+            | DeviceStatus::FEATURES_OK
+            | DeviceStatus::DRIVER_OK;
+        self.0.transport.borrow_mut().set_status(status);
+    }
+
+    /// Reads `N` bytes of the device's configuration at `offset`, all of one time
+    /// (section 2.5.1).
+    ///
+    /// # Errors
+    /// If the configuration is shorter, or changes again and again.
+    pub fn configuration<const N: usize>(&self, offset: usize) -> Result<[u8; N], SetUpError> {
+        let transport = self.0.transport.borrow();
+        for _ in 0..CONFIGURATION_READS {
+            let before = transport.read_config_generation();
+            let bytes = transport.read_config_space(offset);
+            if transport.read_config_generation() == before {
+                return bytes.map_err(|_| SetUpError::NoField);
+            }
+        }
+        Err(SetUpError::Unstable)
+    }
+
+    /// Takes the reasons of the last interrupt, so that the next one is a new edge.
+    pub fn acknowledge_interrupt(&self) -> InterruptStatus {
+        self.0.transport.borrow_mut().ack_interrupt()
+    }
+
+    /// Takes all memory away from the device, which is of no more use then. Returns false if
+    /// the device does not confirm it.
+    pub fn reset(&self) -> bool {
+        self.0.reset()
+    }
+}
+
+impl<T: Transport> Shared<T> {
+    pub(crate) fn features(&self) -> u64 {
+        self.features
+    }
+
+    /// Whether queues must have the layout of section 2.7.2.
+    pub(crate) fn is_legacy(&self) -> bool {
+        self.transport.borrow().requires_legacy_layout()
+    }
+
+    /// The most descriptors that a queue can have; 0 if there is no such queue.
+    ///
+    /// # Errors
+    /// If the queue is in use.
+    pub(crate) fn free_queue_size(&self, number: u16) -> Result<u32, SetUpError> {
+        let mut transport = self.transport.borrow_mut();
+        if transport.queue_used(number) {
+            return Err(SetUpError::QueueInUse(number));
+        }
+        Ok(transport.max_queue_size(number))
+    }
+
+    pub(crate) fn set_queue(&self, number: u16, size: u16, addresses: [PhysAddr; 3]) {
+        let [descriptors, available, used] = addresses;
+        let mut transport = self.transport.borrow_mut();
+        transport.queue_set(number, size.into(), descriptors, available, used);
+    }
+
+    pub(crate) fn notify(&self, number: u16) {
+        if self.state.get() == State::Live {
+            self.transport.borrow_mut().notify(number);
+        }
+    }
+
+    /// Returns whether the device has let go of all memory.
+    pub(crate) fn reset(&self) -> bool {
+        if self.state.get() == State::Live {
+            let mut transport = self.transport.borrow_mut();
+            transport.set_status(DeviceStatus::empty());
+            // Section 2.4.2: until the device reads 0, the reset is under way.
+            let done = (0..RESET_READS).any(|_| transport.get_status().is_empty());
+            self.state
+                .set(if done { State::Reset } else { State::Stuck });
+        }
+        self.state.get() == State::Reset
+    }
+}
+
+impl<T: Transport> Drop for Shared<T> {
+    fn drop(&mut self) {
+        // The transport of a device that is stuck is not dropped: it would wait for ever.
+        if self.reset() {
+            // SAFETY: this is the only place that drops it, and nothing uses it afterwards.
+            unsafe { ManuallyDrop::drop(self.transport.get_mut()) };
+        }
+    }
+}
