@@ -89,9 +89,9 @@ pub fn write_store() -> bool {
     store.inspect(Store::write).is_some()
 }
 
-/// Whether stores are delayed at the moment.
-pub fn has_stores() -> bool {
-    with(|schedule| !schedule.stores.is_empty())
+/// How many stores are delayed at the moment.
+pub fn delayed_stores() -> usize {
+    with(|schedule| schedule.stores.len())
 }
 
 fn watch() {

@@ -77,6 +77,9 @@ struct World {
     interrupts: Wish,
 }
 
+/// How many indices there are.
+const ROUND: u64 = 1 << 16;
+
 const PUBLISHED: usize = 0;
 const TAKEN: usize = 1;
 const RETURNED: usize = 2;
@@ -89,12 +92,12 @@ impl World {
         let mut device = fake.queue(0);
         start_at(&mut queue, &mut device, start);
         let events = features & feature::EVENT_INDEX != 0;
-        // Fresh rings have zeros in them: with events, that is a wish for index 0.
-        let first = |start: u16| if start == 0 { 0 } else { 1 << 16 };
+        // Fresh rings have zeros in them: with events, that is a wish for index 0. There was a
+        // round of indices before.
         let wish = || Wish {
             events,
             on: true,
-            event: first(start),
+            event: if start == 0 { ROUND } else { 2 * ROUND },
         };
         Self {
             fake,
@@ -107,7 +110,7 @@ impl World {
             published: VecDeque::new(),
             taken: Vec::new(),
             returned: VecDeque::new(),
-            counts: [start.into(); 5],
+            counts: [ROUND + u64::from(start); 5],
             notifications: wish(),
             interrupts: wish(),
         }

@@ -1,0 +1,108 @@
+//! The network card's driver and a hostile device, both of which do what bytes say.
+
+use fata_net::{Net, TransmitError, VirtioNet};
+use fata_task::Event;
+use fata_virtio::fake::schedule::Watch;
+use fata_virtio::fake::{
+    FakeDevice, FakeHal, FakeTransport, Hostile, Script, assert_nothing_shared,
+};
+use fata_virtio::feature;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::task::{Context, Waker};
+use virtio_drivers::transport::DeviceType;
+
+const FEATURE_MTU: u64 = 1 << 3;
+const FEATURE_MAC: u64 = 1 << 5;
+
+type Card = VirtioNet<FakeHal, FakeTransport>;
+
+/// Bytes of an Ethernet header.
+const HEADER: usize = 14;
+/// Frames that the driver's user holds, at most.
+const HELD: usize = 16;
+
+struct User {
+    card: Card,
+    event: &'static Event,
+    frames: Vec<<Card as Net>::Frame>,
+}
+
+impl User {
+    fn step(&mut self, script: &mut Script) {
+        match script.byte() % 8 {
+            0..=2 => self.receive(),
+            3 => self.transmit(script),
+            4 => self.card.flush(),
+            5 => {
+                if let Some(frame) = self.frames.pop() {
+                    self.card.recycle(frame);
+                }
+            }
+            6 => self.event.signal(),
+            _ => {
+                let mut context = Context::from_waker(Waker::noop());
+                let _ = self.card.poll_ready(&mut context);
+            }
+        }
+    }
+
+    fn receive(&mut self) {
+        if let Some(frame) = self.card.receive() {
+            assert!(frame.as_ref().len() <= 1_536 - 10);
+            if self.frames.len() < HELD {
+                self.frames.push(frame);
+            } else {
+                self.card.recycle(frame);
+            }
+        }
+    }
+
+    fn transmit(&mut self, script: &mut Script) {
+        let length = usize::from(script.byte()) * 6;
+        let fits = length <= self.card.mtu() + HEADER;
+        let room = self.card.can_transmit();
+        let sent = self.card.transmit(length, |frame| {
+            assert_eq!(frame.len(), length);
+            frame.fill(0xa5);
+        });
+        let expected = match (fits, room) {
+            (false, _) => Err(TransmitError::TooLong),
+            (true, false) => Err(TransmitError::Full),
+            (true, true) => Ok(()),
+        };
+        assert_eq!(sent, expected);
+    }
+}
+
+/// Plays a card: the first half of the bytes is the driver's, the second the device's.
+pub fn card(bytes: &[u8]) {
+    let (ours, theirs) = bytes.split_at(bytes.len() / 2);
+    let mut script = Script::new(ours);
+    let flags = u64::from(script.byte());
+    let features = (flags & 1) << 32 | feature::EVENT_INDEX | FEATURE_MAC | (flags & 2) << 2;
+    assert!(flags & 2 == 0 || features & FEATURE_MTU != 0);
+    let sizes = [1 << (flags >> 2 & 3), 1 << (flags >> 4 & 3)];
+    let configuration: [u8; 12] = std::array::from_fn(|_| script.byte());
+    let (fake, transport) = FakeDevice::new(DeviceType::Network, features, &sizes, &configuration);
+    let event: &'static Event = Box::leak(Box::new(Event::new()));
+    let card = VirtioNet::new(transport, event).expect("the set-up is honest");
+    let hostile = Hostile::new(&fake, 2, Script::new(theirs));
+    let hostile = Rc::new(RefCell::new(hostile));
+    let watching = Rc::clone(&hostile);
+    let watch = Watch::new(move || watching.borrow_mut().act());
+    let mut user = User {
+        card,
+        event,
+        frames: Vec::new(),
+    };
+    while !script.is_over() {
+        user.step(&mut script);
+        hostile.borrow_mut().act();
+    }
+    drop(watch);
+    drop(user);
+    assert_nothing_shared();
+    // SAFETY: the card is gone, and with it the last reference.
+    drop(unsafe { Box::from_raw(std::ptr::from_ref(event).cast_mut()) });
+}
