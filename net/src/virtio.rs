@@ -28,6 +28,8 @@ type Buffer = Box<Aligned<BUFFER>>;
 
 const ETHERNET_HEADER: usize = 14;
 const DEFAULT_MTU: u16 = 1_500;
+/// No device may have a lower one (section 5.1.4.1).
+const LOWEST_MTU: u16 = 68;
 /// `virtio_net_hdr` with and without its last field, `num_buffers` (section 5.1.6).
 const HEADER: usize = 12;
 const LEGACY_HEADER: usize = 10;
@@ -99,7 +101,7 @@ impl<H: Hal, T: Transport> VirtioNet<H, T> {
             broken: false,
             header: if modern { HEADER } else { LEGACY_HEADER },
             mac: MacAddress(mac),
-            mtu: usize::from(mtu.min(DEFAULT_MTU)),
+            mtu: mtu.clamp(LOWEST_MTU, DEFAULT_MTU).into(),
             counters: Counters::default(),
         };
         for _ in 0..card.receive.size() {

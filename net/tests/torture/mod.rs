@@ -66,12 +66,12 @@ impl User {
             assert_eq!(frame.len(), length);
             frame.fill(0xa5);
         });
-        let expected = match (fits, room) {
-            (false, _) => Err(TransmitError::TooLong),
-            (true, false) => Err(TransmitError::Full),
-            (true, true) => Ok(()),
-        };
-        assert_eq!(sent, expected);
+        match sent {
+            Err(TransmitError::TooLong) => assert!(!fits),
+            // Where there was no room, the device may just have made some.
+            Err(TransmitError::Full) => assert!(fits && !room),
+            Ok(()) => assert!(fits),
+        }
     }
 }
 
@@ -80,8 +80,8 @@ pub fn card(bytes: &[u8]) {
     let (ours, theirs) = bytes.split_at(bytes.len() / 2);
     let mut script = Script::new(ours);
     let flags = u64::from(script.byte());
-    let features = (flags & 1) << 32 | feature::EVENT_INDEX | FEATURE_MAC | (flags & 2) << 2;
-    assert!(flags & 2 == 0 || features & FEATURE_MTU != 0);
+    let bit = |on: u64, feature| if flags & on != 0 { feature } else { 0 };
+    let features = bit(1, feature::VERSION_1) | bit(2, FEATURE_MTU) | FEATURE_MAC;
     let sizes = [1 << (flags >> 2 & 3), 1 << (flags >> 4 & 3)];
     let configuration: [u8; 12] = std::array::from_fn(|_| script.byte());
     let (fake, transport) = FakeDevice::new(DeviceType::Network, features, &sizes, &configuration);
