@@ -68,6 +68,7 @@ pub unsafe trait Memory {
 
 // SAFETY: the heap block belongs to the box alone and does not move with it.
 unsafe impl Memory for Box<[u8]> {
+    #[inline(always)]
     fn bytes(&mut self) -> NonNull<[u8]> {
         NonNull::from(&mut **self)
     }
@@ -75,6 +76,7 @@ unsafe impl Memory for Box<[u8]> {
 
 // SAFETY: the heap block belongs to the vector alone and does not move with it.
 unsafe impl Memory for Vec<u8> {
+    #[inline(always)]
     fn bytes(&mut self) -> NonNull<[u8]> {
         NonNull::from(&mut **self)
     }
@@ -82,6 +84,7 @@ unsafe impl Memory for Vec<u8> {
 
 // SAFETY: the heap block belongs to the box alone and does not move with it.
 unsafe impl<const N: usize> Memory for Box<Aligned<N>> {
+    #[inline(always)]
     fn bytes(&mut self) -> NonNull<[u8]> {
         NonNull::<[u8; N]>::from(&mut self.0)
     }
@@ -142,6 +145,7 @@ impl<M: Memory, const WRITABLE: bool> Part<M, WRITABLE> {
 unsafe impl<M: Memory, const WRITABLE: bool> Buffer for Part<M, WRITABLE> {
     const SEGMENTS: usize = 1;
 
+    #[inline(always)]
     fn describe(&mut self, add: &mut impl FnMut(Segment)) {
         let bytes = self.memory.bytes();
         let length = self.length.min(bytes.len());
@@ -156,6 +160,7 @@ unsafe impl<M: Memory, const WRITABLE: bool> Buffer for Part<M, WRITABLE> {
 unsafe impl<A: Buffer, B: Buffer> Buffer for (A, B) {
     const SEGMENTS: usize = A::SEGMENTS + B::SEGMENTS;
 
+    #[inline(always)]
     fn describe(&mut self, add: &mut impl FnMut(Segment)) {
         self.0.describe(add);
         self.1.describe(add);
@@ -166,6 +171,7 @@ unsafe impl<A: Buffer, B: Buffer> Buffer for (A, B) {
 unsafe impl<A: Buffer, B: Buffer, C: Buffer> Buffer for (A, B, C) {
     const SEGMENTS: usize = A::SEGMENTS + B::SEGMENTS + C::SEGMENTS;
 
+    #[inline(always)]
     fn describe(&mut self, add: &mut impl FnMut(Segment)) {
         self.0.describe(add);
         self.1.describe(add);

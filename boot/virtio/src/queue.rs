@@ -151,6 +151,7 @@ impl<H: Hal, T: Transport, B: Buffer> SplitQueue<H, T, B> {
         }
     }
 
+    #[inline(always)]
     fn check(&self, buffer: &mut B) -> Result<Shape, QueueError> {
         if let Some(error) = self.broken {
             return Err(error);
@@ -167,6 +168,7 @@ impl<H: Hal, T: Transport, B: Buffer> SplitQueue<H, T, B> {
         Ok(shape)
     }
 
+    #[inline(always)]
     fn insert(&mut self, buffer: B, shape: Shape) {
         let head = self.first_free;
         // From here on the buffer does not move, and nothing but `describe` touches it.
@@ -265,6 +267,7 @@ impl<H: Hal, T: Transport, B: Buffer> SplitQueue<H, T, B> {
     }
 
     /// The head with this number, if the device was shown a chain there.
+    #[inline(always)]
     fn head(&self, id: u32) -> Option<u16> {
         let slot = self.slots.get(id as usize)?;
         (slot.sequence < self.published).then_some(id as u16)
@@ -383,6 +386,7 @@ struct Shape {
 
 impl Shape {
     /// `None` if section 2.7 has no such chain.
+    #[inline(always)]
     fn of<B: Buffer>(buffer: &mut B) -> Option<Self> {
         let (mut segments, mut readable, mut writable) = (0usize, 0usize, 0usize);
         let mut ordered = true;
@@ -416,6 +420,7 @@ fn describe<B: Buffer>(buffer: &mut B, mut add: impl FnMut(Segment)) {
     });
 }
 
+#[inline(always)]
 fn flags(segment: Segment, left: u16) -> u16 {
     let writable = if segment.writable { WRITE } else { 0 };
     let next = if left > 0 { NEXT } else { 0 };
@@ -424,6 +429,7 @@ fn flags(segment: Segment, left: u16) -> u16 {
 
 /// # Safety
 /// `address` is what sharing the segment has returned, and it was not taken back yet.
+#[inline(always)]
 unsafe fn unshare<H: Hal>(address: PhysAddr, segment: Segment) {
     // SAFETY: as the caller promises.
     unsafe { H::unshare(address, segment.memory, segment.direction()) };

@@ -256,7 +256,7 @@ mod tests {
         assert_eq!(Layout::new(256, false), modern);
         for shift in 0..16 {
             let layout = Layout::new(1 << shift, false);
-            assert!(layout.available % 16 == 0 && layout.used % 4 == 0);
+            assert!(layout.available.is_multiple_of(16) && layout.used.is_multiple_of(4));
         }
     }
 

@@ -22,9 +22,11 @@ const HEADER: usize = 14;
 /// Frames that the driver's user holds, at most.
 const HELD: usize = 16;
 
+/// The card's interrupt.
+static EVENT: Event = Event::new();
+
 struct User {
     card: Card,
-    event: &'static Event,
     frames: Vec<<Card as Net>::Frame>,
 }
 
@@ -39,7 +41,7 @@ impl User {
                     self.card.recycle(frame);
                 }
             }
-            6 => self.event.signal(),
+            6 => EVENT.signal(),
             _ => {
                 let mut context = Context::from_waker(Waker::noop());
                 let _ = self.card.poll_ready(&mut context);
@@ -85,15 +87,14 @@ pub fn card(bytes: &[u8]) {
     let sizes = [1 << (flags >> 2 & 3), 1 << (flags >> 4 & 3)];
     let configuration: [u8; 12] = std::array::from_fn(|_| script.byte());
     let (fake, transport) = FakeDevice::new(DeviceType::Network, features, &sizes, &configuration);
-    let event: &'static Event = Box::leak(Box::new(Event::new()));
-    let card = VirtioNet::new(transport, event).expect("the set-up is honest");
+    EVENT.clear();
+    let card = VirtioNet::new(transport, &EVENT).expect("the set-up is honest");
     let hostile = Hostile::new(&fake, 2, Script::new(theirs));
     let hostile = Rc::new(RefCell::new(hostile));
     let watching = Rc::clone(&hostile);
     let watch = Watch::new(move || watching.borrow_mut().act());
     let mut user = User {
         card,
-        event,
         frames: Vec::new(),
     };
     while !script.is_over() {
@@ -103,6 +104,4 @@ pub fn card(bytes: &[u8]) {
     drop(watch);
     drop(user);
     assert_nothing_shared();
-    // SAFETY: the card is gone, and with it the last reference.
-    drop(unsafe { Box::from_raw(std::ptr::from_ref(event).cast_mut()) });
 }
