@@ -11,8 +11,9 @@
 //! The device is not trusted. What it can write to is read once and checked before it is
 //! used, all other state is out of its reach, and after a violation the queue only returns
 //! its error. What cannot be helped without an IOMMU is a device that writes to memory that
-//! it was not given, or no longer.
+//! it was not given, or no longer. The transport and the [`Hal`] are trusted.
 //!
+//! [`Hal`]: virtio_drivers::Hal
 //! [`Transport`]: virtio_drivers::transport::Transport
 #![no_std]
 
