@@ -244,8 +244,10 @@ impl Args {
         let mut last = None;
         while let Some(index) = self.position(name) {
             let word = self.words.remove(index);
-            last = if let Some((_, value)) = word.split_once('=') {
-                Some(value.to_owned())
+            // Bytes, as what searches in a `str` costs every image a kilobyte.
+            let equals = word.bytes().position(|byte| byte == b'=');
+            last = if let Some(equals) = equals {
+                word.get(equals + 1..).map(ToOwned::to_owned)
             } else if self.words.get(index).is_some_and(|next| !is_option(next)) {
                 Some(self.words.remove(index))
             } else if self.help {

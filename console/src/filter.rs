@@ -5,8 +5,10 @@ use log::{Level, LevelFilter};
 /// How long a filter's text can be, in bytes.
 const LENGTH: usize = 256;
 /// The crates of Fata can be named without this.
-const PREFIX: &str = "fata_";
+const PREFIX: &[u8] = b"fata_";
 const DEFAULT: &str = "info";
+
+// Text is handled as bytes: what searches in a `str` costs every image a kilobyte.
 
 /// Which log messages appear: a level for all targets, and levels for some of them.
 ///
@@ -43,14 +45,12 @@ impl Filter {
     }
 
     fn rules(&self) -> impl Iterator<Item = Rule<'_>> {
-        self.text()
-            .split(',')
-            .filter_map(|item| Rule::parse(item).ok())
+        items(&self.text[..self.length]).filter_map(|item| Rule::parse(item).ok())
     }
 
     /// Whether a message of `target` at `level` appears.
     pub fn allows(&self, target: &str, level: Level) -> bool {
-        let fitting = self.rules().filter(|rule| rule.fits(target));
+        let fitting = self.rules().filter(|rule| rule.fits(target.as_bytes()));
         let longest = fitting.max_by_key(|rule| rule.target.len());
         level <= longest.map_or(LevelFilter::Info, |rule| rule.level)
     }
@@ -64,28 +64,47 @@ impl Filter {
     }
 }
 
+fn items(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split(|byte| *byte == b',')
+}
+
 /// The level of a target; an empty name is all others.
 struct Rule<'a> {
-    target: &'a str,
+    target: &'a [u8],
     level: LevelFilter,
 }
 
 impl<'a> Rule<'a> {
-    fn parse(item: &'a str) -> Result<Self, FilterError> {
-        let (target, level) = item.rsplit_once(':').unwrap_or(("*", item));
-        let target = target.trim_ascii();
-        let target = target.strip_prefix(PREFIX).unwrap_or(target);
+    fn parse(item: &'a [u8]) -> Result<Self, FilterError> {
+        let colon = item.iter().rposition(|byte| *byte == b':');
+        let (target, level) = match colon {
+            Some(colon) => (&item[..colon], &item[colon + 1..]),
+            None => (&b"*"[..], item),
+        };
+        let target = short(target.trim_ascii());
         Ok(Self {
-            target: if target == "*" { "" } else { target },
-            level: level.trim_ascii().parse().map_err(|_| FilterError::Level)?,
+            target: if target == b"*" { b"" } else { target },
+            level: level_of(level.trim_ascii()).ok_or(FilterError::Level)?,
         })
     }
 
-    fn fits(&self, target: &str) -> bool {
-        let target = target.strip_prefix(PREFIX).unwrap_or(target);
-        let rest = target.strip_prefix(self.target);
-        rest.is_some_and(|rest| self.target.is_empty() || rest.is_empty() || rest.starts_with("::"))
+    fn fits(&self, target: &[u8]) -> bool {
+        let rest = short(target).strip_prefix(self.target);
+        rest.is_some_and(|rest| {
+            self.target.is_empty() || rest.is_empty() || rest.starts_with(b"::")
+        })
     }
+}
+
+/// A target's name without the prefix that the crates of Fata have.
+fn short(target: &[u8]) -> &[u8] {
+    target.strip_prefix(PREFIX).unwrap_or(target)
+}
+
+fn level_of(name: &[u8]) -> Option<LevelFilter> {
+    let names: [&[u8]; 6] = [b"off", b"error", b"warn", b"info", b"debug", b"trace"];
+    let mut levels = names.into_iter().zip(LevelFilter::iter());
+    levels.find_map(|(level, filter)| (level == name).then_some(filter))
 }
 
 impl FromStr for Filter {
@@ -95,7 +114,7 @@ impl FromStr for Filter {
         if text.len() > LENGTH {
             return Err(FilterError::TooLong);
         }
-        for item in text.split(',') {
+        for item in items(text.as_bytes()) {
             Rule::parse(item)?;
         }
         Ok(Self::of(text))
