@@ -14,10 +14,16 @@ static PANICKING: AtomicBool = AtomicBool::new(false);
 fn panic(info: &PanicInfo<'_>) -> ! {
     if !PANICKING.swap(true, Ordering::Relaxed) {
         let mut output = Output;
-        let _ = match info.location() {
-            Some(place) => writeln!(output, "\nfata: panic at {place}: {}", info.message()),
-            None => writeln!(output, "\nfata: panic: {}", info.message()),
-        };
+        if let Some(place) = info.location() {
+            // As wide numbers, which are printed anyway: 400 bytes less in an image.
+            let (line, column) = (u64::from(place.line()), u64::from(place.column()));
+            let _ = write!(
+                output,
+                "\nfata: panic at {}:{line}:{column}: ",
+                place.file()
+            );
+        }
+        let _ = writeln!(output, "{}", info.message());
         let used = heap::used();
         let total = heap::total().unwrap_or_default();
         let _ = writeln!(output, "heap: {used} of {total} bytes in use\nbacktrace:");
