@@ -80,6 +80,9 @@ mod pages;
 #[cfg(all(test, not(fata_vm)))]
 #[path = "vm/protocol/mod.rs"]
 mod protocol;
+#[cfg(all(test, not(fata_vm)))]
+#[path = "vm/timer.rs"]
+mod timer;
 
 pub use args::{Args, ArgsError, FromArgs, split};
 pub use env::{EntropyError, Env, Rng};
@@ -92,6 +95,10 @@ pub use terminal::{Terminal, TerminalError};
 
 /// The random number traits that [`Rng`] implements.
 pub use rand_core;
+
+#[cfg(all(fata_vm, feature = "test-interrupts"))]
+#[doc(hidden)]
+pub use home::test_interrupts;
 
 /// CONSOLE of this home: the serial line of a virtual machine, a process's standard
 /// input and output.

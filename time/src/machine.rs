@@ -2,7 +2,7 @@
 //! time-stamp counter, whose speed the hypervisor, the processor or the PIT tells.
 
 use crate::calibration::{Calibration, Sample};
-use crate::scale::Scale;
+use crate::scale::{self, Scale};
 use crate::tsc::{Counter, Registers, Source};
 use crate::{Clock, Instant, pvclock, rtc};
 use core::arch::x86_64::{__cpuid, _rdtsc, CpuidResult};
@@ -187,6 +187,23 @@ impl MachineClock {
             error: tuning.map_or(0, |tuning| tuning.calibration.error()),
             is_reliable: is_known && state.counter.is_steady,
         }
+    }
+}
+
+impl MachineClock {
+    /// What the time-stamp counter will show in `duration` from now, or a little later, as
+    /// far as its speed is known: to set a timer by. A duration over 4 s counts as 4 s.
+    pub fn ticks_after(&self, duration: Duration) -> u64 {
+        let state = STATE.lock();
+        let multiplier = match state.counter.source {
+            Source::KvmClock => {
+                let page = &raw const KVM_PAGE;
+                // SAFETY: the page is static, and only read, through volatile reads.
+                unsafe { (*page).multiplier() }
+            }
+            _ => state.scale.multiplier,
+        };
+        ticks() + scale::ticks_for(duration, multiplier)
     }
 }
 

@@ -55,6 +55,20 @@ impl Page {
     }
 }
 
+impl Page {
+    /// Nanoseconds a tick, times 2^32, rounded down. The hypervisor changes it only while
+    /// the processor is out of the guest, so what is read here belongs together.
+    pub(crate) fn multiplier(&self) -> u64 {
+        // SAFETY: the reference is valid.
+        let content = unsafe { (&raw const self.content).read_volatile() };
+        let multiplier = u64::from(content.multiplier);
+        match content.shift {
+            0.. => multiplier << (content.shift as u32).min(31),
+            _ => multiplier >> content.shift.unsigned_abs().min(31),
+        }
+    }
+}
+
 impl Content {
     fn at(&self, ticks: u64) -> u64 {
         let passed = ticks.wrapping_sub(self.tsc_timestamp);
@@ -86,7 +100,9 @@ mod tests {
         assert_eq!(page.nanoseconds(|| 3_000), 5_001_000);
         page.content.shift = -1;
         assert_eq!(page.nanoseconds(|| 3_000), 5_000_500);
+        assert_eq!(page.multiplier(), 1 << 30);
         page.content.shift = 2;
         assert_eq!(page.nanoseconds(|| 3_000), 5_004_000);
+        assert_eq!(page.multiplier(), 1 << 33);
     }
 }

@@ -1,5 +1,7 @@
 //! From ticks of a counter to nanoseconds, in fixed point.
 
+use core::time::Duration;
+
 /// Fraction bits of a multiplier.
 const FRACTION: u32 = 32;
 const NANOSECONDS_PER_SECOND: u64 = 1_000_000_000;
@@ -39,10 +41,40 @@ impl Scale {
     }
 }
 
+/// In how many ticks `duration` has passed for certain, at a multiplier as [`Scale`] has
+/// it. A duration over 2^32 nanoseconds counts as that.
+pub(crate) fn ticks_for(duration: Duration, multiplier: u64) -> u64 {
+    let nanoseconds = duration.as_nanos().min(u32::MAX.into()) as u64;
+    // One more for what the division cuts off.
+    (nanoseconds << FRACTION) / multiplier.max(1) + 1
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_duration_has_passed_after_its_ticks_and_not_long_before(
+            frequency in 1_000_000u64..10_000_000_000,
+            start in 0..u64::MAX / 4,
+            nanoseconds in 0..=u64::from(u32::MAX),
+        ) {
+            let multiplier = Scale::multiplier(frequency);
+            let scale = Scale { ticks: start, nanoseconds: 7, multiplier };
+            let ticks = ticks_for(Duration::from_nanos(nanoseconds), multiplier);
+            prop_assert!(scale.at(start + ticks) >= 7 + nanoseconds);
+            prop_assert!(scale.at(start + ticks - 2) <= 7 + nanoseconds);
+        }
+    }
+
+    #[test]
+    fn a_long_duration_counts_as_four_seconds() {
+        let multiplier = Scale::multiplier(1_000_000_000);
+        assert_eq!(ticks_for(Duration::MAX, multiplier), 1 << 32);
+        assert_eq!(ticks_for(Duration::ZERO, 0), 1);
+    }
 
     #[test]
     fn a_retuned_scale_does_not_jump() {

@@ -3,8 +3,11 @@
 //! Sources: Intel SDM volume 3, chapter 10; Intel 82093AA (I/O APIC); Intel 8259A.
 
 use super::interrupts::{self, Interrupt};
+use super::timer;
+use core::arch::x86_64::{__cpuid, _mm_mfence};
 use core::time::Duration;
 use x86_64::instructions::port::Port;
+use x86_64::registers::model_specific::Msr;
 
 const LOCAL_APIC: usize = 0xfee0_0000;
 const ID: usize = 0x20;
@@ -13,6 +16,14 @@ const TIMER_VECTOR: usize = 0x320;
 const TIMER_INITIAL_COUNT: usize = 0x380;
 const TIMER_CURRENT_COUNT: usize = 0x390;
 const TIMER_DIVIDE: usize = 0x3e0;
+
+/// Where the APIC is, and in which mode (Intel SDM volume 3, 10.4.4 and 10.12.1).
+const MSR_BASE: u32 = 0x1b;
+const X2APIC_MODE: u64 = 1 << 10;
+const ENABLE: u64 = 1 << 11;
+/// The time-stamp counter's value at which the timer interrupts (10.5.4.1).
+const MSR_TSC_DEADLINE: u32 = 0x6e0;
+const DEADLINE_MODE: u32 = 2 << 17;
 
 const SOFTWARE_ENABLE: u32 = 0x100;
 const DIVIDE_BY_1: u32 = 0xb;
@@ -32,15 +43,31 @@ fn write(register: usize, value: u32) {
     unsafe { ((LOCAL_APIC + register) as *mut u32).write_volatile(value) }
 }
 
-/// Switches the PICs off and the local APIC on, with a one-shot timer.
+/// Switches the PICs off and the local APIC on, its timer not counting.
 pub(super) fn init() {
     mask_pics();
+    leave_x2apic_mode();
     write(
         SPURIOUS_VECTOR,
         SOFTWARE_ENABLE | u32::from(interrupts::SPURIOUS),
     );
     write(TIMER_DIVIDE, DIVIDE_BY_1);
-    write(TIMER_VECTOR, u32::from(interrupts::TIMER));
+}
+
+/// In x2APIC mode, in which a firmware may hand over, nothing answers at [`LOCAL_APIC`].
+/// The way back leads through an APIC that is switched off (Intel SDM volume 3, 10.12.5).
+fn leave_x2apic_mode() {
+    let mut register = Msr::new(MSR_BASE);
+    // SAFETY: both modes are left and entered as the manual says, with interrupts off and
+    // before the APIC is used.
+    unsafe {
+        let base = register.read();
+        if base & X2APIC_MODE != 0 {
+            let off = base & !(X2APIC_MODE | ENABLE);
+            register.write(off);
+            register.write(off | ENABLE);
+        }
+    }
 }
 
 /// Moves the PICs' vectors away from the exceptions and masks all their inputs.
@@ -57,6 +84,35 @@ fn mask_pics() {
         out(data, 0x01);
         out(data, 0xff);
     }
+}
+
+/// Sets the timer up. Where it takes deadlines, returns true; else it starts to count down
+/// from its largest count.
+pub(super) fn start_timer() -> bool {
+    let takes_deadlines = own_timer();
+    if !takes_deadlines {
+        arm(u32::MAX);
+    }
+    takes_deadlines
+}
+
+/// Has the timer raise the vector of its own, and take deadlines if it can. Returns
+/// whether it can.
+fn own_timer() -> bool {
+    let takes_deadlines = timer::takes_deadlines(__cpuid(1).ecx);
+    let mode = if takes_deadlines { DEADLINE_MODE } else { 0 };
+    write(TIMER_VECTOR, mode | u32::from(interrupts::TIMER));
+    // SAFETY: every x86_64 processor has the instruction. Without it, the first deadline
+    // could overtake the change of mode (Intel SDM volume 3, 10.5.4.1).
+    unsafe { _mm_mfence() };
+    takes_deadlines
+}
+
+/// Lets the timer, which takes deadlines, interrupt when the time-stamp counter shows
+/// `ticks`, at once if it has. Zero stops it.
+pub(super) fn arm_deadline(ticks: u64) {
+    // SAFETY: a timer that takes deadlines has the register, which affects only it.
+    unsafe { Msr::new(MSR_TSC_DEADLINE).write(ticks) };
 }
 
 /// Lets the timer count down from `ticks`, and raise its interrupt at zero. Zero ticks
@@ -97,6 +153,46 @@ fn io_apic_write(register: u32, value: u32) {
         (IO_APIC as *mut u32).write_volatile(register);
         ((IO_APIC + IO_APIC_DATA) as *mut u32).write_volatile(value);
     }
+}
+
+#[cfg(feature = "test-interrupts")]
+const REQUESTED: usize = 0x200;
+#[cfg(feature = "test-interrupts")]
+const COMMAND: usize = 0x300;
+/// Destination shorthand "self", level assert, fixed delivery (Intel SDM volume 3, 10.6.1).
+#[cfg(feature = "test-interrupts")]
+const TO_SELF: u32 = 1 << 18 | 1 << 14;
+
+/// Raises a vector as a device would.
+#[cfg(feature = "test-interrupts")]
+pub(super) fn send_to_self(vector: u8) {
+    write(COMMAND, TO_SELF | u32::from(vector));
+}
+
+/// Whether a vector waits for the processor to let interrupts in.
+#[cfg(feature = "test-interrupts")]
+pub(super) fn is_requested(vector: u8) -> bool {
+    let register = REQUESTED + usize::from(vector / 32) * 16;
+    read(register) & 1 << (vector % 32) != 0
+}
+
+/// Lets the timer raise another vector than its own.
+#[cfg(feature = "test-interrupts")]
+pub(super) fn lend_timer(vector: u8, ticks: u32) {
+    // What it counts for the idle loop must not raise that vector.
+    arm(0);
+    write(TIMER_VECTOR, u32::from(vector));
+    arm(ticks);
+}
+
+/// Stops the timer, and has it raise its own vector from here on. Returns what was left
+/// of the count.
+#[cfg(feature = "test-interrupts")]
+pub(super) fn take_timer_back() -> u32 {
+    let left = remaining();
+    arm(0);
+    own_timer();
+    left
 }
 
 /// The longest time for which the timer is armed. A wait that is longer is made of

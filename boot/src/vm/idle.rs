@@ -1,6 +1,8 @@
 //! Waiting: the processor halts until the timer or a device interrupts it.
 
-use super::{apic, interrupts};
+#[cfg(feature = "test-interrupts")]
+use super::test_interrupts::{self, Point};
+use super::{apic, interrupts, timer};
 use core::cell::Cell;
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
@@ -10,7 +12,6 @@ use x86_64::instructions::interrupts as processor;
 
 /// Waits of this length and more measure the timer's speed.
 const MEASURABLE: Duration = Duration::from_millis(1);
-const NANOSECONDS_PER_SECOND: u128 = 1_000_000_000;
 
 /// Nanoseconds for which the processor has been halted.
 static HALTED: AtomicU64 = AtomicU64::new(0);
@@ -27,17 +28,18 @@ pub(crate) fn busy() -> Duration {
 /// Lets the processor halt. Clones are the same.
 #[derive(Clone)]
 pub(crate) struct Idler {
-    /// Ticks of the timer a second; zero until they were measured.
-    timer_frequency: Cell<u64>,
+    /// Where the timer takes no deadlines: its ticks a second, zero until they were
+    /// measured.
+    frequency: Option<Cell<u64>>,
     /// When the timer began to count.
     started: Instant,
 }
 
 /// Starts to count: the first wait measures the timer's speed since this call.
 pub(crate) fn idle() -> Idler {
-    apic::arm(u32::MAX);
+    let takes_deadlines = apic::start_timer();
     Idler {
-        timer_frequency: Cell::new(0),
+        frequency: (!takes_deadlines).then(Cell::default),
         started: MachineClock.now(),
     }
 }
@@ -50,22 +52,22 @@ impl Idle for Idler {
     fn wait(&self, deadline: Option<Instant>) {
         MachineClock.tune();
         // The timer still counts what it was armed with at the start.
-        if self.timer_frequency.get() == 0 {
-            self.measure(self.started, u32::MAX);
+        if let Some(frequency) = &self.frequency
+            && frequency.get() == 0
+        {
+            learn(frequency, self.started, u32::MAX);
         }
+        #[cfg(feature = "test-interrupts")]
+        test_interrupts::reach(Point::BeforeLook);
         // Between the last look for interrupts and the halt none may slip through:
         // `enable_and_hlt` lets them in only once the processor has halted.
         processor::disable();
+        #[cfg(feature = "test-interrupts")]
+        test_interrupts::reach(Point::Masked);
         if interrupts::is_pending() {
             processor::enable();
         } else {
-            match deadline {
-                Some(deadline) => self.halt_until(deadline),
-                None => {
-                    apic::arm(0);
-                    halt();
-                }
-            }
+            self.halt_until(deadline);
         }
         interrupts::dispatch();
     }
@@ -73,44 +75,51 @@ impl Idle for Idler {
 
 /// Halts until an interrupt comes. Returns for how long.
 fn halt() -> Duration {
+    #[cfg(feature = "test-interrupts")]
+    test_interrupts::reach(Point::AfterLook);
     let start = MachineClock.now();
     processor::enable_and_hlt();
     let halted = MachineClock.now() - start;
     HALTED.fetch_add(halted.as_nanos() as u64, Ordering::Relaxed);
+    #[cfg(feature = "test-interrupts")]
+    if test_interrupts::reach(Point::Woken) {
+        return Duration::ZERO;
+    }
     halted
 }
 
 impl Idler {
-    /// Halts until an interrupt comes, or shortly before `deadline` at the latest; the
-    /// executor then waits for the rest.
-    fn halt_until(&self, deadline: Instant) {
+    /// Halts until an interrupt comes, or until about `deadline`: the executor waits again
+    /// for what may be left.
+    fn halt_until(&self, deadline: Option<Instant>) {
         let start = MachineClock.now();
-        let left = (deadline - start).min(apic::LONGEST_WAIT);
-        if left.is_zero() {
+        let left = deadline.map(|deadline| (deadline - start).min(apic::LONGEST_WAIT));
+        if left == Some(Duration::ZERO) {
             processor::enable();
             return;
         }
-        // The timer's speed is known to a few per cent only. Less than 1/32 short means a
-        // second, short wait rather than one that is late.
-        let ticks = self.ticks(left - left / 32).clamp(1, u32::MAX.into()) as u32;
-        apic::arm(ticks);
-        if halt() >= MEASURABLE {
-            self.measure(start, ticks);
+        // Zero stops the timer. A deadline that passes meanwhile interrupts at once.
+        let Some(frequency) = &self.frequency else {
+            apic::arm_deadline(left.map_or(0, |left| MachineClock.ticks_after(left)));
+            halt();
+            return;
+        };
+        let count = left.map_or(0, |left| timer::count(left, frequency.get()));
+        apic::arm(count);
+        if halt() >= MEASURABLE && count > 0 {
+            learn(frequency, start, count);
         }
     }
+}
 
-    fn ticks(&self, duration: Duration) -> u64 {
-        let ticks = duration.as_nanos() * u128::from(self.timer_frequency.get());
-        (ticks / NANOSECONDS_PER_SECOND) as u64
-    }
-
-    /// Learns the timer's speed from what it has counted since `start`, when it was armed
-    /// with `armed` ticks. A timer that has run out makes it seem a little slower than it
-    /// is, so that the next wait is short rather than late.
-    fn measure(&self, start: Instant, armed: u32) {
-        let counted = u128::from(armed - apic::remaining().min(armed));
-        let passed = (MachineClock.now() - start).as_nanos().max(1);
-        let frequency = counted * NANOSECONDS_PER_SECOND / passed;
-        self.timer_frequency.set((frequency as u64).max(1));
-    }
+/// Learns the timer's speed from what it has counted since `start`, when it was armed
+/// with `armed` ticks.
+fn learn(frequency: &Cell<u64>, start: Instant, armed: u32) {
+    let passed = MachineClock.now() - start;
+    frequency.set(timer::frequency(
+        frequency.get(),
+        armed,
+        apic::remaining(),
+        passed,
+    ));
 }

@@ -4,6 +4,9 @@
 //! handler is a few instructions: it sets the vector's bit in [`PENDING`], counts, and
 //! tells the APIC. [`dispatch`], called outside of any handler, signals the events.
 
+#[path = "pending.rs"]
+mod pending;
+
 use core::arch::global_asm;
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use fata_task::Event;
@@ -15,7 +18,7 @@ const COUNT: usize = 64;
 
 /// The vector of the APIC's timer. It only ends a halt, so it has no event.
 pub(super) const TIMER: u8 = FIRST as u8;
-/// The vector of spurious interrupts, among those that are ignored.
+/// The vector of spurious interrupts, among those that are only ended.
 pub(super) const SPURIOUS: u8 = 255;
 
 /// A bit for each vector that was raised since the last [`dispatch`].
@@ -52,21 +55,22 @@ pub(crate) fn allocate() -> Option<Interrupt> {
 
 /// Whether an interrupt waits for [`dispatch`].
 pub(super) fn is_pending() -> bool {
-    PENDING.load(Ordering::Acquire) != 0
+    pending::is_any(&PENDING)
 }
 
 /// Signals the events of all interrupts since the last call.
 pub(super) fn dispatch() {
-    let mut pending = PENDING.swap(0, Ordering::AcqRel);
-    while pending != 0 {
-        let index = pending.trailing_zeros() as usize;
-        pending &= pending - 1;
-        EVENTS[index].signal();
-    }
+    pending::take(&PENDING, |index| EVENTS[index].signal());
+}
+
+/// How often a vector was raised that [`allocate`] gave out.
+#[cfg(feature = "test-interrupts")]
+pub(super) fn count(vector: u8) -> u64 {
+    COUNTS[usize::from(vector) - FIRST].load(Ordering::Relaxed)
 }
 
 /// The address of a vector's stub. Vectors that nothing should raise, the spurious one
-/// among them, are ignored.
+/// among them, are ended and otherwise ignored.
 pub(super) fn stub(vector: usize) -> u64 {
     match vector.checked_sub(FIRST) {
         Some(index) if index < COUNT => {
@@ -84,6 +88,10 @@ unsafe extern "C" {
 }
 
 // The common part sets the bit, counts, and writes the APIC's end-of-interrupt register.
+//
+// An ignored interrupt has to be ended, too: until then the APIC holds back all vectors of
+// its priority and less. A truly spurious one is none to the APIC; as handlers do not
+// nest, there is nothing that its end could end.
 global_asm!(
     r#"
     .section .text
@@ -104,7 +112,7 @@ raise_interrupt:
     lock bts qword ptr [rip + PENDING], rcx
     lea rax, [rip + COUNTS]
     inc qword ptr [rax + rcx * 8]
-    mov eax, 0xfee000b0
+2:  mov eax, 0xfee000b0
     mov dword ptr [rax], 0
     pop rcx
     pop rax
@@ -112,7 +120,10 @@ raise_interrupt:
     iretq
 
 ignore_interrupt:
-    iretq
+    push 0
+    push rax
+    push rcx
+    jmp 2b
     "#,
     count = const COUNT,
     stub_size = const STUB_SIZE,

@@ -20,6 +20,9 @@ mod protocol;
 mod start;
 #[cfg(feature = "terminal")]
 pub(crate) mod terminal;
+#[cfg(feature = "test-interrupts")]
+pub mod test_interrupts;
+mod timer;
 pub(crate) mod trace;
 mod traps;
 mod virtio;
