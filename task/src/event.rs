@@ -1,5 +1,5 @@
+use crate::sync::Mutex;
 use core::future::poll_fn;
-use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Poll, Waker};
 
 /// Something that happens outside of the tasks, such as a device's interrupt: the home
@@ -11,23 +11,41 @@ use core::task::{Context, Poll, Waker};
 /// outside of the handler.
 #[derive(Debug, Default)]
 pub struct Event {
-    signalled: AtomicBool,
-    waker: spin::Mutex<Option<Waker>>,
+    // Both under one lock: a signal from another thread either is seen by a wait or finds
+    // its waker.
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    signalled: bool,
+    waker: Option<Waker>,
 }
 
 impl Event {
     /// An event that was not signalled yet.
+    #[cfg(not(loom))]
     pub const fn new() -> Self {
         Self {
-            signalled: AtomicBool::new(false),
-            waker: spin::Mutex::new(None),
+            state: Mutex::new(State {
+                signalled: false,
+                waker: None,
+            }),
         }
+    }
+
+    /// An event that was not signalled yet.
+    #[cfg(loom)]
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// Signals the event and wakes the task that waits for it.
     pub fn signal(&self) {
-        self.signalled.store(true, Ordering::Release);
-        let waker = self.waker.lock().take();
+        let mut state = self.state.lock();
+        state.signalled = true;
+        let waker = state.waker.take();
+        drop(state);
         if let Some(waker) = waker {
             waker.wake();
         }
@@ -35,16 +53,16 @@ impl Event {
 
     /// Forgets a signal that nobody waited for.
     pub fn clear(&self) {
-        self.signalled.store(false, Ordering::Relaxed);
+        self.state.lock().signalled = false;
     }
 
     /// Takes a signal, or registers the task to be woken by the next one.
     pub fn poll_wait(&self, context: &mut Context<'_>) -> Poll<()> {
-        if self.signalled.swap(false, Ordering::Acquire) {
+        let mut state = self.state.lock();
+        if core::mem::take(&mut state.signalled) {
             return Poll::Ready(());
         }
-        let mut waker = self.waker.lock();
-        match &mut *waker {
+        match &mut state.waker {
             Some(known) => known.clone_from(context.waker()),
             none => *none = Some(context.waker().clone()),
         }

@@ -1,4 +1,5 @@
 use crate::Handle;
+use crate::sync::{AtomicBool, Mutex, Ordering};
 use crate::timer::Timers;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -8,7 +9,6 @@ use alloc::task::Wake;
 use core::cell::{Cell, RefCell};
 use core::future::Future;
 use core::pin::{Pin, pin};
-use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Poll, Waker};
 use fata_time::{Clock, Discipline, Instant};
 use slab::Slab;
@@ -42,7 +42,7 @@ pub(crate) struct Ticket {
     ready: Arc<ReadyQueue>,
 }
 
-type ReadyQueue = spin::Mutex<VecDeque<Arc<Ticket>>>;
+type ReadyQueue = Mutex<VecDeque<Arc<Ticket>>>;
 
 impl Wake for Ticket {
     fn wake(self: Arc<Self>) {
@@ -207,7 +207,9 @@ impl Executor {
                 let Some(ticket) = self.inner.ready.lock().pop_front() else {
                     break;
                 };
-                ticket.queued.store(false, Ordering::Release);
+                // Not a store: whoever found the ticket queued, and so leaves it at that, has
+                // to have its work seen by the poll that follows.
+                ticket.queued.swap(false, Ordering::AcqRel);
                 if let Some(key) = ticket.key {
                     self.inner.poll_task(&ticket, key);
                 } else if Arc::ptr_eq(&ticket, &root) {

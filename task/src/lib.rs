@@ -36,6 +36,7 @@ mod handle;
 #[cfg(not(fata_vm))]
 mod reactor;
 mod simulate;
+mod sync;
 mod timer;
 
 /// Channels between tasks of one executor: bounded, unbounded and one-shot.

@@ -112,7 +112,7 @@ impl Run {
         }
         let left = self.left.get() - 1;
         self.left.set(left);
-        if left % PROGRESS == 0 {
+        if left.is_multiple_of(PROGRESS) {
             log::info!("{left} to go");
         }
     }
