@@ -2,7 +2,7 @@
 
 use crate::support::{assert_serves, bench_guest};
 use crate::terminal;
-use fata_ci::{Client, Home, Lab, Machine, Program};
+use fata_ci::{Client, Home, Lab, Launch, Machine, Program};
 use std::net::IpAddr;
 use std::thread;
 use std::time::Duration;
@@ -12,17 +12,24 @@ const WINDOW: Duration = Duration::from_secs(10);
 /// 3 % of a core.
 const LIMIT: Duration = Duration::from_millis(300);
 
+/// 1 % of a core.
+const STRICT_LIMIT: Duration = Duration::from_millis(100);
+
 /// The work of closing and answering ends some time; an idle guest stays idle.
 const TRIES: u32 = 3;
 
-/// Counts the processor time that QEMU itself uses, which no other load of the machine adds to.
 fn assert_idle(guest: &Program, what: &str) {
+    assert_uses_less(guest, what, LIMIT);
+}
+
+/// Counts the processor time that QEMU itself uses, which no other load of the machine adds to.
+fn assert_uses_less(guest: &Program, what: &str, limit: Duration) {
     let mut used = Vec::new();
     for _ in 0..TRIES {
         let before = guest.cpu_time();
         thread::sleep(WINDOW);
         used.push(guest.cpu_time() - before);
-        if used.last() < Some(&LIMIT) {
+        if used.last() < Some(&limit) {
             return;
         }
     }
@@ -68,4 +75,29 @@ fn an_idle_process_uses_no_processor() {
     let lab = Lab::enter();
     let (process, address) = bench_guest(&lab, Home::Process, 64);
     assert_idle_with_and_without_connection(&process, address);
+}
+
+/// A wake-up that is lost leaves the machine halted, and the test without the last line.
+fn a_million_wake_ups_are_not_lost(machine: Machine) {
+    let guest = Launch::new("wake", Home::Machine(machine))
+        .arguments(["--wakes=1000000"])
+        .start();
+    // Each of these may take as long as anything else in the tests.
+    for left in (0..1_000_000).step_by(50_000).rev() {
+        guest.wait_for(&format!(" {left} to go"));
+    }
+    guest.wait_for("1000000 wake-ups, none lost");
+    assert_uses_less(&guest, "after a million wake-ups", STRICT_LIMIT);
+}
+
+#[test]
+#[ignore = "boots virtual machines; ci/test runs it"]
+fn a_microvm_loses_no_wake_up() {
+    a_million_wake_ups_are_not_lost(Machine::Microvm);
+}
+
+#[test]
+#[ignore = "boots virtual machines; ci/test runs it"]
+fn a_q35_loses_no_wake_up() {
+    a_million_wake_ups_are_not_lost(Machine::Q35);
 }
