@@ -57,10 +57,16 @@ impl Filter {
 
     /// No message above this level appears, for any target.
     pub fn max_level(&self) -> LevelFilter {
-        let has_others = self.rules().any(|rule| rule.target.is_empty());
-        let others = (!has_others).then_some(LevelFilter::Info);
-        let levels = self.rules().map(|rule| rule.level).chain(others);
-        levels.max().unwrap_or(LevelFilter::Info)
+        let (mut has_others, mut most) = (false, LevelFilter::Off);
+        for rule in self.rules() {
+            has_others |= rule.target.is_empty();
+            most = most.max(rule.level);
+        }
+        if has_others {
+            most
+        } else {
+            most.max(LevelFilter::Info)
+        }
     }
 }
 

@@ -2,8 +2,10 @@
 
 use super::super::lock::InterruptLock;
 use super::super::{apic, interrupts};
-use super::announcement::{self, Slot};
+use super::announcement;
 use super::{Device, DeviceError, Transport};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::ptr::NonNull;
 use virtio_drivers::transport::mmio::{MmioTransport, VirtIOHeader};
 use virtio_drivers::transport::{DeviceType, Transport as _};
@@ -11,26 +13,27 @@ use virtio_drivers::transport::{DeviceType, Transport as _};
 /// Announcements beyond this number are passed over. QEMU's microvm has 24 slots.
 const SLOTS: usize = 32;
 
-static SLOTS_ANNOUNCED: InterruptLock<[Option<Slot>; SLOTS]> = InterruptLock::new([None; SLOTS]);
+/// Where devices are, as it was announced: read once somebody looks for one. Empty where
+/// the device has been taken.
+static ANNOUNCED: InterruptLock<Vec<Box<str>>> = InterruptLock::new(Vec::new());
 
 /// Takes in a word of the command line if it announces a device. Returns whether it does.
 pub(crate) fn announce(word: &str) -> bool {
     let Some(place) = announcement::place(word) else {
         return false;
     };
-    if let Some(slot) = announcement::parse(place) {
-        let mut slots = SLOTS_ANNOUNCED.lock();
-        if let Some(free) = slots.iter_mut().find(|free| free.is_none()) {
-            *free = Some(slot);
-        }
+    let place = Box::from(place);
+    let mut announced = ANNOUNCED.lock();
+    if announced.len() < SLOTS {
+        announced.push(place);
     }
     true
 }
 
 /// The first announced device of a kind. It is taken off the list.
 pub(super) fn find(kind: DeviceType) -> Result<Option<Device>, DeviceError> {
-    for index in 0..SLOTS {
-        let Some(slot) = SLOTS_ANNOUNCED.lock()[index] else {
+    for index in 0..ANNOUNCED.lock().len() {
+        let Some(slot) = announcement::parse(&ANNOUNCED.lock()[index]) else {
             continue;
         };
         let header = slot.base as *mut VirtIOHeader;
@@ -41,7 +44,7 @@ pub(super) fn find(kind: DeviceType) -> Result<Option<Device>, DeviceError> {
             continue;
         };
         if transport.device_type() == kind {
-            SLOTS_ANNOUNCED.lock()[index] = None;
+            ANNOUNCED.lock()[index] = Box::default();
             let interrupt = interrupts::allocate()
                 .filter(|interrupt| apic::route(slot.pin, *interrupt))
                 .ok_or(DeviceError::NoInterrupt)?;
