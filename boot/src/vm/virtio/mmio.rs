@@ -32,8 +32,11 @@ pub(crate) fn announce(word: &str) -> bool {
 
 /// The first announced device of a kind. It is taken off the list.
 pub(super) fn find(kind: DeviceType) -> Result<Option<Device>, DeviceError> {
-    for index in 0..ANNOUNCED.lock().len() {
-        let Some(slot) = announcement::parse(&ANNOUNCED.lock()[index]) else {
+    // The lock is not held over an iteration, which takes it anew.
+    let count = ANNOUNCED.lock().len();
+    for index in 0..count {
+        let slot = announcement::parse(&ANNOUNCED.lock()[index]);
+        let Some(slot) = slot else {
             continue;
         };
         let header = slot.base as *mut VirtIOHeader;
