@@ -1,4 +1,6 @@
+use alloc::vec::Vec;
 use core::fmt;
+use core::num::NonZeroU16;
 use core::task::{Context, Poll};
 
 /// An Ethernet (MAC-48) address.
@@ -27,20 +29,86 @@ pub struct Counters {
     pub notifications: u64,
 }
 
+/// The longest frame in bytes that a device takes or hands over where it segments or merges
+/// TCP: an Ethernet header and the largest IP packet.
+pub const LARGEST_FRAME: usize = 14 + 65_535;
+
+/// What a device does to frames that it transmits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Offloads {
+    /// It completes checksums ([`Offload::Checksum`]).
+    pub checksum: bool,
+    /// It cuts TCP segments over IPv4 that are longer than the MTU ([`Offload::Segments`]).
+    /// Needs `checksum`.
+    pub tcp_ipv4: bool,
+    /// The same over IPv6.
+    pub tcp_ipv6: bool,
+}
+
+/// A checksum that the device completes: the field holds the sum of the pseudo-header (not
+/// inverted), and what the checksum covers begins at `start` and goes on to the frame's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartialChecksum {
+    /// Where in the frame the transport header begins.
+    pub start: u16,
+    /// Where in that header the field is.
+    pub offset: u16,
+}
+
+/// What the device has to do to one frame. It must have announced it
+/// ([`Net::offloads`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Offload {
+    /// Nothing: the frame is complete.
+    #[default]
+    None,
+    /// To complete a checksum.
+    Checksum(PartialChecksum),
+    /// To cut a TCP segment, and to complete each piece's headers and checksums.
+    Segments {
+        /// The TCP checksum; its pseudo-header has the length of the whole.
+        checksum: PartialChecksum,
+        /// Whether the segment is in IPv6.
+        ipv6: bool,
+        /// Bytes of all headers.
+        headers: u16,
+        /// Bytes of TCP payload of each piece but the last.
+        size: NonZeroU16,
+    },
+}
+
+/// A received frame, from the destination address to the last byte of the payload.
+pub trait Frame: AsRef<[u8]> {
+    /// Whether the device vouches for the checksum of the TCP or UDP packet in it: it has
+    /// checked it, or it knows the sender, which left it to be completed. The field may
+    /// then hold anything. If false, the receiver has to check it.
+    fn is_verified(&self) -> bool {
+        false
+    }
+}
+
+impl Frame for Vec<u8> {}
+
 /// A network device (NET): Ethernet frames in and out.
 ///
 /// A device has one owner, so nothing here locks. Frames are read and built in place, in
 /// the device's own buffers; many are queued before one [`flush`](Self::flush).
 pub trait Net {
-    /// A received frame, from the destination address to the last byte of the payload.
-    /// It owns a buffer of the device, which goes back by [`recycle`](Self::recycle).
-    type Frame: AsRef<[u8]>;
+    /// A received frame. It owns a buffer of the device, which goes back by
+    /// [`recycle`](Self::recycle). It may be longer than the MTU, up to [`LARGEST_FRAME`],
+    /// if it holds TCP segments that the device has merged.
+    type Frame: Frame;
 
     /// The device's own address.
     fn mac(&self) -> MacAddress;
 
     /// The largest payload of a frame in bytes, without the 14 bytes of the Ethernet header.
     fn mtu(&self) -> usize;
+
+    /// What the device does to frames that it transmits.
+    fn offloads(&self) -> Offloads {
+        Offloads::default()
+    }
 
     /// What was counted so far.
     fn counters(&self) -> Counters;
@@ -65,6 +133,20 @@ pub trait Net {
         length: usize,
         fill: impl FnOnce(&mut [u8]) -> R,
     ) -> Result<R, TransmitError>;
+
+    /// As [`transmit`](Self::transmit); `fill` also tells what the device has to do to the
+    /// frame. One that it cuts may have up to [`LARGEST_FRAME`] bytes.
+    ///
+    /// # Errors
+    /// As for `transmit`. If the frame is longer than the MTU allows and is not to be cut,
+    /// this is found out after `fill`.
+    fn transmit_offloaded<R>(
+        &mut self,
+        length: usize,
+        fill: impl FnOnce(&mut [u8]) -> (R, Offload),
+    ) -> Result<R, TransmitError> {
+        self.transmit(length, |frame| fill(frame).0)
+    }
 
     /// Hands queued frames and recycled buffers to the device: one notification a batch.
     fn flush(&mut self);

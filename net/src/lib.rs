@@ -20,7 +20,10 @@ pub mod tcpip;
 mod traits;
 mod virtio;
 
-pub use device::{Counters, MacAddress, Net, TransmitError};
+pub use device::{
+    Counters, Frame, LARGEST_FRAME, MacAddress, Net, Offload, Offloads, PartialChecksum,
+    TransmitError,
+};
 pub use error::Error;
 pub use link::Link;
 #[cfg(not(fata_vm))]

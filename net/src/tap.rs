@@ -1,6 +1,7 @@
 //! TAP: a network device of the host that a process drives.
 
-use crate::{Counters, MacAddress, Net, TransmitError};
+use crate::virtio::header;
+use crate::{Counters, Frame, LARGEST_FRAME, MacAddress, Net, Offload, Offloads, TransmitError};
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::string::String;
@@ -11,13 +12,15 @@ use core::task::{Context, Poll};
 use fata_task::{Reactor, Registration};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use rustix::ioctl::{Opcode, Updater, ioctl, opcode};
+use rustix::ioctl::{IntegerSetter, Opcode, Updater, ioctl, opcode};
 use rustix::net::{AddressFamily, SocketType};
 use std::os::fd::{AsFd, OwnedFd};
 
 const DEVICE: &str = "/dev/net/tun";
 /// The length of an Ethernet header.
 const HEADER: usize = 14;
+/// Bytes of a buffer: what precedes a frame, and the largest frame.
+const BUFFER: usize = header::SHORT + LARGEST_FRAME;
 /// How many receive buffers are kept for reuse.
 const POOL: usize = 64;
 
@@ -25,8 +28,12 @@ const POOL: usize = 64;
 const ATTACH: Opcode = opcode::write::<i32>(b'T', 202);
 /// The host's request for an interface's MTU, SIOCGIFMTU of `linux/sockios.h`.
 const GET_MTU: Opcode = 0x8921;
-/// IFF_TAP and IFF_NO_PI: Ethernet frames, and nothing before them.
-const ETHERNET_ONLY: u16 = 0x0002 | 0x1000;
+/// IFF_TAP, IFF_NO_PI and IFF_VNET_HDR: Ethernet frames, with [`header`] before each.
+const ETHERNET: u16 = 0x0002 | 0x1000 | 0x4000;
+/// The host's request to leave checksums and segmentation to this end, TUNSETOFFLOAD, with
+/// TUN_F_CSUM, TUN_F_TSO4 and TUN_F_TSO6.
+const OFFLOAD: Opcode = opcode::write::<u32>(b'T', 208);
+const OFFLOADS: usize = 1 | 2 | 4;
 
 /// The host's `struct ifreq`: the name of an interface, and a union of 24 bytes.
 #[repr(C)]
@@ -48,7 +55,8 @@ pub struct Tap {
     /// Whether the last attempt to receive found nothing.
     drained: bool,
     outgoing: Box<[u8]>,
-    /// The length of the frame in `outgoing` that the host has not taken yet.
+    /// The length of the frame and what precedes it in `outgoing`, if the host has not taken
+    /// them yet.
     pending: Option<usize>,
     /// Whether the host refused frames the last time. Logged once.
     refused: bool,
@@ -62,7 +70,13 @@ pub struct TapFrame {
 
 impl AsRef<[u8]> for TapFrame {
     fn as_ref(&self) -> &[u8] {
-        &self.buffer[..self.length]
+        &self.buffer[header::SHORT..self.length.max(header::SHORT)]
+    }
+}
+
+impl Frame for TapFrame {
+    fn is_verified(&self) -> bool {
+        header::is_verified(&self.buffer)
     }
 }
 
@@ -75,10 +89,13 @@ impl Tap {
     pub fn open(name: &str, mac: MacAddress, reactor: &Rc<dyn Reactor>) -> Result<Self, TapError> {
         let mut request = interface(name).ok_or_else(|| TapError::Name(name.into()))?;
         let failed = |errno| TapError::new(name, errno);
-        request.value[..2].copy_from_slice(&ETHERNET_ONLY.to_ne_bytes());
+        request.value[..2].copy_from_slice(&ETHERNET.to_ne_bytes());
         let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let descriptor = rustix::fs::open(DEVICE, flags, Mode::empty()).map_err(failed)?;
         configure::<ATTACH>(&descriptor, &mut request).map_err(failed)?;
+        // If the host does not know it, its frames are complete and no longer than the MTU.
+        // SAFETY: the request takes a number.
+        let _ = unsafe { ioctl(&descriptor, IntegerSetter::<OFFLOAD>::new_usize(OFFLOADS)) };
         let mtu = mtu(name).map_err(failed)?;
         let registration = Registration::new(reactor, &descriptor)
             .map_err(|error| failed(Errno::from_io_error(&error).unwrap_or(Errno::IO)))?;
@@ -91,7 +108,7 @@ impl Tap {
             counters: Counters::default(),
             free: Vec::with_capacity(POOL),
             drained: false,
-            outgoing: vec![0; mtu + HEADER].into(),
+            outgoing: vec![0; BUFFER].into(),
             pending: None,
             refused: false,
         })
@@ -133,19 +150,27 @@ impl Net for Tap {
         self.mtu
     }
 
+    fn offloads(&self) -> Offloads {
+        Offloads {
+            checksum: true,
+            tcp_ipv4: true,
+            tcp_ipv6: true,
+        }
+    }
+
     fn counters(&self) -> Counters {
         self.counters
     }
 
     fn receive(&mut self) -> Option<TapFrame> {
-        let size = self.outgoing.len();
-        let mut buffer = self.free.pop().unwrap_or_else(|| vec![0; size].into());
+        let mut buffer = self.free.pop().unwrap_or_else(|| vec![0; BUFFER].into());
         self.registration.readable.clear();
         match rustix::io::read(&self.descriptor, &mut *buffer) {
             Ok(length) => {
+                let frame = TapFrame { buffer, length };
                 self.counters.received_frames += 1;
-                self.counters.received_bytes += length as u64;
-                Some(TapFrame { buffer, length })
+                self.counters.received_bytes += frame.as_ref().len() as u64;
+                Some(frame)
             }
             Err(errno) => {
                 self.drained = errno != Errno::INTR;
@@ -171,17 +196,30 @@ impl Net for Tap {
         length: usize,
         fill: impl FnOnce(&mut [u8]) -> R,
     ) -> Result<R, TransmitError> {
+        self.transmit_offloaded(length, |frame| (fill(frame), Offload::None))
+    }
+
+    fn transmit_offloaded<R>(
+        &mut self,
+        length: usize,
+        fill: impl FnOnce(&mut [u8]) -> (R, Offload),
+    ) -> Result<R, TransmitError> {
+        if length > LARGEST_FRAME {
+            return Err(TransmitError::TooLong);
+        }
         if !self.can_transmit() {
             return Err(TransmitError::Full);
         }
-        let frame = self
-            .outgoing
-            .get_mut(..length)
-            .ok_or(TransmitError::TooLong)?;
-        let result = fill(frame);
+        let end = header::SHORT + length;
+        let (header, frame) = self.outgoing[..end].split_at_mut(header::SHORT);
+        let (result, offload) = fill(frame);
+        if length > self.mtu + HEADER && !matches!(offload, Offload::Segments { .. }) {
+            return Err(TransmitError::TooLong);
+        }
+        header::encode(offload, header);
         self.counters.transmitted_frames += 1;
         self.counters.transmitted_bytes += length as u64;
-        self.pending = Some(length);
+        self.pending = Some(end);
         self.push();
         Ok(result)
     }

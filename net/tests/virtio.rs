@@ -2,11 +2,12 @@
 
 mod torture;
 
-use fata_net::{MacAddress, Net, TransmitError, VirtioNet};
+use fata_net::{Frame, MacAddress, Net, Offload, PartialChecksum, TransmitError, VirtioNet};
 use fata_task::Event;
 use fata_virtio::fake::{DeviceQueue, FakeDevice, FakeHal, FakeTransport, assert_nothing_shared};
 use fata_virtio::{SetUpError, feature};
 use proptest::prelude::*;
+use std::num::NonZeroU16;
 use std::task::{Context, Poll, Waker};
 use virtio_drivers::transport::DeviceType;
 
@@ -15,6 +16,8 @@ type Card = VirtioNet<FakeHal, FakeTransport>;
 const MTU: u64 = 1 << 3;
 const MAC: u64 = 1 << 5;
 const MODERN: u64 = feature::VERSION_1 | MAC | MTU;
+/// Checksums, segmentation and mergeable buffers, both ways.
+const OFFLOADS: u64 = MODERN | 1 << 15 | 3 << 11 | 3 << 7 | 3;
 /// Hardware address, status, queue pairs, and 1,400 as MTU.
 const CONFIGURATION: [u8; 12] = [2, 4, 6, 8, 10, 12, 1, 0, 1, 0, 0x78, 5];
 
@@ -31,7 +34,7 @@ impl Bench {
         let device = FakeDevice::new(DeviceType::Network, features, &sizes, &CONFIGURATION);
         let (fake, transport) = device;
         let event: &'static Event = Box::leak(Box::default());
-        let card = VirtioNet::new(transport, event).expect("the device is honest");
+        let card = VirtioNet::new(transport, event, 4).expect("the device is honest");
         Self {
             receive: fake.queue(0),
             transmit: fake.queue(1),
@@ -149,7 +152,7 @@ fn a_device_that_cannot_be_a_card_is_refused() {
     let refused = |queues: &[u32], configuration: &[u8]| {
         let (_, transport) = FakeDevice::new(DeviceType::Network, MODERN, queues, configuration);
         let event: &'static Event = Box::leak(Box::default());
-        Card::new(transport, event).err()
+        Card::new(transport, event, 4).err()
     };
     assert_eq!(
         refused(&[256], &CONFIGURATION),
@@ -158,6 +161,139 @@ fn a_device_that_cannot_be_a_card_is_refused() {
     let short = refused(&[256, 256], &CONFIGURATION[..11]);
     assert_eq!(short, Some(SetUpError::NoField));
     assert_nothing_shared();
+}
+
+const SEGMENTS: Offload = Offload::Segments {
+    checksum: PartialChecksum {
+        start: 54,
+        offset: 16,
+    },
+    ipv6: true,
+    headers: 74,
+    size: NonZeroU16::new(1_440).unwrap(),
+};
+
+#[test]
+fn a_frame_says_what_the_device_has_to_do() {
+    let mut bench = Bench::new(OFFLOADS, [256, 256]);
+    assert!(bench.card.offloads().tcp_ipv6);
+    let mut send = |length: usize, offload| {
+        let fill = |frame: &mut [u8]| (frame.fill(7), offload);
+        bench.card.transmit_offloaded(length, fill)
+    };
+    let Offload::Segments { checksum, .. } = SEGMENTS else {
+        unreachable!("it is one");
+    };
+    send(60_000, SEGMENTS).expect("there is room");
+    send(60, Offload::Checksum(checksum)).expect("there is room");
+    assert_eq!(send(1_415, Offload::None), Err(TransmitError::TooLong));
+    assert_eq!(send(70_000, SEGMENTS), Err(TransmitError::TooLong));
+    // Of four large buffers one is under way, and the one that was refused is free again.
+    for _ in 0..3 {
+        send(2_000, SEGMENTS).expect("there is room");
+    }
+    assert_eq!(send(60, Offload::None), Err(TransmitError::Full));
+    bench.card.flush();
+    let mut sent = || bench.transmit.take().expect("it was sent").readable;
+    let cut = sent();
+    assert_eq!(cut[..12], [1, 4, 74, 0, 0xa0, 5, 54, 0, 16, 0, 0, 0]);
+    assert_eq!(cut.len(), 60_012);
+    let whole = sent();
+    assert_eq!(whole[..12], [1, 0, 0, 0, 0, 0, 54, 0, 16, 0, 0, 0]);
+}
+
+/// The header of a received frame in so many buffers, and the frame's first bytes.
+fn first_part(flags: u8, buffers: u16, bytes: &[u8]) -> Vec<u8> {
+    let mut part = vec![flags, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    part.extend(buffers.to_le_bytes());
+    part.extend(bytes);
+    part
+}
+
+#[test]
+fn a_frame_over_several_buffers_is_merged() {
+    let mut bench = Bench::new(OFFLOADS, [256, 256]);
+    let frame: Vec<u8> = (0..5_000).map(|index| (index % 251) as u8).collect();
+    for _ in 0..10 {
+        // From the fifth frame on, some fit into the large buffers that were queued.
+        let mut rest = frame.as_slice();
+        let mut parts = Vec::new();
+        while !rest.is_empty() {
+            let chain = bench.receive.take().expect("there is a buffer");
+            let header = if parts.is_empty() { 12 } else { 0 };
+            let (now, later) = rest.split_at(rest.len().min(chain.room() - header));
+            parts.push((chain, now));
+            rest = later;
+        }
+        let count = parts.len() as u16;
+        for (index, (chain, bytes)) in parts.iter().enumerate() {
+            let first = first_part(2, count, bytes);
+            let bytes = if index == 0 { first.as_slice() } else { bytes };
+            bench.receive.complete(chain, bytes);
+        }
+        let received = bench.card.receive().expect("it was delivered");
+        assert!(received.is_verified() && received.as_ref() == frame);
+        bench.card.recycle(received);
+        bench.card.flush();
+        assert_eq!(bench.receive.waiting(), 256);
+    }
+    drop(bench);
+    assert_nothing_shared();
+}
+
+#[test]
+fn checksums_are_vouched_for_only_if_that_was_agreed() {
+    for (features, flags, verified) in [
+        (OFFLOADS, 0, false),
+        (OFFLOADS, 1, true),
+        (OFFLOADS, 2, true),
+        (MODERN, 3, false),
+    ] {
+        let mut bench = Bench::new(features, [256, 256]);
+        let chain = bench.receive.take().expect("there is a buffer");
+        bench
+            .receive
+            .complete(&chain, &first_part(flags, 1, b"frame"));
+        let frame = bench.card.receive().expect("it was delivered");
+        assert_eq!(frame.is_verified(), verified);
+    }
+}
+
+#[test]
+fn a_frame_in_impossible_buffers_ends_the_device() {
+    let too_long = vec![first_part(0, 45, &[0; 1_524]); 45];
+    for parts in [
+        vec![first_part(0, 0, b"in none")],
+        vec![first_part(0, 2, b"the second is missing")],
+        vec![vec![0; 11]],
+        vec![first_part(0, u16::MAX, b"more than there are")],
+        too_long,
+    ] {
+        let mut bench = Bench::new(OFFLOADS, [256, 256]);
+        for part in &parts {
+            let chain = bench.receive.take().expect("there is a buffer");
+            bench.receive.complete(&chain, part);
+        }
+        assert!(bench.card.receive().is_none());
+        assert!(!bench.fake.is_running(), "it is reset");
+    }
+    assert_nothing_shared();
+}
+
+#[test]
+fn offloads_that_need_others_are_not_used_without_them() {
+    for (missing, expected) in [(1 << 15, true), (1 << 1, true), (1 << 0, false)] {
+        let bench = Bench::new(OFFLOADS & !missing, [256, 256]);
+        assert_eq!(bench.card.offloads().tcp_ipv4, expected);
+    }
+    let accepted = |missing: u64| {
+        let mut bench = Bench::new(OFFLOADS & !missing, [256, 256]);
+        let chain = bench.receive.take().expect("there is a buffer");
+        // Not mergeable: the number of buffers means nothing.
+        bench.receive.complete(&chain, &first_part(0, 0, b"frame"));
+        bench.card.receive().is_some()
+    };
+    assert!(accepted(1 << 15) && accepted(1 << 1));
 }
 
 proptest! {

@@ -4,7 +4,7 @@ use super::virtio::{self, Identity, Transport};
 use super::{entropy, heap};
 use crate::{Args, ArgsError, Env, FromArgs, NetworkError};
 use alloc::string::ToString;
-use fata_net::{Config, TcpIp, VirtioNet};
+use fata_net::{Config, LARGEST_FRAME, TcpIp, VirtioNet};
 use virtio_drivers::transport::DeviceType;
 
 /// The network stack.
@@ -26,7 +26,7 @@ pub(crate) async fn open(env: &Env, _: &Options, config: Config) -> Result<Stack
         .map_err(|error| NetworkError::Device(error.to_string()))?
         .ok_or(NetworkError::NoDevice)?;
     let event = device.interrupt.event;
-    let card = VirtioNet::<Identity, Transport>::new(device.transport, event);
+    let card = VirtioNet::<Identity, Transport>::new(device.transport, event, large_buffers());
     let card = card.map_err(|error| NetworkError::Device(error.to_string()))?;
     let mut seed = [0; 8];
     entropy::fill_or_warn(&mut seed);
@@ -40,6 +40,16 @@ const SMALL_BUFFER: usize = 4 << 10;
 /// What an HTTP server holds for a connection while it answers, beside the stack's
 /// buffers, was measured as 9.5 KiB.
 const APPLICATION_SHARE: usize = 10 << 10;
+
+/// How many buffers of 64 KiB the network card may have for each direction: a 32nd of the
+/// memory. A small machine has no use for them, as its connections' buffers are smaller.
+fn large_buffers() -> u16 {
+    const MOST: usize = 32;
+    match heap::total().unwrap_or_default() {
+        ..SMALL_MACHINE => 0,
+        total => (total / 32 / LARGEST_FRAME).min(MOST) as u16,
+    }
+}
 
 /// Lowers the bounds to what the heap has room for, so that connections run into a bound
 /// and not into the end of memory.

@@ -54,6 +54,15 @@ impl<T: Transport> Device<T> {
     /// # Errors
     /// If the device does not reset, or refuses the features.
     pub fn new(transport: T, features: u64) -> Result<Self, SetUpError> {
+        Self::negotiate(transport, |_| features)
+    }
+
+    /// As [`new`](Self::new), for features that depend on one another: `choose` is given
+    /// those that the device offers.
+    ///
+    /// # Errors
+    /// As for `new`.
+    pub fn negotiate(transport: T, choose: impl FnOnce(u64) -> u64) -> Result<Self, SetUpError> {
         let mut shared = Shared {
             transport: RefCell::new(ManuallyDrop::new(transport)),
             features: 0,
@@ -66,7 +75,8 @@ impl<T: Transport> Device<T> {
         let transport = shared.transport.get_mut();
         let known = DeviceStatus::ACKNOWLEDGE | DeviceStatus::DRIVER;
         transport.set_status(known);
-        let accepted = transport.read_device_features() & (features | feature::VERSION_1);
+        let offered = transport.read_device_features();
+        let accepted = offered & (choose(offered) | feature::VERSION_1);
         transport.write_driver_features(accepted);
         let agreed = known | DeviceStatus::FEATURES_OK;
         transport.set_status(agreed);

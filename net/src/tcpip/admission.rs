@@ -75,7 +75,8 @@ impl Engine {
                     break;
                 };
                 adapter.offer_kept(frame);
-                if let Kind::Tcp { tuple, opens } = frame::classify(adapter.offered())
+                if let Kind::Tcp { tuple, opens } =
+                    frame::classify(adapter.offered(), adapter.is_verified())
                     && let Found::Listener(listener) = self.connection_for(tuple, opens)
                     && let Some(key) = self.make_half_open(tuple, listener, now)
                 {

@@ -104,7 +104,7 @@ impl Engine {
             if !adapter.offer_received() {
                 break;
             }
-            let kind = frame::classify(adapter.offered());
+            let kind = frame::classify(adapter.offered(), adapter.is_verified());
             if let Some(key) = self.flow_for(kind, adapter.offered(), now) {
                 self.deliver(adapter, key, now);
             }

@@ -63,22 +63,24 @@ pub(super) enum Kind {
     Nowhere,
 }
 
-/// Finds out where a frame belongs. It is parsed as far as that needs; checksums are left
-/// to smoltcp.
-pub(super) fn classify(frame: &[u8]) -> Kind {
+/// Finds out where a frame belongs. It is parsed as far as that needs.
+///
+/// The checksums of TCP and UDP are checked here, unless they were `verified`, and not by
+/// smoltcp, which checks either those of all frames or none. Other checksums are left to it.
+pub(super) fn classify(frame: &[u8], verified: bool) -> Kind {
     let Ok(ethernet) = EthernetFrame::new_checked(frame) else {
         return Kind::Nowhere;
     };
     let kind = match ethernet.ethertype() {
         EthernetProtocol::Arp => Some(Kind::Neighbor),
-        EthernetProtocol::Ipv4 => ipv4(ethernet.payload()),
-        EthernetProtocol::Ipv6 => ipv6(ethernet.payload()),
+        EthernetProtocol::Ipv4 => ipv4(ethernet.payload(), verified),
+        EthernetProtocol::Ipv6 => ipv6(ethernet.payload(), verified),
         _ => None,
     };
     kind.unwrap_or(Kind::Nowhere)
 }
 
-fn ipv4(bytes: &[u8]) -> Option<Kind> {
+fn ipv4(bytes: &[u8], verified: bool) -> Option<Kind> {
     let packet = Ipv4Packet::new_checked(bytes).ok()?;
     // Fragments are not put together; smoltcp would take each one for a whole packet.
     if packet.more_frags() || packet.frag_offset() != 0 {
@@ -86,18 +88,18 @@ fn ipv4(bytes: &[u8]) -> Option<Kind> {
     }
     let (source, destination) = (packet.src_addr().into(), packet.dst_addr().into());
     match packet.next_header() {
-        IpProtocol::Tcp => tcp(source, destination, packet.payload()),
-        IpProtocol::Udp => udp(source, destination, packet.payload()),
+        IpProtocol::Tcp => tcp(source, destination, packet.payload(), verified),
+        IpProtocol::Udp => udp(source, destination, packet.payload(), verified),
         _ => Some(Kind::Interface),
     }
 }
 
-fn ipv6(bytes: &[u8]) -> Option<Kind> {
+fn ipv6(bytes: &[u8], verified: bool) -> Option<Kind> {
     let packet = Ipv6Packet::new_checked(bytes).ok()?;
     let (source, destination) = (packet.src_addr().into(), packet.dst_addr().into());
     match packet.next_header() {
-        IpProtocol::Tcp => tcp(source, destination, packet.payload()),
-        IpProtocol::Udp => udp(source, destination, packet.payload()),
+        IpProtocol::Tcp => tcp(source, destination, packet.payload(), verified),
+        IpProtocol::Udp => udp(source, destination, packet.payload(), verified),
         IpProtocol::Icmpv6 => Some(Kind::Neighbor),
         // smoltcp would look behind these options; only ICMPv6 has a use for them.
         IpProtocol::HopByHop => (packet.payload().first() == Some(&IpProtocol::Icmpv6.into()))
@@ -106,11 +108,14 @@ fn ipv6(bytes: &[u8]) -> Option<Kind> {
     }
 }
 
-fn tcp(source: IpAddress, destination: IpAddress, payload: &[u8]) -> Option<Kind> {
+fn tcp(source: IpAddress, destination: IpAddress, payload: &[u8], verified: bool) -> Option<Kind> {
     let segment = TcpPacket::new_checked(payload).ok()?;
     let local = IpEndpoint::new(destination, segment.dst_port());
     let remote = IpEndpoint::new(source, segment.src_port());
     if !source.is_unicast() || local.port == 0 || remote.port == 0 {
+        return None;
+    }
+    if !verified && !segment.verify_checksum(&source, &destination) {
         return None;
     }
     Some(Kind::Tcp {
@@ -119,11 +124,14 @@ fn tcp(source: IpAddress, destination: IpAddress, payload: &[u8]) -> Option<Kind
     })
 }
 
-fn udp(source: IpAddress, destination: IpAddress, payload: &[u8]) -> Option<Kind> {
+fn udp(source: IpAddress, destination: IpAddress, payload: &[u8], verified: bool) -> Option<Kind> {
     let datagram = UdpPacket::new_checked(payload).ok()?;
     let local = IpEndpoint::new(destination, datagram.dst_port());
     // A sender that cannot be answered is not heard. DHCP servers have an address.
     if !source.is_unicast() || local.port == 0 || datagram.src_port() == 0 {
+        return None;
+    }
+    if !verified && !datagram.verify_checksum(&source, &destination) {
         return None;
     }
     Some(Kind::Udp { local })
@@ -138,7 +146,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_classified(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            classify(&bytes);
+            classify(&bytes, bytes.len() % 2 == 0);
         }
 
         #[test]
@@ -146,6 +154,7 @@ mod tests {
             kind in prop_oneof![Just([0x08, 0x00]), Just([0x86, 0xdd])],
             protocol in prop_oneof![Just(6u8), Just(17), Just(0), any::<u8>()],
             bytes in proptest::collection::vec(any::<u8>(), 0..120),
+            verified: bool,
         ) {
             let mut frame = std::vec![0; 14];
             frame[12..].copy_from_slice(&kind);
@@ -154,7 +163,7 @@ mod tests {
                 frame[14] = if kind[0] == 8 { 0x45 } else { 0x60 };
                 frame[if kind[0] == 8 { 23 } else { 20 }] = protocol;
             }
-            classify(&frame);
+            classify(&frame, verified);
         }
     }
 }

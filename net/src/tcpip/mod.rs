@@ -20,6 +20,7 @@ mod engine;
 mod flow;
 mod frame;
 mod listener;
+mod offload;
 mod phy;
 mod ports;
 mod runner;

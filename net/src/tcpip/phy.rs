@@ -1,9 +1,11 @@
 //! What smoltcp sees of a [`Net`] device.
 
-use crate::Net;
+use super::offload;
+use crate::{LARGEST_FRAME, Net, Offloads};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use smoltcp::phy::{self, DeviceCapabilities, Medium};
+use core::num::{NonZeroU16, NonZeroUsize};
+use smoltcp::phy::{self, Checksum, DeviceCapabilities, Medium, PacketMeta};
 use smoltcp::time::Instant;
 use smoltcp::wire::ETHERNET_HEADER_LEN;
 
@@ -21,7 +23,17 @@ pub(super) struct Adapter<N: Net> {
 /// A frame that was received: just now, in a buffer of the device, or before.
 enum Frame<F> {
     Device(F),
+    /// It was checked before.
     Kept(Box<[u8]>),
+}
+
+impl<F: crate::Frame> Frame<F> {
+    fn is_verified(&self) -> bool {
+        match self {
+            Self::Device(frame) => frame.is_verified(),
+            Self::Kept(_) => true,
+        }
+    }
 }
 
 impl<F: AsRef<[u8]>> AsRef<[u8]> for Frame<F> {
@@ -35,6 +47,7 @@ impl<F: AsRef<[u8]>> AsRef<[u8]> for Frame<F> {
 
 struct Transmitter<N> {
     device: N,
+    offloads: Offloads,
     /// Where answers go that the device has no room for: they are lost.
     scratch: Vec<u8>,
 }
@@ -42,6 +55,7 @@ struct Transmitter<N> {
 impl<N: Net> Adapter<N> {
     pub(super) fn new(device: N) -> Self {
         let transmitter = Transmitter {
+            offloads: device.offloads(),
             device,
             scratch: Vec::new(),
         };
@@ -73,6 +87,11 @@ impl<N: Net> Adapter<N> {
         self.pending.as_ref().map_or(&[], Frame::as_ref)
     }
 
+    /// Whether the checksums of TCP and UDP in that frame need not be checked.
+    pub(super) fn is_verified(&self) -> bool {
+        self.pending.as_ref().is_some_and(Frame::is_verified)
+    }
+
     /// Gives the frame that was offered back to the device, read or not.
     pub(super) fn recycle(&mut self) {
         if let Some(Frame::Device(frame)) = self.spent.take().or_else(|| self.pending.take()) {
@@ -101,12 +120,12 @@ impl<N: Net> phy::Device for Adapter<N> {
             frame: self.pending.take()?,
             spent: &mut self.spent,
         };
-        Some((receive, TxToken(&mut self.transmitter)))
+        Some((receive, TxToken::new(&mut self.transmitter)))
     }
 
     fn transmit(&mut self, _: Instant) -> Option<TxToken<'_, N>> {
         if self.transmitter.device.can_transmit() {
-            return Some(TxToken(&mut self.transmitter));
+            return Some(TxToken::new(&mut self.transmitter));
         }
         self.full = true;
         None
@@ -118,6 +137,21 @@ impl<N: Net> phy::Device for Adapter<N> {
         capabilities.max_transmission_unit = self.transmitter.device.mtu() + ETHERNET_HEADER_LEN;
         // A limit would wrongly clamp the window to 16 bits.
         capabilities.max_burst_size = None;
+        let Offloads {
+            checksum,
+            tcp_ipv4,
+            tcp_ipv6,
+        } = self.transmitter.offloads;
+        // Those that are received were checked where frames are classified.
+        capabilities.checksum.udp = Checksum::Tx;
+        capabilities.checksum.tcp = if checksum {
+            Checksum::None
+        } else {
+            Checksum::Tx
+        };
+        let longest = NonZeroUsize::new(LARGEST_FRAME);
+        capabilities.segmentation.tcpv4 = longest.filter(|_| checksum && tcp_ipv4);
+        capabilities.segmentation.tcpv6 = longest.filter(|_| checksum && tcp_ipv6);
         capabilities
     }
 }
@@ -135,15 +169,38 @@ impl<N: Net> phy::RxToken for RxToken<'_, N> {
     }
 }
 
-pub(super) struct TxToken<'a, N: Net>(&'a mut Transmitter<N>);
+pub(super) struct TxToken<'a, N: Net> {
+    transmitter: &'a mut Transmitter<N>,
+    /// Bytes of payload of the pieces that a segment is to be cut into.
+    size: Option<NonZeroU16>,
+}
+
+impl<'a, N: Net> TxToken<'a, N> {
+    fn new(transmitter: &'a mut Transmitter<N>) -> Self {
+        Self {
+            transmitter,
+            size: None,
+        }
+    }
+}
 
 impl<N: Net> phy::TxToken for TxToken<'_, N> {
+    fn set_meta(&mut self, meta: PacketMeta) {
+        self.size = meta.segmentation_offload_size;
+    }
+
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, fill: F) -> R {
-        let Transmitter { device, scratch } = self.0;
+        let Transmitter {
+            device,
+            offloads,
+            scratch,
+        } = self.transmitter;
         let (mut fill, mut result) = (Some(fill), None);
         // A frame that is refused is lost, as on the wire.
-        let _ = device.transmit(length, |frame| {
+        let _ = device.transmit_offloaded(length, |frame| {
             result = fill.take().map(|fill| fill(frame));
+            let offload = offload::prepare(frame, *offloads, self.size);
+            ((), offload)
         });
         match (result, fill) {
             (Some(result), _) => result,

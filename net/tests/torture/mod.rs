@@ -1,6 +1,6 @@
 //! The network card's driver and a hostile device, both of which do what bytes say.
 
-use fata_net::{Net, TransmitError, VirtioNet};
+use fata_net::{LARGEST_FRAME, Net, Offload, PartialChecksum, TransmitError, VirtioNet};
 use fata_task::Event;
 use fata_virtio::fake::schedule::Watch;
 use fata_virtio::fake::{
@@ -8,26 +8,43 @@ use fata_virtio::fake::{
 };
 use fata_virtio::feature;
 use std::cell::RefCell;
+use std::num::NonZeroU16;
 use std::rc::Rc;
 use std::task::{Context, Waker};
 use virtio_drivers::transport::DeviceType;
 
 const FEATURE_MTU: u64 = 1 << 3;
 const FEATURE_MAC: u64 = 1 << 5;
+/// Checksums, segmentation and mergeable buffers, both ways.
+const OFFLOADS: u64 = 1 << 15 | 3 << 11 | 3 << 7 | 3;
 
 type Card = VirtioNet<FakeHal, FakeTransport>;
 
 /// Bytes of an Ethernet header.
 const HEADER: usize = 14;
+/// Bytes of a large buffer.
+const LONGEST: usize = (LARGEST_FRAME + 12).next_multiple_of(64);
 /// Frames that the driver's user holds, at most.
 const HELD: usize = 16;
 
 /// The card's interrupt.
 static EVENT: Event = Event::new();
 
+const SEGMENTS: Offload = Offload::Segments {
+    checksum: PartialChecksum {
+        start: 34,
+        offset: 16,
+    },
+    ipv6: false,
+    headers: 54,
+    size: NonZeroU16::new(1_448).unwrap(),
+};
+
 struct User {
     card: Card,
     frames: Vec<<Card as Net>::Frame>,
+    /// Bytes of the longest frame that the driver may deliver.
+    longest: usize,
 }
 
 impl User {
@@ -51,7 +68,7 @@ impl User {
 
     fn receive(&mut self) {
         if let Some(frame) = self.card.receive() {
-            assert!(frame.as_ref().len() <= 1_536 - 10);
+            assert!(frame.as_ref().len() <= self.longest);
             if self.frames.len() < HELD {
                 self.frames.push(frame);
             } else {
@@ -61,17 +78,19 @@ impl User {
     }
 
     fn transmit(&mut self, script: &mut Script) {
-        let length = usize::from(script.byte()) * 6;
-        let fits = length <= self.card.mtu() + HEADER;
+        let segments = self.card.offloads().tcp_ipv4 && script.byte() & 1 != 0;
+        let length = usize::from(script.byte()) * if segments { 257 } else { 6 };
+        let fits = segments || length <= self.card.mtu() + HEADER;
         let room = self.card.can_transmit();
-        let sent = self.card.transmit(length, |frame| {
+        let sent = self.card.transmit_offloaded(length, |frame| {
             assert_eq!(frame.len(), length);
             frame.fill(0xa5);
+            ((), if segments { SEGMENTS } else { Offload::None })
         });
         match sent {
             Err(TransmitError::TooLong) => assert!(!fits),
             // Where there was no room, the device may just have made some.
-            Err(TransmitError::Full) => assert!(fits && !room),
+            Err(TransmitError::Full) => assert!(!room),
             Ok(()) => assert!(fits),
         }
     }
@@ -83,12 +102,14 @@ pub fn card(bytes: &[u8]) {
     let mut script = Script::new(ours);
     let flags = u64::from(script.byte());
     let bit = |on: u64, feature| if flags & on != 0 { feature } else { 0 };
-    let features = bit(1, feature::VERSION_1) | bit(2, FEATURE_MTU) | FEATURE_MAC;
+    let features =
+        bit(1, feature::VERSION_1) | bit(2, FEATURE_MTU) | bit(64, OFFLOADS) | FEATURE_MAC;
     let sizes = [1 << (flags >> 2 & 3), 1 << (flags >> 4 & 3)];
     let configuration: [u8; 12] = std::array::from_fn(|_| script.byte());
     let (fake, transport) = FakeDevice::new(DeviceType::Network, features, &sizes, &configuration);
     EVENT.clear();
-    let card = VirtioNet::new(transport, &EVENT).expect("the set-up is honest");
+    let large = if flags & 128 != 0 { 2 } else { 0 };
+    let card = VirtioNet::new(transport, &EVENT, large).expect("the set-up is honest");
     let hostile = Hostile::new(&fake, 2, Script::new(theirs));
     let hostile = Rc::new(RefCell::new(hostile));
     let watching = Rc::clone(&hostile);
@@ -96,6 +117,7 @@ pub fn card(bytes: &[u8]) {
     let mut user = User {
         card,
         frames: Vec::new(),
+        longest: if large > 0 { LONGEST } else { 1_536 - 10 },
     };
     while !script.is_over() {
         user.step(&mut script);
