@@ -138,9 +138,7 @@ impl<N: Net> phy::Device for Adapter<N> {
         // A limit would wrongly clamp the window to 16 bits.
         capabilities.max_burst_size = None;
         let Offloads {
-            checksum,
-            tcp_ipv4,
-            tcp_ipv6,
+            checksum, tcp_ipv4, ..
         } = self.transmitter.offloads;
         // Those that are received were checked where frames are classified.
         capabilities.checksum.udp = Checksum::Tx;
@@ -150,8 +148,8 @@ impl<N: Net> phy::Device for Adapter<N> {
             Checksum::Tx
         };
         let longest = NonZeroUsize::new(LARGEST_FRAME);
+        // Over IPv6 smoltcp 0.14 drops what is longer than the MTU, to be cut or not.
         capabilities.segmentation.tcpv4 = longest.filter(|_| checksum && tcp_ipv4);
-        capabilities.segmentation.tcpv6 = longest.filter(|_| checksum && tcp_ipv6);
         capabilities
     }
 }
