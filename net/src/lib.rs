@@ -25,7 +25,7 @@ pub use device::{
     TransmitError,
 };
 pub use error::Error;
-pub use link::Link;
+pub use link::{Link, LinkFrame};
 #[cfg(not(fata_vm))]
 pub use tap::{Tap, TapError, TapFrame};
 pub use tcpip::{Config, Ipv4Config, Ipv6Config, TcpIp};

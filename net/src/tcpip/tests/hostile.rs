@@ -169,7 +169,9 @@ fn templates() -> Vec<Vec<u8>> {
         );
     }
     peer.flush();
-    core::iter::from_fn(|| sink.receive()).collect()
+    core::iter::from_fn(|| sink.receive())
+        .map(|frame| frame.to_vec())
+        .collect()
 }
 
 /// Makes the checksums of an IPv4 packet right again, so that damage gets further.

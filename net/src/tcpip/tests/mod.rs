@@ -7,6 +7,7 @@ mod bounds;
 mod dhcp;
 mod hostile;
 mod model;
+mod offload;
 mod packets;
 mod tcp;
 mod udp;

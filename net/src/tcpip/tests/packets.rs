@@ -115,6 +115,17 @@ impl Peer {
 
     /// Sends a segment; `segment` says what is special about it.
     pub(super) fn segment(&mut self, port: u16, to: u16, segment: TcpRepr<'_>) {
+        self.segment_with(port, to, segment, |_| ());
+    }
+
+    /// Sends a segment that `change` has changed.
+    pub(super) fn segment_with(
+        &mut self,
+        port: u16,
+        to: u16,
+        segment: TcpRepr<'_>,
+        change: impl FnOnce(&mut [u8]),
+    ) {
         let segment = TcpRepr {
             src_port: port,
             dst_port: to,
@@ -128,6 +139,7 @@ impl Peer {
                 &SERVER.into(),
                 &ChecksumCapabilities::default(),
             );
+            change(bytes);
         });
     }
 

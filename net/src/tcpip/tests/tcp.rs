@@ -258,7 +258,7 @@ fn a_small_device_queue_only_slows_down() {
 fn answers_travel_in_batches() {
     struct Counting(Link, Rc<Cell<Option<crate::Counters>>>);
     impl Net for Counting {
-        type Frame = Vec<u8>;
+        type Frame = crate::LinkFrame;
         fn mac(&self) -> crate::MacAddress {
             self.0.mac()
         }
@@ -268,10 +268,10 @@ fn answers_travel_in_batches() {
         fn counters(&self) -> crate::Counters {
             self.0.counters()
         }
-        fn receive(&mut self) -> Option<Vec<u8>> {
+        fn receive(&mut self) -> Option<crate::LinkFrame> {
             self.0.receive()
         }
-        fn recycle(&mut self, frame: Vec<u8>) {
+        fn recycle(&mut self, frame: crate::LinkFrame) {
             self.0.recycle(frame);
         }
         fn can_transmit(&mut self) -> bool {
