@@ -44,7 +44,7 @@ const APPLICATION_SHARE: usize = 10 << 10;
 /// How many buffers of 64 KiB the network card may have for each direction: a 32nd of the
 /// memory. A small machine has no use for them, as its connections' buffers are smaller.
 fn large_buffers() -> u16 {
-    const MOST: usize = 32;
+    const MOST: usize = 16;
     match heap::total().unwrap_or_default() {
         ..SMALL_MACHINE => 0,
         total => (total / 32 / LARGEST_FRAME).min(MOST) as u16,
