@@ -4,7 +4,6 @@
 //! and two bounded buffers, which the console's handles fill and empty.
 
 mod device;
-mod lane;
 #[cfg(test)]
 mod tests;
 
@@ -14,8 +13,9 @@ use alloc::rc::Rc;
 use core::cell::RefCell;
 use device::Device;
 use fata_task::{Event, Handle, select};
+use fata_virtio::{QueueError, SetUpError};
+use virtio_drivers::Hal;
 use virtio_drivers::transport::Transport;
-use virtio_drivers::{Error, Hal};
 
 /// Bytes of output that wait for the device. What exceeds them waits in
 /// [`Terminal::write_all`], and is lost in [`Console::write`].
@@ -56,12 +56,13 @@ impl VirtioConsole {
     /// runs. `event` is signalled after each of its interrupts.
     ///
     /// # Errors
-    /// If there is no memory for the queues, or the device does not offer them.
+    /// If there is no memory for the queues, or the device does not follow the
+    /// specification.
     pub fn start<H: Hal + 'static, T: Transport + 'static>(
         tasks: &Handle,
         transport: T,
         event: &'static Event,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, SetUpError> {
         let device = Device::<H, T>::new(transport)?;
         let shared = Rc::new(Shared {
             state: RefCell::default(),
@@ -152,17 +153,26 @@ async fn run<H: Hal, T: Transport>(
     shared: Rc<Shared>,
     event: &'static Event,
 ) {
-    while device.turn(&shared).is_ok() {
-        select(event.wait(), shared.wake.wait()).await;
-    }
-    log::error!(
-        target: "console",
-        "the virtio console breaks the rules of its queues; it is not used any more"
-    );
+    let error = drive(&mut device, &shared, event).await;
+    log::error!(target: "console", "the virtio console is not used any more: {error}");
     let mut state = shared.state.borrow_mut();
     state.ended = true;
     state.sending = false;
     state.output.clear();
     shared.readable.signal();
     shared.room.signal();
+}
+
+/// Serves the device until it breaks the rules of its queues.
+async fn drive<H: Hal, T: Transport>(
+    device: &mut Device<H, T>,
+    shared: &Shared,
+    event: &'static Event,
+) -> QueueError {
+    loop {
+        if let Err(error) = device.turn(shared) {
+            return error;
+        }
+        select(event.wait(), shared.wake.wait()).await;
+    }
 }
