@@ -19,6 +19,19 @@ struct Workspace {
 }
 
 impl Workspace {
+    /// Checks that a command is refused before anything is built, with none of the host's programs
+    /// at hand.
+    #[track_caller]
+    fn refuses(&self, words: &str, status: i32, hint: &str) {
+        let mut command = self.tool(words);
+        let command = command.env("PATH", self.folder.path().join("bin"));
+        let output = command.output().unwrap();
+        let messages = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(status), "{words}: {messages}");
+        assert!(messages.contains(hint), "{words}: {messages}");
+        assert!(!self.path("target").exists());
+    }
+
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         copy_tree(
@@ -478,16 +491,8 @@ fn what_a_monitor_cannot_do_is_said_before_anything_is_built() {
         ("--vmm firecracker --machine q35", 1, "--vmm qemu"),
         ("--vmm cloud-hypervisor", 127, "--dry-run"),
     ] {
-        let output = workspace
-            .tool(&format!("run {words}"))
-            .env("PATH", workspace.folder.path().join("bin"))
-            .output()
-            .unwrap();
-        let messages = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(status), "{words}: {messages}");
-        assert!(messages.contains(hint), "{words}: {messages}");
+        workspace.refuses(&format!("run {words}"), status, hint);
     }
-    assert!(!workspace.path("target").exists());
 }
 
 #[test]
@@ -520,16 +525,8 @@ fn what_an_image_needs_is_said_before_anything_is_built() {
         ),
         ("--format raw --port 80", 1, "--format oci"),
     ] {
-        let output = workspace
-            .tool(&format!("image {words}"))
-            .env("PATH", workspace.folder.path().join("bin"))
-            .output()
-            .unwrap();
-        let messages = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(status), "{words}: {messages}");
-        assert!(messages.contains(hint), "{words}: {messages}");
+        workspace.refuses(&format!("image {words}"), status, hint);
     }
-    assert!(!workspace.path("target").exists());
 }
 
 #[test]
