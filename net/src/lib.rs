@@ -16,6 +16,7 @@ pub mod host;
 mod link;
 #[cfg(not(fata_vm))]
 mod tap;
+mod tcp;
 pub mod tcpip;
 mod traits;
 mod virtio;

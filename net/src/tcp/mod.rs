@@ -1,0 +1,35 @@
+//! TCP (RFC 9293) without I/O: what a connection does with a segment, a call of the
+//! application or a moment that has come, and which segments it sends.
+//!
+//! Nothing here knows devices, tasks or other connections, so all of it runs under a fake
+//! clock. Beside the RFC: SACK (RFC 2018) with loss detection by time and tail loss probes
+//! (RFC 8985), CUBIC (RFC 9438), window scaling (RFC 7323), retransmission time-outs (RFC
+//! 6298, but not under 200 ms instead of a second, as Linux has it), challenges to blind
+//! resets (RFC 5961), sequence numbers that strangers cannot guess (RFC 6528), SYN cookies
+//! (RFC 4987).
+#![forbid(unsafe_code)]
+
+mod congestion;
+mod connection;
+mod flight;
+mod handshake;
+mod header;
+mod isn;
+mod pool;
+mod receiver;
+mod ring;
+mod round_trip;
+mod segment;
+mod sender;
+mod sequence;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use connection::{Connection, Settings};
+pub(crate) use handshake::{Embryo, Offer, Verdict, answer, shift_for};
+pub(crate) use header::{Header, Options};
+pub(crate) use isn::Secret;
+pub(crate) use pool::Pool;
+pub(crate) use segment::{Flags, Segment};
+pub(crate) use sender::Transmit;
+pub(crate) use sequence::Sequence;

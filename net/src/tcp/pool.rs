@@ -1,0 +1,143 @@
+//! The memory of all connections' buffers: a few sizes, used again, and never more than a
+//! bound.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+/// Buffers have this many bytes, or twice as many, or four times and so on.
+const SMALLEST: usize = 2 * 1024;
+const CLASSES: usize = 11;
+
+/// Buffers that connections take and give back.
+///
+/// Those that came back are kept for the next taker, up to an eighth of the bound. Near the
+/// bound only the smallest buffers can be had, so that connections that go on have
+/// something to go on with.
+pub(crate) struct Pool {
+    free: [Vec<Box<[u8]>>; CLASSES],
+    /// Bytes that connections hold.
+    used: usize,
+    /// Bytes that nobody holds.
+    spare: usize,
+    limit: usize,
+}
+
+impl Pool {
+    /// A pool of at most `limit` bytes.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            free: Default::default(),
+            used: 0,
+            spare: 0,
+            limit,
+        }
+    }
+
+    /// Bytes in buffers that connections hold.
+    pub(crate) fn used(&self) -> usize {
+        self.used
+    }
+
+    /// Whether so much is in use that no new connection should be taken in.
+    pub(crate) fn is_scarce(&self) -> bool {
+        self.used > self.limit - self.limit / 8
+    }
+
+    /// A buffer of at least `size` bytes. Its content is arbitrary.
+    pub(crate) fn take(&mut self, size: usize) -> Option<Box<[u8]>> {
+        let class = class(size)?;
+        let size = SMALLEST << class;
+        // What is not a smallest one has to leave a quarter of the memory.
+        let limit = if class == 0 {
+            self.limit
+        } else {
+            self.limit - self.limit / 4
+        };
+        if self.used + size > limit {
+            return None;
+        }
+        let buffer = match self.free[class].pop() {
+            Some(buffer) => {
+                self.spare -= size;
+                buffer
+            }
+            None => {
+                if self.used + self.spare + size > self.limit {
+                    self.drop_spare();
+                }
+                allocate(size)?
+            }
+        };
+        self.used += size;
+        Some(buffer)
+    }
+
+    /// Takes a buffer back.
+    pub(crate) fn put(&mut self, buffer: Box<[u8]>) {
+        let size = buffer.len();
+        let Some(class) = class(size) else {
+            return;
+        };
+        self.used -= size;
+        if self.spare + size <= self.limit / 8 {
+            self.spare += size;
+            self.free[class].push(buffer);
+        }
+    }
+
+    /// Gives the memory back that nobody holds.
+    pub(crate) fn drop_spare(&mut self) {
+        self.free = Default::default();
+        self.spare = 0;
+    }
+}
+
+/// The class of the buffers that hold `size` bytes; none for nothing or too much.
+fn class(size: usize) -> Option<usize> {
+    let multiple = size.div_ceil(SMALLEST).next_power_of_two();
+    let class = multiple.trailing_zeros() as usize;
+    (size > 0 && class < CLASSES).then_some(class)
+}
+
+/// Zeroed memory, if there is so much.
+fn allocate(size: usize) -> Option<Box<[u8]>> {
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(size).ok()?;
+    bytes.resize(size, 0);
+    Some(bytes.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buffers_are_used_again_and_bounded() {
+        let mut pool = Pool::new(64 * 1024);
+        let first = pool.take(1).expect("there is memory");
+        assert_eq!((first.len(), pool.used()), (2_048, 2_048));
+        let place = first.as_ptr();
+        pool.put(first);
+        assert_eq!(pool.take(2_048).expect("the same").as_ptr(), place);
+        assert_eq!(pool.take(3_000).map(|buffer| buffer.len()), Some(4_096));
+        assert!(pool.take(64 * 1024).is_none());
+        assert!(pool.take(0).is_none() && pool.take(1 << 30).is_none());
+    }
+
+    #[test]
+    fn near_the_bound_there_are_only_smallest_buffers() {
+        let mut pool = Pool::new(64 * 1024);
+        let large: Vec<_> = core::iter::from_fn(|| pool.take(8_192)).collect();
+        assert_eq!(large.len(), 6);
+        assert!(!pool.is_scarce());
+        let small: Vec<_> = core::iter::from_fn(|| pool.take(1)).collect();
+        assert_eq!((small.len(), pool.used()), (8, 64 * 1024));
+        assert!(pool.is_scarce());
+        for buffer in large.into_iter().chain(small) {
+            pool.put(buffer);
+        }
+        assert_eq!((pool.used(), pool.spare), (0, 8 * 1024));
+        pool.drop_spare();
+        assert_eq!(pool.spare, 0);
+    }
+}
