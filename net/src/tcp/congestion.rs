@@ -182,7 +182,10 @@ mod tests {
         // K is the cube root of 48 / 0.4: almost five seconds.
         let now = grow(&mut congestion, now, 46);
         let near = congestion.window();
-        assert!(near > before / 100 * 95 && near <= before + 2 * SEGMENT, "{near} {before}");
+        assert!(
+            near > before / 100 * 95 && near <= before + 2 * SEGMENT,
+            "{near} {before}"
+        );
         grow(&mut congestion, now, 60);
         assert!(congestion.window() > before * 5 / 4);
     }
@@ -207,7 +210,10 @@ mod tests {
     fn timeouts_and_pauses_shrink_the_window() {
         let mut congestion = Congestion::new(SEGMENT);
         congestion.timed_out(SEGMENT, false);
-        assert_eq!((congestion.window(), congestion.threshold), (SEGMENT, 7 * SEGMENT));
+        assert_eq!(
+            (congestion.window(), congestion.threshold),
+            (SEGMENT, 7 * SEGMENT)
+        );
         congestion.timed_out(SEGMENT, true);
         assert_eq!(congestion.threshold, 7 * SEGMENT);
         grow(&mut congestion, Instant::default(), 100);

@@ -77,7 +77,14 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    fn new(phase: Phase, sender: Sender, receiver: Receiver, settings: Settings, own: u16, now: Instant) -> Self {
+    fn new(
+        phase: Phase,
+        sender: Sender,
+        receiver: Receiver,
+        settings: Settings,
+        own: u16,
+        now: Instant,
+    ) -> Self {
         Self {
             phase,
             sender,
@@ -252,8 +259,8 @@ impl Connection {
     }
 
     fn wake(&mut self) {
-        self.reader.take().map(Waker::wake);
-        self.writer.take().map(Waker::wake);
+        wake(&mut self.reader);
+        wake(&mut self.writer);
     }
 
     // The peer's side
@@ -342,10 +349,10 @@ impl Connection {
         }
         let progress = self.sender.acknowledge(segment, pool, now);
         if progress > 0 && self.writer.is_some() && self.sender.has_room() {
-            self.writer.take().map(Waker::wake);
+            wake(&mut self.writer);
         }
         if self.receiver.receive(segment, pool, now) {
-            self.reader.take().map(Waker::wake);
+            wake(&mut self.reader);
         }
         self.check_end();
     }
@@ -374,7 +381,11 @@ impl Connection {
 
     fn check_end(&mut self) {
         if self.sender.is_fin_acknowledged() && self.has_peer_finished() {
-            self.phase = if self.closed_second { Phase::Closed } else { Phase::TimeWait };
+            self.phase = if self.closed_second {
+                Phase::Closed
+            } else {
+                Phase::TimeWait
+            };
             self.wake();
         }
     }
@@ -390,8 +401,14 @@ impl Connection {
                 Some(self.sender.deadline().map_or(end, |due| due.min(end)))
             }
             Phase::Open => {
-                let quiet = self.keep_alive_due().min(self.heard + self.settings.timeout);
-                let due = self.sender.deadline().into_iter().chain(self.receiver.deadline());
+                let quiet = self
+                    .keep_alive_due()
+                    .min(self.heard + self.settings.timeout);
+                let due = self
+                    .sender
+                    .deadline()
+                    .into_iter()
+                    .chain(self.receiver.deadline());
                 Some(due.fold(quiet, Instant::min))
             }
         }
@@ -463,7 +480,11 @@ impl Connection {
         if !is_due {
             return true;
         }
-        let ack = if is_answer { Flags::ACK } else { Flags::default() };
+        let ack = if is_answer {
+            Flags::ACK
+        } else {
+            Flags::default()
+        };
         let header = Header {
             window: self.settings.window.min(FIRST_WINDOW) as u16,
             options: Options::Syn {
@@ -574,4 +595,10 @@ fn receiver(theirs: Sequence, offer: Offer, own: u16, settings: Settings) -> Rec
     let shift = offer.shift.map_or(0, |_| shift_for(settings.window));
     let first = settings.window.min(FIRST_WINDOW);
     Receiver::new(theirs + 1, first, settings.window, shift, own.into())
+}
+
+fn wake(task: &mut Option<Waker>) {
+    if let Some(waker) = task.take() {
+        waker.wake();
+    }
 }

@@ -203,7 +203,10 @@ impl Flight {
         if !record.resent {
             news.sample = Some(trip);
         }
-        if self.newest.is_none_or(|newest| is_later((record.sent, record.end), newest)) {
+        if self
+            .newest
+            .is_none_or(|newest| is_later((record.sent, record.end), newest))
+        {
             self.newest = Some((record.sent, record.end));
             self.trip = trip;
         }
@@ -262,7 +265,10 @@ impl Flight {
     /// Marks all as lost that the peer is not known to have.
     pub(super) fn lose_all(&mut self) {
         // A peer that does not want the first segment has forgotten what it had.
-        let forgotten = self.records.front().is_some_and(|first| first.mark == Mark::Sacked);
+        let forgotten = self
+            .records
+            .front()
+            .is_some_and(|first| first.mark == Mark::Sacked);
         for record in &mut self.records {
             if record.mark == Mark::Sacked && forgotten {
                 self.sacked -= record.len();
@@ -285,7 +291,11 @@ impl Flight {
     /// The last segment.
     pub(super) fn last(&self, size: u32) -> Option<Range> {
         let record = self.records.back()?;
-        let start = if record.len() > size { record.end - size } else { record.start };
+        let start = if record.len() > size {
+            record.end - size
+        } else {
+            record.start
+        };
         Some((start, record.end))
     }
 
@@ -349,7 +359,10 @@ mod tests {
     fn acknowledgements_measure_and_clear() {
         let mut flight = flight();
         let news = flight.acknowledge(Sequence(250), LEAST, at(20));
-        assert_eq!((news.delivered, news.sample), (250, Some(Duration::from_millis(18))));
+        assert_eq!(
+            (news.delivered, news.sample),
+            (250, Some(Duration::from_millis(18)))
+        );
         assert_eq!(flight.bytes(), 750);
         flight.acknowledge(Sequence(1_000), LEAST, at(30));
         assert!(flight.is_empty() && !flight.is_disturbed());
@@ -359,12 +372,30 @@ mod tests {
     fn three_later_segments_show_a_loss_and_its_repair_is_no_measurement() {
         let mut flight = flight();
         let mut news = News::default();
-        flight.sack((Sequence(100), Sequence(300)), SIZE, LEAST, at(11), &mut news);
-        assert_eq!(flight.find_lost(SIZE, LEAST, at(11)), (false, Some(at(9) + LEAST / 4)));
-        flight.sack((Sequence(100), Sequence(400)), SIZE, LEAST, at(13), &mut news);
+        flight.sack(
+            (Sequence(100), Sequence(300)),
+            SIZE,
+            LEAST,
+            at(11),
+            &mut news,
+        );
+        assert_eq!(
+            flight.find_lost(SIZE, LEAST, at(11)),
+            (false, Some(at(9) + LEAST / 4))
+        );
+        flight.sack(
+            (Sequence(100), Sequence(400)),
+            SIZE,
+            LEAST,
+            at(13),
+            &mut news,
+        );
         assert_eq!((news.delivered, flight.bytes()), (300, 700));
         assert_eq!(flight.find_lost(SIZE, LEAST, at(13)), (true, None));
-        assert_eq!((flight.bytes(), flight.first_lost(SIZE)), (600, Some((Sequence(0), Sequence(100)))));
+        assert_eq!(
+            (flight.bytes(), flight.first_lost(SIZE)),
+            (600, Some((Sequence(0), Sequence(100))))
+        );
         flight.resend((Sequence(0), Sequence(100)), at(14));
         assert_eq!((flight.bytes(), flight.has_lost()), (700, false));
         let news = flight.acknowledge(Sequence(400), LEAST, at(26));
@@ -376,10 +407,22 @@ mod tests {
     fn an_overtaken_segment_gets_time() {
         let mut flight = flight_of(0);
         let mut news = News::default();
-        flight.sack((Sequence(100), Sequence(200)), SIZE, LEAST, at(11), &mut news);
+        flight.sack(
+            (Sequence(100), Sequence(200)),
+            SIZE,
+            LEAST,
+            at(11),
+            &mut news,
+        );
         flight.acknowledge(Sequence(200), LEAST, at(12));
         assert!(flight.reordered);
-        flight.sack((Sequence(300), Sequence(600)), SIZE, LEAST, at(15), &mut news);
+        flight.sack(
+            (Sequence(300), Sequence(600)),
+            SIZE,
+            LEAST,
+            at(15),
+            &mut news,
+        );
         let (found, again) = flight.find_lost(SIZE, LEAST, at(15));
         assert_eq!((found, again.is_some()), (false, true));
         assert_eq!(flight.find_lost(SIZE, LEAST, at(18)), (true, None));
@@ -389,11 +432,23 @@ mod tests {
     fn a_lost_repair_is_found_too() {
         let mut flight = flight();
         let mut news = News::default();
-        flight.sack((Sequence(100), Sequence(500)), SIZE, LEAST, at(14), &mut news);
+        flight.sack(
+            (Sequence(100), Sequence(500)),
+            SIZE,
+            LEAST,
+            at(14),
+            &mut news,
+        );
         flight.find_lost(SIZE, LEAST, at(14));
         flight.resend((Sequence(0), Sequence(100)), at(15));
         flight.push(Sequence(1_000), Sequence(1_100), at(16));
-        flight.sack((Sequence(500), Sequence(1_100)), SIZE, LEAST, at(27), &mut news);
+        flight.sack(
+            (Sequence(500), Sequence(1_100)),
+            SIZE,
+            LEAST,
+            at(27),
+            &mut news,
+        );
         assert_eq!(flight.find_lost(SIZE, LEAST, at(27)), (true, None));
         assert_eq!(flight.first_lost(50), Some((Sequence(0), Sequence(50))));
     }

@@ -93,7 +93,14 @@ impl Embryo {
     /// SYN and ACK. `segment` is the payload that this side takes, `window` its buffer.
     pub(crate) fn answer(&self, segment: u16, window: u32) -> Header {
         let shift = self.offer.shift.map(|_| shift_for(window));
-        answer(self.ours, self.theirs, segment, window, shift, self.offer.sack)
+        answer(
+            self.ours,
+            self.theirs,
+            segment,
+            window,
+            shift,
+            self.offer.sack,
+        )
     }
 
     /// What a segment of the peer means.
@@ -102,11 +109,19 @@ impl Embryo {
         let fits = segment.sequence == self.theirs + 1;
         if flags.has(Flags::RST) {
             // Only the exact number counts (RFC 5961, section 3).
-            return if fits { Verdict::Forget } else { Verdict::Ignore };
+            return if fits {
+                Verdict::Forget
+            } else {
+                Verdict::Ignore
+            };
         }
         if flags.has(Flags::SYN) {
             let is_same = segment.sequence == self.theirs && !flags.has(Flags::ACK);
-            return if is_same { Verdict::Answer } else { Verdict::Ignore };
+            return if is_same {
+                Verdict::Answer
+            } else {
+                Verdict::Ignore
+            };
         }
         if !flags.has(Flags::ACK) {
             return Verdict::Ignore;
@@ -117,7 +132,11 @@ impl Embryo {
         // Data may come before the acknowledgement that it follows.
         let window = u32::from(u16::MAX);
         let is_near = segment.sequence > self.theirs && segment.sequence <= self.theirs + window;
-        if is_near { Verdict::Establish } else { Verdict::Answer }
+        if is_near {
+            Verdict::Establish
+        } else {
+            Verdict::Answer
+        }
     }
 
     /// When something is to be done by itself.
@@ -162,7 +181,13 @@ mod tests {
 
     #[test]
     fn shifts_are_just_large_enough() {
-        for (bytes, shift) in [(0, 0), (65_535, 0), (65_536, 1), (1 << 18, 3), (u32::MAX, 14)] {
+        for (bytes, shift) in [
+            (0, 0),
+            (65_535, 0),
+            (65_536, 1),
+            (1 << 18, 3),
+            (u32::MAX, 14),
+        ] {
             assert_eq!(shift_for(bytes), shift, "{bytes}");
         }
     }

@@ -69,7 +69,10 @@ impl Options {
                 // At most 36.
                 let length = (place.len() - 2) as u8;
                 place[..4].copy_from_slice(&[NOTHING, NOTHING, SACK, length]);
-                let words = blocks.iter().flatten().flat_map(|(start, end)| [start, end]);
+                let words = blocks
+                    .iter()
+                    .flatten()
+                    .flat_map(|(start, end)| [start, end]);
                 for (place, number) in place[4..].as_chunks_mut().0.iter_mut().zip(words) {
                     *place = number.0.to_be_bytes();
                 }
@@ -158,7 +161,12 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back() {
-        for (shift, sack) in [(None, false), (Some(7), false), (None, true), (Some(14), true)] {
+        for (shift, sack) in [
+            (None, false),
+            (Some(7), false),
+            (None, true),
+            (Some(14), true),
+        ] {
             let bytes = encode(header(Options::Syn {
                 maximum_segment: 1_460,
                 shift,
@@ -191,7 +199,10 @@ mod tests {
         let bytes = encode(syn);
         let refusal = Header::refusal(&Segment::parse(&bytes).expect("a header"));
         let refusal = refusal.expect("a SYN is answered");
-        assert_eq!((refusal.sequence, refusal.acknowledged), (Sequence(0), Sequence(2)));
+        assert_eq!(
+            (refusal.sequence, refusal.acknowledged),
+            (Sequence(0), Sequence(2))
+        );
         let bytes = encode(refusal);
         assert!(Header::refusal(&Segment::parse(&bytes).expect("a header")).is_none());
     }

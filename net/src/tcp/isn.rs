@@ -63,7 +63,11 @@ impl Secret {
     ) -> Option<u16> {
         let current = now.as_nanos() / PERIOD;
         let is_current = (current & 1) as u32 == cookie.0 & 1;
-        let period = if is_current { current } else { current.checked_sub(1)? };
+        let period = if is_current {
+            current
+        } else {
+            current.checked_sub(1)?
+        };
         let size = SIZES[(cookie.0 >> 1 & 3) as usize];
         (self.seal(tuple, theirs, period) << 3 == cookie.0 & !7).then_some(size)
     }

@@ -160,7 +160,10 @@ impl Receiver {
     fn fits(&self, start: Sequence) -> bool {
         start <= self.next
             || self.islands.len() < MOST_GAPS
-            || self.islands.iter().any(|(from, until)| *from <= start && start <= *until)
+            || self
+                .islands
+                .iter()
+                .any(|(from, until)| *from <= start && start <= *until)
     }
 
     fn add_island(&mut self, start: Sequence, end: Sequence) {

@@ -91,7 +91,8 @@ impl<'a> Segment<'a> {
 
     /// The sequence number behind the segment.
     pub(crate) fn end(&self) -> Sequence {
-        let controls = u32::from(self.flags.has(Flags::SYN)) + u32::from(self.flags.has(Flags::FIN));
+        let controls =
+            u32::from(self.flags.has(Flags::SYN)) + u32::from(self.flags.has(Flags::FIN));
         // A frame has less than 2^32 bytes.
         self.sequence + self.payload.len() as u32 + controls
     }
@@ -158,11 +159,15 @@ mod tests {
     fn the_parts_of_a_segment() {
         let bytes = [
             0, 80, 1, 0, 0, 0, 0, 9, 0, 0, 0, 7, 0xb0, 0x11, 1, 0, 0, 0, 0, 0, // header
-            1, 1, 5, 18, 0, 0, 0, 20, 0, 0, 0, 30, 0, 0, 0, 40, 0, 0, 0, 50, 0, 0, 0, 0, // options
+            1, 1, 5, 18, 0, 0, 0, 20, 0, 0, 0, 30, 0, 0, 0, 40, 0, 0, 0, 50, 0, 0, 0,
+            0, // options
             b'h', b'i',
         ];
         let segment = Segment::parse(&bytes).expect("a segment");
-        assert_eq!((segment.sequence, segment.acknowledged), (Sequence(9), Sequence(7)));
+        assert_eq!(
+            (segment.sequence, segment.acknowledged),
+            (Sequence(9), Sequence(7))
+        );
         assert_eq!((segment.window, segment.payload), (256, &b"hi"[..]));
         assert!(segment.flags.has(Flags::FIN) && segment.flags.has(Flags::ACK));
         assert_eq!(segment.end(), Sequence(12));

@@ -218,7 +218,9 @@ impl Sender {
     /// How much may be written ahead: twice the congestion window, so that it is full while
     /// what was acknowledged is replaced.
     fn limit(&self) -> usize {
-        (self.congestion.window() as usize * 2).max(LEAST_BUFFER).min(self.most)
+        (self.congestion.window() as usize * 2)
+            .max(LEAST_BUFFER)
+            .min(self.most)
     }
 
     /// Bytes that can be written now.
@@ -417,7 +419,8 @@ impl Sender {
         for (start, end) in segment.sacked() {
             // What lies elsewhere tells of duplicates (RFC 2883), or is wrong.
             if start > self.unacknowledged && start < end && end <= self.next {
-                self.flight.sack((start, end), self.segment, least, now, news);
+                self.flight
+                    .sack((start, end), self.segment, least, now, news);
             }
         }
     }
@@ -451,7 +454,10 @@ impl Sender {
 
     /// Draws the conclusions from an acknowledgement.
     fn judge(&mut self, before: u32, news: &News, progress: u32, now: Instant) {
-        if self.recovery.is_some_and(|recovery| self.unacknowledged >= recovery.point) {
+        if self
+            .recovery
+            .is_some_and(|recovery| self.unacknowledged >= recovery.point)
+        {
             self.recovery = None;
         }
         let mut lost = false;
@@ -468,7 +474,8 @@ impl Sender {
         let may_grow = self.recovery.is_none_or(|recovery| recovery.slow);
         if news.delivered > 0 && is_limited && may_grow && !lost {
             let trip = self.round_trip.smoothed().unwrap_or_default();
-            self.congestion.acknowledged(news.delivered, self.segment, trip, now);
+            self.congestion
+                .acknowledged(news.delivered, self.segment, trip, now);
         }
     }
 
@@ -525,7 +532,11 @@ impl Sender {
             && !self.flight.is_disturbed();
         let smoothed = self.round_trip.smoothed().filter(|_| may_probe)?;
         let is_lone = self.flight.bytes() <= self.segment;
-        let delay = if is_lone { LONGEST_ACK_DELAY } else { Duration::ZERO };
+        let delay = if is_lone {
+            LONGEST_ACK_DELAY
+        } else {
+            Duration::ZERO
+        };
         Some(now.max(self.armed) + (smoothed * 2 + delay).max(LEAST_PROBE))
     }
 

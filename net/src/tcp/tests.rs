@@ -29,7 +29,10 @@ struct Random(u64);
 
 impl Random {
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         self.0 >> 33
     }
 
@@ -56,7 +59,11 @@ impl Out<'_> {
         if self.random.happens(self.path.loss) {
             return;
         }
-        let late = if self.random.happens(self.path.delay) { self.random.next() % 60 } else { 0 };
+        let late = if self.random.happens(self.path.delay) {
+            self.random.next() % 60
+        } else {
+            0
+        };
         let at = self.now + TRIP / 2 + Duration::from_millis(late);
         *self.serial += 1;
         self.wire.0.insert((at, *self.serial), bytes);
@@ -70,10 +77,18 @@ impl Transmit for Out<'_> {
 
     fn send(&mut self, header: &Header, payload: (&[u8], &[u8]), size: u32) -> bool {
         let payload = [payload.0, payload.1].concat();
-        let count = if size == 0 { 1 } else { payload.len().div_ceil(size as usize).max(1) };
+        let count = if size == 0 {
+            1
+        } else {
+            payload.len().div_ceil(size as usize).max(1)
+        };
         for index in 0..count {
             let start = index * size as usize;
-            let end = if index + 1 == count { payload.len() } else { start + size as usize };
+            let end = if index + 1 == count {
+                payload.len()
+            } else {
+                start + size as usize
+            };
             let mut header = *header;
             header.sequence = header.sequence + start as u32;
             if index + 1 < count {
@@ -139,13 +154,24 @@ impl World {
         let mut ends = [end(first, gulps[0]), end(second, gulps[1])];
         let start = Sequence(u32::MAX - 5_000);
         ends[0].connection = Some(Connection::connecting(start, SIZE, settings(), now));
-        Self { ends, now, random: Random(seed), path, pieces, serial: 0 }
+        Self {
+            ends,
+            now,
+            random: Random(seed),
+            path,
+            pieces,
+            serial: 0,
+        }
     }
 
     /// Lets an end send. What it sends arrives at the other one.
     fn transmit(&mut self, index: usize, header: Option<Header>) {
         let [first, second] = &mut self.ends;
-        let (own, other) = if index == 0 { (first, second) } else { (second, first) };
+        let (own, other) = if index == 0 {
+            (first, second)
+        } else {
+            (second, first)
+        };
         let mut out = Out {
             wire: &mut other.incoming,
             path: self.path,
@@ -178,7 +204,14 @@ impl World {
         match embryo.judge(&segment) {
             Verdict::Establish => {
                 let numbers = (embryo.ours, embryo.theirs);
-                let mut connection = Connection::accepted(numbers, embryo.offer, SIZE, &segment, settings(), self.now);
+                let mut connection = Connection::accepted(
+                    numbers,
+                    embryo.offer,
+                    SIZE,
+                    &segment,
+                    settings(),
+                    self.now,
+                );
                 connection.receive(&segment, &mut end.pool, self.now);
                 end.connection = Some(connection);
             }
@@ -216,7 +249,8 @@ impl World {
     fn is_over(&self) -> bool {
         self.ends.iter().all(|end| {
             end.connection.as_ref().is_some_and(|connection| {
-                matches!(connection.phase(), Phase::Closed | Phase::TimeWait) && connection.readable() == 0
+                matches!(connection.phase(), Phase::Closed | Phase::TimeWait)
+                    && connection.readable() == 0
             })
         })
     }
@@ -228,13 +262,32 @@ impl World {
             self.transmit(index, None);
             self.act(index);
         }
-        let arrivals = self.ends.iter().filter_map(|end| end.incoming.0.keys().next().map(|key| key.0));
-        let timers = self.ends.iter().filter_map(|end| end.connection.as_ref()?.deadline());
-        let embryos = self.ends.iter().filter(|end| end.connection.is_none()).filter_map(|end| Some(end.embryo?.deadline()));
+        let arrivals = self
+            .ends
+            .iter()
+            .filter_map(|end| end.incoming.0.keys().next().map(|key| key.0));
+        let timers = self
+            .ends
+            .iter()
+            .filter_map(|end| end.connection.as_ref()?.deadline());
+        let embryos = self
+            .ends
+            .iter()
+            .filter(|end| end.connection.is_none())
+            .filter_map(|end| Some(end.embryo?.deadline()));
         // Applications act at least so often.
         let tick = self.now + Duration::from_millis(5);
-        let busy = self.ends.iter().any(|end| end.connection.as_ref().is_some_and(|connection| connection.readable() > 0 || (connection.is_writable() && end.sent < end.to_send.len())));
-        let next = arrivals.chain(timers).chain(embryos).chain(busy.then_some(tick)).min();
+        let busy = self.ends.iter().any(|end| {
+            end.connection.as_ref().is_some_and(|connection| {
+                connection.readable() > 0
+                    || (connection.is_writable() && end.sent < end.to_send.len())
+            })
+        });
+        let next = arrivals
+            .chain(timers)
+            .chain(embryos)
+            .chain(busy.then_some(tick))
+            .min();
         let Some(next) = next else {
             return false;
         };
@@ -270,23 +323,34 @@ impl World {
             if self.is_over() {
                 return self.now - start;
             }
-assert!(self.step() || self.is_over(), "nothing will ever happen");
+            assert!(self.step() || self.is_over(), "nothing will ever happen");
         }
         panic!("it takes for ever");
     }
 }
 
 fn pattern(length: usize, salt: u8) -> Vec<u8> {
-    (0..length).map(|index| (index * 31 % 251) as u8 ^ salt).collect()
+    (0..length)
+        .map(|index| (index * 31 % 251) as u8 ^ salt)
+        .collect()
 }
 
 /// Exchanges data. Returns how long it took, and how many segments were sent again.
-fn exchange(seed: u64, path: Path, pieces: u32, lengths: [usize; 2], gulps: [usize; 2]) -> (Duration, u64) {
+fn exchange(
+    seed: u64,
+    path: Path,
+    pieces: u32,
+    lengths: [usize; 2],
+    gulps: [usize; 2],
+) -> (Duration, u64) {
     let data = [pattern(lengths[0], 1), pattern(lengths[1], 2)];
     let mut world = World::new(seed, path, pieces, data.clone(), gulps);
     let took = world.run();
     let [first, second] = &mut world.ends;
-    assert!(first.received == data[1] && second.received == data[0], "bytes are wrong");
+    assert!(
+        first.received == data[1] && second.received == data[0],
+        "bytes are wrong"
+    );
     let mut again = 0;
     for end in [first, second] {
         let connection = end.connection.as_mut().expect("it was there");
@@ -310,7 +374,10 @@ fn a_clean_path_needs_nothing_twice() {
 
 #[test]
 fn losses_cost_round_trips_and_not_time_outs() {
-    let path = Path { loss: 10, ..Path::default() };
+    let path = Path {
+        loss: 10,
+        ..Path::default()
+    };
     let (took, again) = exchange(3, path, 1, [3_000_000, 0], [0, 0]);
     assert!((20..100).contains(&again), "{again}");
     assert!(took < Duration::from_secs(10), "{took:?}");
@@ -318,7 +385,10 @@ fn losses_cost_round_trips_and_not_time_outs() {
 
 #[test]
 fn reordering_alone_sends_little_again() {
-    let path = Path { delay: 10, ..Path::default() };
+    let path = Path {
+        delay: 10,
+        ..Path::default()
+    };
     let (_, again) = exchange(3, path, 1, [3_000_000, 0], [0, 0]);
     assert!(again < 200, "{again}");
 }
