@@ -32,8 +32,8 @@ impl fmt::Display for NetworkError {
 
 impl core::error::Error for NetworkError {}
 
-/// Smaller buffers hold no segment; larger ones have no use without a larger window.
-const BUFFER_SIZES: RangeInclusive<usize> = 1024..=1 << 20;
+/// Smaller buffers hold no segment; the largest that the stack can allocate has 2 MiB.
+const BUFFER_SIZES: RangeInclusive<usize> = 2048..=1 << 21;
 
 /// The boot arguments of the network.
 #[derive(Clone)]
@@ -53,12 +53,12 @@ impl FromArgs for Options {
         let buffer: usize = args.option(
             "tcp-buffer",
             "BYTES",
-            "buffer of a TCP connection for each direction; larger is faster in bulk",
+            "what a TCP connection may hold in each direction; memory is taken as it is needed",
             defaults.receive_buffer,
         )?;
         if !BUFFER_SIZES.contains(&buffer) {
             return Err(ArgsError::Conflict(
-                "--tcp-buffer takes 1024 to 1048576 bytes",
+                "--tcp-buffer takes 2048 to 2097152 bytes",
             ));
         }
         let config = Config {

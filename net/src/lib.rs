@@ -16,8 +16,6 @@ pub mod host;
 mod link;
 #[cfg(not(fata_vm))]
 mod tap;
-#[cfg(test)]
-#[allow(dead_code, unused_imports, reason = "the stack does not use it yet")]
 mod tcp;
 pub mod tcpip;
 mod traits;

@@ -34,12 +34,13 @@ pub(crate) async fn open(env: &Env, _: &Options, config: Config) -> Result<Stack
     Ok(TcpIp::start(&env.tasks, card, fitted(config), seed))
 }
 
-/// A machine with less memory than this gets small buffers.
+/// A machine with less memory than this has no use for large buffers.
 const SMALL_MACHINE: usize = 8 << 20;
-const SMALL_BUFFER: usize = 4 << 10;
-/// What an HTTP server holds for a connection while it answers, beside the stack's
-/// buffers, was measured as 9.5 KiB.
-const APPLICATION_SHARE: usize = 10 << 10;
+/// What a connection holds beside its buffers: the stack's state of it, and what an HTTP
+/// server holds while it answers, which was measured as 9.5 KiB.
+const CONNECTION: usize = 11 << 10;
+/// What a connection in TIME-WAIT costs, with what finds it.
+const TIME_WAIT: usize = 256;
 
 /// How many buffers of 64 KiB the network card may have for each direction: a 32nd of the
 /// memory. A small machine has no use for them, as its connections' buffers are smaller.
@@ -52,23 +53,23 @@ fn large_buffers() -> u16 {
 }
 
 /// Lowers the bounds to what the heap has room for, so that connections run into a bound
-/// and not into the end of memory.
+/// and not into the end of memory: half of it for what is in their buffers, the other half
+/// for themselves, but for an eighth of all that is not a connection's.
 fn fitted(config: Config) -> Config {
     let total = heap::total().unwrap_or_default();
-    let mut config = config;
-    if total < SMALL_MACHINE {
-        config.receive_buffer = config.receive_buffer.min(SMALL_BUFFER);
-        config.transmit_buffer = config.transmit_buffer.min(SMALL_BUFFER);
-    }
-    let connection = config.receive_buffer + config.transmit_buffer + APPLICATION_SHARE;
     let free = total.saturating_sub(heap::used());
-    // An eighth stays free for what is not a connection.
-    let affordable = (free - free / 8) / connection;
-    config.max_connections = config.max_connections.min(affordable);
+    let share = (free - free / 8) / 2;
+    let config = Config {
+        buffer_memory: config.buffer_memory.min(share),
+        max_connections: config.max_connections.min(share / CONNECTION),
+        max_time_wait: config.max_time_wait.min(share / 8 / TIME_WAIT),
+        ..config
+    };
     log::debug!(
         target: "net",
-        "at most {} connections of {connection} bytes",
-        config.max_connections
+        "at most {} connections, {} bytes in their buffers",
+        config.max_connections,
+        config.buffer_memory
     );
     config
 }

@@ -139,6 +139,11 @@ impl Connection {
         matches!(self.phase, Phase::SynSent | Phase::SynReceived)
     }
 
+    /// Whether data may still come or go.
+    pub(crate) fn is_open(&self) -> bool {
+        self.phase == Phase::Open
+    }
+
     /// Whether nothing is left to be done.
     pub(crate) fn is_over(&self) -> bool {
         self.phase == Phase::Closed && self.reset.is_none()
@@ -161,11 +166,6 @@ impl Connection {
     /// The numbers that follow all that was sent and received.
     pub(crate) fn numbers(&self) -> (Sequence, Sequence) {
         (self.sender.next(), self.receiver.next())
-    }
-
-    /// Bytes of its buffers.
-    pub(crate) fn memory(&self) -> usize {
-        self.sender.memory() + self.receiver.memory()
     }
 
     // The application's side
@@ -229,27 +229,6 @@ impl Connection {
         }
     }
 
-    /// The path takes packets with so much payload only.
-    pub(crate) fn shorten_segments(&mut self, segment: u32) {
-        if segment < self.sender.segment() {
-            self.sender.set_segment(segment);
-        }
-    }
-
-    /// Whether a number is one of something in flight: an error message about it is
-    /// credible (RFC 5927, section 4.1).
-    pub(crate) fn is_in_flight(&self, number: Sequence) -> bool {
-        number >= self.sender.unacknowledged() && number < self.sender.next()
-    }
-
-    /// An error message says that the peer cannot be reached.
-    pub(crate) fn note_unreachable(&mut self, error: Error) {
-        // An open connection outlives that (RFC 5461).
-        if self.phase == Phase::SynSent {
-            self.end(Some(error));
-        }
-    }
-
     fn end(&mut self, error: Option<Error>) {
         self.phase = Phase::Closed;
         if self.error.is_none() {
@@ -258,7 +237,8 @@ impl Connection {
         self.wake();
     }
 
-    fn wake(&mut self) {
+    /// Lets the application look again.
+    pub(crate) fn wake(&mut self) {
         wake(&mut self.reader);
         wake(&mut self.writer);
     }

@@ -25,8 +25,8 @@ mod sequence;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use connection::{Connection, Settings};
-pub(crate) use handshake::{Embryo, Offer, Verdict, answer, shift_for};
+pub(crate) use connection::{Connection, Phase, Settings};
+pub(crate) use handshake::{Embryo, Offer, Verdict, answer};
 pub(crate) use header::{Header, Options};
 pub(crate) use isn::Secret;
 pub(crate) use pool::Pool;

@@ -303,9 +303,4 @@ impl Receiver {
         self.islands = Vec::new();
         self.ring.release(pool);
     }
-
-    /// Bytes of memory in use.
-    pub(super) fn memory(&self) -> usize {
-        self.ring.capacity()
-    }
 }

@@ -255,10 +255,6 @@ impl Sender {
         self.ring.len()
     }
 
-    pub(super) fn memory(&self) -> usize {
-        self.ring.capacity()
-    }
-
     /// Gives all memory back.
     pub(super) fn release(&mut self, pool: &mut Pool) {
         self.flight = Flight::default();

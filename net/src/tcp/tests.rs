@@ -166,6 +166,10 @@ impl World {
 
     /// Lets an end send. What it sends arrives at the other one.
     fn transmit(&mut self, index: usize, header: Option<Header>) {
+        // A handshake that fails is another story.
+        let client = self.ends[0].connection.as_ref();
+        let is_open = client.is_some_and(|connection| !connection.is_opening());
+        let path = if is_open { self.path } else { Path::default() };
         let [first, second] = &mut self.ends;
         let (own, other) = if index == 0 {
             (first, second)
@@ -174,7 +178,7 @@ impl World {
         };
         let mut out = Out {
             wire: &mut other.incoming,
-            path: self.path,
+            path,
             random: &mut self.random,
             now: self.now,
             pieces: self.pieces,

@@ -50,10 +50,10 @@ impl Engine {
         // It says first that there is no address, which is no news.
         let _ = socket.poll();
         let key = self.interface_flow;
-        if let Some(flow) = self.table.get(key) {
+        if let Some(flow) = self.flows.get(key) {
             flow.handle = flow.sockets.add(socket);
         }
-        self.table.make_ready(key);
+        self.flows.make_ready(key);
     }
 
     /// Takes over what DHCP has found out.
@@ -61,7 +61,7 @@ impl Engine {
         if self.config.ipv4 != Ipv4Config::Dhcp {
             return;
         }
-        let Some(flow) = self.table.get(key) else {
+        let Some(flow) = self.flows.get(key) else {
             return;
         };
         let lease = match flow.sockets.get_mut::<dhcpv4::Socket>(flow.handle).poll() {
@@ -74,8 +74,8 @@ impl Engine {
             Some((cidr, router)) => self.set_ipv4(cidr.address(), cidr.prefix_len(), router),
             None => log::warn!(target: "net", "the DHCP lease is lost; asking for a new one"),
         }
-        // smoltcp closes those connections whose local address is gone.
-        self.table.make_all_ready();
+        self.flows.make_all_ready();
+        self.abort_homeless();
     }
 
     fn clear_ipv4(&mut self) {

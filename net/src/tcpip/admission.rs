@@ -1,141 +1,368 @@
-//! Which connections may come in.
+//! What becomes of segments: those of connections, those that open one, and others.
 //!
-//! A half-open connection costs its buffers, so their number is small. While all places
-//! are taken, further SYNs are kept as they are, so that a burst of many clients is
-//! answered one after the other. A half-open connection loses its place when its peer has
-//! not answered for a while and another SYN is kept, or, in a flood, when too many are.
+//! A half-open connection is a few dozen bytes. While all places for them are taken, a SYN
+//! is answered with a cookie, and nothing is kept of it: so a flood of SYNs costs no
+//! memory, and honest clients among it are served.
 
-use super::connections::Found;
 use super::engine::Engine;
-use super::flow::Flow;
-use super::frame::{self, Kind, Tuple};
-use super::phy::Adapter;
+use super::frame::{ETHERNET, Tuple};
+use super::phy::Transmitter;
+use super::table::{Flow, HalfOpen, Owner, State};
+use super::wire::{Path, Wire};
 use crate::Net;
-use smoltcp::time::{Duration, Instant};
+use crate::tcp::{Connection, Embryo, Flags, Header, Offer, Segment, Sequence, Transmit, Verdict};
+use core::time::Duration;
+use fata_time::Instant;
+use smoltcp::wire::EthernetAddress;
 
-/// SYNs that are kept for each place for a half-open connection.
-const KEPT_PER_PLACE: usize = 8;
-/// The longest frame with a SYN: IPv4 and TCP headers with all the options that fit.
-const LONGEST_SYN: usize = 14 + 60 + 60;
-/// A half-open connection keeps its place for so long at least.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// How long cookies may come back after the last was sent.
+const COOKIE_LIFE: Duration = Duration::from_secs(128);
+/// How far the numbers of a connection in TIME-WAIT have to be passed by the next one.
+const TIME_WAIT_GAP: u32 = 1 << 16;
+
+/// A segment, and where it came from.
+struct Arrival<'a> {
+    segment: Segment<'a>,
+    tuple: Tuple,
+    hardware: EthernetAddress,
+    now: Instant,
+}
 
 impl Engine {
+    /// Takes in a segment, which is a part of a frame.
+    pub(super) fn receive_segment<N: Net>(
+        &mut self,
+        transmitter: &mut Transmitter<N>,
+        frame: &[u8],
+        (start, end): (usize, usize),
+        tuple: Tuple,
+        now: Instant,
+    ) {
+        let segment = frame.get(start..end).and_then(Segment::parse);
+        let source = frame.get(6..ETHERNET - 2).map(EthernetAddress::from_bytes);
+        let (Some(segment), Some(hardware)) = (segment, source) else {
+            self.totals.dropped_frames += 1;
+            return;
+        };
+        let arrival = Arrival {
+            segment,
+            tuple,
+            hardware,
+            now,
+        };
+        let Some(key) = self.table.find(&tuple) else {
+            return self.receive_stranger(transmitter, &arrival, None);
+        };
+        let Some(entry) = self.table.get(key) else {
+            return;
+        };
+        match &mut entry.state {
+            State::Flow(flow) => {
+                flow.connection.receive(&segment, &mut self.pool, now);
+                if flow.owner == Owner::Nobody {
+                    flow.connection.discard(&mut self.pool);
+                }
+                self.table.make_ready(key);
+            }
+            State::HalfOpen(_) => self.receive_half_open(transmitter, key, &arrival),
+            State::TimeWait(_) => self.receive_late(transmitter, key, &arrival),
+        }
+    }
+
+    /// Sends a segment back to where another one came from.
+    fn reply<N: Net>(
+        &mut self,
+        transmitter: &mut Transmitter<N>,
+        tuple: Tuple,
+        destination: EthernetAddress,
+        header: &Header,
+    ) {
+        let path = Path {
+            source: self.hardware,
+            destination,
+            tuple,
+        };
+        // One that finds no room is lost, as on the wire.
+        let _ = Wire { transmitter, path }.send(header, (&[], &[]), 0);
+    }
+
+    /// A segment that belongs to no connection. A new one has to begin at `least`, if that
+    /// is given.
+    fn receive_stranger<N: Net>(
+        &mut self,
+        transmitter: &mut Transmitter<N>,
+        arrival: &Arrival<'_>,
+        least: Option<Sequence>,
+    ) {
+        let local = arrival.tuple.local();
+        // Groups are not answered.
+        if !self.interface.has_ip_addr(local.addr) {
+            self.totals.dropped_frames += 1;
+            return;
+        }
+        let flags = arrival.segment.flags;
+        if let Some(listener) = self.tcp_ports.lookup(local) {
+            if flags.opens() {
+                return self.admit(transmitter, listener, arrival, least);
+            }
+            if !flags.has(Flags::RST)
+                && !flags.has(Flags::SYN)
+                && flags.has(Flags::ACK)
+                && self.receive_cookie(listener, arrival)
+            {
+                return;
+            }
+        }
+        if let Some(header) = Header::refusal(&arrival.segment) {
+            self.totals.refused_segments += 1;
+            self.reply(transmitter, arrival.tuple, arrival.hardware, &header);
+        }
+    }
+
     /// Places for half-open connections, and for those that wait to be accepted, of each
     /// listener.
     fn places(&self) -> usize {
         self.config.backlog.max(1)
     }
 
-    /// Makes a half-open connection for a SYN. None if it is kept for later or dropped.
-    pub(super) fn admit(
+    /// Answers a SYN.
+    fn admit<N: Net>(
         &mut self,
-        tuple: Tuple,
+        transmitter: &mut Transmitter<N>,
         listener: usize,
-        frame: &[u8],
-        now: Instant,
-    ) -> Option<usize> {
+        arrival: &Arrival<'_>,
+        least: Option<Sequence>,
+    ) {
         let places = self.places();
-        let backlog = self.listeners.get_mut(listener)?;
-        if backlog.waiting.len() >= places {
+        let has_room = self.has_room();
+        let Some(backlog) = self.listeners.get_mut(listener) else {
+            return;
+        };
+        if backlog.waiting.len() >= places || !has_room {
             self.totals.dropped_syns += 1;
-            return None;
-        }
-        if backlog.half_open.len() < places {
-            return self.make_half_open(tuple, listener, now);
-        }
-        if frame.len() <= LONGEST_SYN {
-            backlog.kept.push_back(frame.into());
-            self.syns_kept = true;
-        }
-        None
-    }
-
-    fn make_half_open(&mut self, tuple: Tuple, listener: usize, now: Instant) -> Option<usize> {
-        if !(self.make_room() || self.evict_half_open(listener)) {
-            self.totals.dropped_syns += 1;
-            return None;
-        }
-        let key = self
-            .table
-            .insert(Flow::accepting(tuple, listener, &self.config)?);
-        self.listeners[listener].half_open.push_back((key, now));
-        Some(key)
-    }
-
-    /// Lets those SYNs in that were kept and for which there is a place now.
-    pub(super) fn admit_kept<N: Net>(&mut self, adapter: &mut Adapter<N>, now: Instant) {
-        if !core::mem::take(&mut self.syns_kept) {
             return;
         }
-        for listener in 0..self.listeners.capacity() {
-            while self.has_place_for_kept(listener, now) {
-                let kept = self.listeners[listener].kept.pop_front();
-                let Some(frame) = kept else {
-                    break;
-                };
-                adapter.offer_kept(frame);
-                if let Kind::Tcp { tuple, opens } =
-                    frame::classify(adapter.offered(), adapter.is_verified())
-                    && let Found::Listener(listener) = self.connection_for(tuple, opens)
-                    && let Some(key) = self.make_half_open(tuple, listener, now)
-                {
-                    self.deliver(adapter, key, now);
-                }
-                adapter.recycle();
-            }
+        if backlog.half_open >= places {
+            return self.answer_with_cookie(transmitter, arrival);
         }
+        backlog.half_open += 1;
+        let Arrival {
+            segment,
+            tuple,
+            hardware,
+            now,
+        } = *arrival;
+        let mut initial = self.secret.initial(&tuple, now);
+        if let Some(least) = least {
+            initial = initial.max(least + TIME_WAIT_GAP);
+        }
+        let embryo = Embryo::new(&segment, initial, now);
+        let state = State::HalfOpen(HalfOpen {
+            embryo,
+            listener,
+            hardware,
+        });
+        let key = self.table.insert(tuple, state);
+        self.table.set_timer(key, embryo.deadline());
+        let header = self.answer_of(&embryo, tuple);
+        self.reply(transmitter, tuple, hardware, &header);
     }
 
-    /// Whether a listener has a SYN in store, and a place for it. If the SYN has to wait,
-    /// sees to it that it is not forgotten.
-    fn has_place_for_kept(&mut self, listener: usize, now: Instant) -> bool {
+    fn answer_of(&self, embryo: &Embryo, tuple: Tuple) -> Header {
+        embryo.answer(self.segment_size(tuple.local().addr), self.settings.window)
+    }
+
+    fn answer_with_cookie<N: Net>(
+        &mut self,
+        transmitter: &mut Transmitter<N>,
+        arrival: &Arrival<'_>,
+    ) {
+        let Arrival {
+            segment,
+            tuple,
+            hardware,
+            now,
+        } = *arrival;
+        self.totals.cookies += 1;
+        self.cookies_until = now + COOKIE_LIFE;
+        let size = Offer::new(&segment).segment;
+        let cookie = self.secret.cookie(&tuple, segment.sequence, size, now);
+        let own = self.segment_size(tuple.local().addr);
+        let window = self.settings.window;
+        let header = crate::tcp::answer(cookie, segment.sequence, own, window, None, false);
+        self.reply(transmitter, tuple, hardware, &header);
+    }
+
+    /// Opens a connection if a segment brings a cookie back. Returns whether it does.
+    fn receive_cookie(&mut self, listener: usize, arrival: &Arrival<'_>) -> bool {
+        let Arrival {
+            segment,
+            tuple,
+            now,
+            ..
+        } = *arrival;
+        if self.cookies_until <= now {
+            return false;
+        }
+        let (ours, theirs) = (segment.acknowledged - 1, segment.sequence - 1);
+        let size = self.secret.open_cookie(&tuple, theirs, ours, now);
+        let Some(size) = size else {
+            return false;
+        };
+        if self.can_wait(listener) {
+            self.establish(listener, (ours, theirs), Offer::plain(size), arrival, None);
+        }
+        true
+    }
+
+    /// Whether one more connection may wait to be accepted.
+    fn can_wait(&mut self, listener: usize) -> bool {
         let places = self.places();
-        let Some(backlog) = self.listeners.get_mut(listener) else {
-            return false;
-        };
-        if backlog.waiting.len() >= places {
-            self.totals.dropped_syns += backlog.kept.drain(..).len() as u64;
-        }
-        if backlog.kept.is_empty() {
-            return false;
-        }
-        let oldest = backlog.half_open.front().map(|(_, since)| *since);
-        let Some(since) = oldest.filter(|_| backlog.half_open.len() >= places) else {
-            return true;
-        };
-        let flooded = backlog.kept.len() > places * KEPT_PER_PLACE;
-        if flooded || since + PATIENCE <= now {
-            return self.evict_half_open(listener);
-        }
-        self.syns_kept = true;
-        self.table.set_timer(self.interface_flow, since + PATIENCE);
-        false
+        let backlog = self.listeners.get(listener);
+        let can = backlog.is_some_and(|backlog| backlog.waiting.len() < places) && self.has_room();
+        self.totals.dropped_syns += u64::from(!can);
+        can
     }
 
-    /// Makes sure that there is room for one more connection. Returns whether there is.
-    pub(super) fn make_room(&mut self) -> bool {
-        self.table.connections() < self.config.max_connections || self.evict_time_wait()
+    /// Makes a connection of a handshake that is done.
+    fn establish(
+        &mut self,
+        listener: usize,
+        numbers: (Sequence, Sequence),
+        offer: Offer,
+        arrival: &Arrival<'_>,
+        half_open: Option<usize>,
+    ) {
+        let Arrival {
+            segment,
+            tuple,
+            hardware,
+            now,
+        } = *arrival;
+        let own = self.segment_size(tuple.local().addr);
+        let mut connection =
+            Connection::accepted(numbers, offer, own, &segment, self.settings, now);
+        connection.receive(&segment, &mut self.pool, now);
+        let flow = Flow::new(connection, Owner::Waiting(listener), Some(hardware));
+        let key = match half_open {
+            Some(key) => {
+                self.table.replace(key, State::Flow(flow));
+                key
+            }
+            None => self.table.insert(tuple, State::Flow(flow)),
+        };
+        self.totals.accepted += 1;
+        if let Some(backlog) = self.listeners.get_mut(listener) {
+            backlog.half_open -= usize::from(half_open.is_some());
+            backlog.push(key);
+        }
+        self.table.make_ready(key);
     }
 
-    /// Forgets the oldest connection in TIME-WAIT. Returns whether there was one.
-    pub(super) fn evict_time_wait(&mut self) -> bool {
-        let Some(key) = self.time_wait.front().copied() else {
-            return false;
+    fn receive_half_open<N: Net>(
+        &mut self,
+        transmitter: &mut Transmitter<N>,
+        key: usize,
+        arrival: &Arrival<'_>,
+    ) {
+        let Some(State::HalfOpen(half_open)) = self.table.get(key).map(|entry| &entry.state) else {
+            return;
         };
-        self.remove(key);
-        self.totals.evicted_time_wait += 1;
-        true
+        let (embryo, listener) = (half_open.embryo, half_open.listener);
+        match embryo.judge(&arrival.segment) {
+            Verdict::Establish => {
+                // Else the peer's data, or the answer that is sent again, bring it back.
+                if self.can_wait(listener) {
+                    let numbers = (embryo.ours, embryo.theirs);
+                    self.establish(listener, numbers, embryo.offer, arrival, Some(key));
+                }
+            }
+            Verdict::Answer => {
+                let header = self.answer_of(&embryo, arrival.tuple);
+                self.reply(transmitter, arrival.tuple, arrival.hardware, &header);
+            }
+            Verdict::Forget => self.remove(key),
+            Verdict::Refuse => {
+                if let Some(header) = Header::refusal(&arrival.segment) {
+                    self.reply(transmitter, arrival.tuple, arrival.hardware, &header);
+                }
+            }
+            Verdict::Ignore => {}
+        }
     }
 
-    /// Forgets a listener's oldest half-open connection. Returns whether there was one.
-    fn evict_half_open(&mut self, listener: usize) -> bool {
-        let oldest = self.listeners[listener].half_open.front().copied();
-        let Some((key, _)) = oldest else {
-            return false;
+    /// Answers a SYN again that was not acknowledged, or forgets it.
+    pub(super) fn expire_half_open<N: Net>(
+        &mut self,
+        transmitter: &mut Transmitter<N>,
+        key: usize,
+        now: Instant,
+    ) {
+        let Some(entry) = self.table.get(key) else {
+            return;
         };
-        self.remove(key);
-        self.totals.evicted_half_open += 1;
-        true
+        let tuple = entry.tuple;
+        let State::HalfOpen(half_open) = &mut entry.state else {
+            return;
+        };
+        if !half_open.embryo.expire(now) {
+            self.totals.expired_half_open += 1;
+            return self.remove(key);
+        }
+        let (embryo, hardware) = (half_open.embryo, half_open.hardware);
+        self.table.set_timer(key, embryo.deadline());
+        let header = self.answer_of(&embryo, tuple);
+        self.reply(transmitter, tuple, hardware, &header);
+    }
+
+    /// Forgets the half-open connections of a listener that is gone.
+    pub(super) fn forget_half_open(&mut self, listener: usize) {
+        let entries = self.table.iter();
+        let keys: alloc::vec::Vec<usize> = entries
+            .filter(|(_, entry)| {
+                matches!(&entry.state, State::HalfOpen(half_open) if half_open.listener == listener)
+            })
+            .map(|(key, _)| key)
+            .collect();
+        for key in keys {
+            self.remove(key);
+        }
+    }
+
+    /// A segment to a connection in TIME-WAIT.
+    fn receive_late<N: Net>(
+        &mut self,
+        transmitter: &mut Transmitter<N>,
+        key: usize,
+        arrival: &Arrival<'_>,
+    ) {
+        let Some(State::TimeWait(wait)) = self.table.get(key).map(|entry| &entry.state) else {
+            return;
+        };
+        let (ours, theirs) = wait.numbers;
+        let segment = &arrival.segment;
+        // RFC 9293, section 3.6.1: a new connection, if its numbers are new.
+        if segment.flags.opens() && segment.sequence > theirs {
+            self.remove(key);
+            return self.receive_stranger(transmitter, arrival, Some(ours));
+        }
+        if segment.flags.has(Flags::RST) {
+            // The peer has a new connection in mind, and was told of the old one.
+            if segment.sequence == theirs {
+                self.remove(key);
+            }
+            return;
+        }
+        if segment.end() == segment.sequence {
+            return;
+        }
+        let header = Header {
+            sequence: ours,
+            acknowledged: theirs,
+            flags: Flags::ACK,
+            window: 0,
+            options: crate::tcp::Options::None,
+        };
+        self.reply(transmitter, arrival.tuple, arrival.hardware, &header);
     }
 }

@@ -8,29 +8,32 @@ pub struct Config {
     pub ipv4: Ipv4Config,
     /// The IPv6 addresses.
     pub ipv6: Ipv6Config,
-    /// TCP connections in all, from the first SYN to the end of TIME-WAIT. At the bound,
-    /// a new connection takes the place of the oldest one in TIME-WAIT, else of the oldest
-    /// half-open one of its listener; else its SYN is dropped without an answer, and
-    /// connecting from here fails with [`Error::LimitReached`](crate::Error::LimitReached).
+    /// TCP connections, without those that are half open or in TIME-WAIT. At the bound SYNs
+    /// are dropped without an answer, and connecting from here fails with
+    /// [`Error::LimitReached`](crate::Error::LimitReached).
     pub max_connections: usize,
     /// For each listener: connections that are half open, and connections that wait to be
-    /// accepted. At the first bound SYNs are kept, eight times as many, until there is a
-    /// place: when a connection is established, when the oldest half-open one has not been
-    /// answered for half a second, or, in a flood, when too many SYNs are kept: then the
-    /// oldest half-open one is dropped. At the second bound SYNs are dropped, so that
-    /// clients try again. A listener never answers with RST.
+    /// accepted. At the first bound SYNs are answered with cookies, of which nothing is
+    /// kept. At the second bound SYNs are dropped, so that clients try again. A listener
+    /// never answers with RST.
     pub backlog: usize,
-    /// Connections in TIME-WAIT. At the bound the oldest is forgotten.
+    /// Connections in TIME-WAIT, of some 200 bytes each. At the bound the oldest is
+    /// forgotten.
     pub max_time_wait: usize,
     /// Listeners and UDP sockets in all. At the bound, opening one more fails with
     /// [`Error::LimitReached`](crate::Error::LimitReached).
     pub max_sockets: usize,
-    /// Bytes that a connection holds for the application to read. It is the window that
-    /// the peer sees. Allocated when the SYN arrives.
+    /// Bytes that a connection holds at most for the application to read. The window that
+    /// the peer sees grows to it if the application reads as data comes. Memory is taken
+    /// as data arrives.
     pub receive_buffer: usize,
-    /// Bytes that a connection holds until the peer has acknowledged them. Allocated when
-    /// the SYN arrives.
+    /// Bytes that a connection holds at most until the peer has acknowledged them. Memory
+    /// is taken as data is written.
     pub transmit_buffer: usize,
+    /// Bytes in the buffers of all TCP connections. Near the bound no new connections are
+    /// taken in and buffers do not grow; at the bound data that arrives is dropped, to be
+    /// sent again, and writing waits.
+    pub buffer_memory: usize,
     /// Bytes that a UDP socket holds for each direction.
     pub udp_buffer: usize,
     /// An idle connection is probed that often.
@@ -41,17 +44,18 @@ pub struct Config {
 }
 
 impl Default for Config {
-    /// DHCP, a link-local IPv6 address, 16 KiB a connection.
+    /// DHCP, a link-local IPv6 address, up to 512 KiB a connection.
     fn default() -> Self {
         Self {
             ipv4: Ipv4Config::default(),
             ipv6: Ipv6Config::default(),
             max_connections: 4_096,
             backlog: 128,
-            max_time_wait: 64,
+            max_time_wait: 4_096,
             max_sockets: 256,
-            receive_buffer: 8 * 1024,
-            transmit_buffer: 8 * 1024,
+            receive_buffer: 256 * 1024,
+            transmit_buffer: 256 * 1024,
+            buffer_memory: 64 << 20,
             udp_buffer: 32 * 1024,
             keep_alive: Duration::from_secs(60),
             timeout: Duration::from_secs(180),

@@ -1,139 +1,165 @@
 //! The life of TCP connections: who owns them, and when they are gone.
 
-use super::engine::{Cause, Engine};
-use super::flow::{Connection, Flow, Owner};
+use super::Error;
+use super::engine::Engine;
 use super::frame::Tuple;
-use super::{Error, flow};
+use super::neighbors::Question;
+use super::phy::Transmitter;
+use super::table::{Flow, Owner, State, TimeWait};
+use super::wire::{Path, Wire};
+use crate::Net;
+use crate::tcp::{Connection, Phase};
 use core::net::SocketAddr;
-use smoltcp::socket::tcp::{self, State};
-use smoltcp::time::{Duration, Instant};
+use core::time::Duration;
+use fata_time::Instant;
+use smoltcp::wire::{EthernetAddress, IpAddress};
 
 /// How long a connection that the application is done with may take to close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long the RST of a connection that is gone may take to be sent.
 const RESET_TIMEOUT: Duration = Duration::from_secs(1);
-/// smoltcp holds a connection in TIME-WAIT for ten seconds. One that the application
-/// still holds is left alone a little earlier.
-const TIME_WAIT: Duration = Duration::from_secs(9);
-
-/// Where a segment belongs.
-pub(super) enum Found {
-    /// To this flow.
-    Flow(usize),
-    /// To this listener: it opens a connection.
-    Listener(usize),
-}
-
-impl Connection {
-    pub(super) fn time_wait_is_over(&self, now: Instant) -> bool {
-        self.time_wait_since
-            .is_some_and(|since| since + TIME_WAIT <= now)
-    }
-}
+/// How long a connection is remembered that this side has closed first (RFC 9293, section
+/// 3.6.1, with a maximum segment lifetime of half a minute, as Linux has it).
+const TIME_WAIT: Duration = Duration::from_secs(60);
+/// When to look again whether there is memory.
+const MEMORY_PAUSE: Duration = Duration::from_millis(50);
+/// When to look again whether a neighbor was found.
+const NEIGHBOR_PAUSE: Duration = Duration::from_secs(1);
+/// Bytes of the headers of IP and TCP.
+const HEADERS_IPV4: usize = 40;
+const HEADERS_IPV6: usize = 60;
 
 impl Engine {
-    /// Where a segment belongs: to its connection, or to a listener if it opens one, or
-    /// to the interface, from where smoltcp answers with RST.
-    pub(super) fn connection_for(&mut self, tuple: Tuple, opens: bool) -> Found {
-        if let Some(key) = self.table.find(&tuple) {
-            if !(opens && self.may_be_reopened(key)) {
-                return Found::Flow(key);
-            }
-            self.remove(key);
-        }
-        let listener = self.tcp_ports.lookup(tuple.local()).filter(|_| opens);
-        listener.map_or(Found::Flow(self.interface_flow), Found::Listener)
-    }
-
-    /// Whether a SYN may open a connection anew (RFC 9293, section 3.6.1).
-    fn may_be_reopened(&mut self, key: usize) -> bool {
-        let connection = self.table.get(key).and_then(Flow::tcp);
-        connection.is_some_and(|(_, connection)| {
-            connection.state == State::TimeWait && connection.owner == Owner::Nobody
-        })
+    /// The largest payload of a segment to or from an address.
+    pub(super) fn segment_size(&self, address: IpAddress) -> u16 {
+        let headers = match address {
+            IpAddress::Ipv4(_) => HEADERS_IPV4,
+            IpAddress::Ipv6(_) => HEADERS_IPV6,
+        };
+        u16::try_from(self.mtu.saturating_sub(headers)).unwrap_or(u16::MAX)
     }
 
     /// Removes a connection without a word to the peer.
     pub(super) fn remove(&mut self, key: usize) {
-        match self.table.owner(key) {
-            Some(Owner::HalfOpen(listener) | Owner::Waiting(listener)) => {
-                self.listeners[listener].forget(key);
-            }
-            Some(Owner::Nobody) => self.time_wait.retain(|other| *other != key),
-            Some(Owner::Stream) | None => {}
-        }
-        self.table.remove(key);
-    }
-
-    /// Takes note of a connection's new state.
-    pub(super) fn settle_connection(&mut self, key: usize, cause: Cause, now: Instant) {
-        let Some((socket, connection)) = self.table.get(key).and_then(Flow::tcp) else {
+        let Some(entry) = self.table.remove(key) else {
             return;
         };
-        if connection.owner == Owner::Nobody {
-            discard_received(socket);
-        }
-        let (old, new) = (connection.state, socket.state());
-        let gone = Self::is_gone(socket);
-        if old == new && !gone {
-            // A socket in LISTEN did not take the SYN: a wrong checksum, perhaps.
-            if new == State::Listen {
-                self.remove(key);
+        match entry.state {
+            State::HalfOpen(half_open) => {
+                if let Some(backlog) = self.listeners.get_mut(half_open.listener) {
+                    backlog.half_open -= 1;
+                }
             }
+            State::Flow(mut flow) => {
+                flow.connection.release(&mut self.pool);
+                self.count(&mut flow);
+                if let Owner::Waiting(listener) = flow.owner
+                    && let Some(backlog) = self.listeners.get_mut(listener)
+                {
+                    backlog.waiting.retain(|other| *other != key);
+                }
+            }
+            State::TimeWait(_) => {}
+        }
+    }
+
+    /// Takes over what a connection has counted.
+    fn count(&mut self, flow: &mut Flow) {
+        let counts = core::mem::take(&mut flow.connection.counts);
+        self.totals.sent_segments += counts.sent;
+        self.totals.retransmitted_segments += counts.sent_again;
+        self.totals.challenged_segments += counts.out_of_place;
+    }
+
+    /// Takes note of what has become of a connection.
+    pub(super) fn settle_connection(&mut self, key: usize, now: Instant) {
+        let Some(entry) = self.table.get(key) else {
+            return;
+        };
+        let tuple = entry.tuple;
+        let State::Flow(flow) = &mut entry.state else {
+            return;
+        };
+        if flow.owner == Owner::Nobody {
+            flow.connection.discard(&mut self.pool);
+        }
+        let is_held = flow.owner == Owner::Stream;
+        match flow.connection.phase() {
+            Phase::TimeWait => {
+                let numbers = flow.connection.numbers();
+                self.enter_time_wait(key, tuple, numbers, is_held, now);
+            }
+            Phase::Closed if flow.connection.is_over() => {
+                // Of those that are held, what was received can still be read.
+                if is_held {
+                    if self.table.find(&tuple) == Some(key) {
+                        self.table.forget_tuple(&tuple);
+                    }
+                } else {
+                    self.remove(key);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Leaves of a connection just what TIME-WAIT needs.
+    fn enter_time_wait(
+        &mut self,
+        key: usize,
+        tuple: Tuple,
+        numbers: (crate::tcp::Sequence, crate::tcp::Sequence),
+        is_held: bool,
+        now: Instant,
+    ) {
+        if self.table.find(&tuple) != Some(key) {
             return;
         }
-        connection.state = new;
-        connection.note(old, cause, now);
-        let (owner, tuple) = (connection.owner, connection.tuple);
-        if gone {
-            self.table.forget_tuple(tuple, key);
-        }
-        match owner {
-            Owner::HalfOpen(_) if matches!(new, State::Listen | State::Closed) => self.remove(key),
-            Owner::HalfOpen(_) if new == State::SynReceived => {}
-            Owner::HalfOpen(listener) => self.establish(key, listener),
-            Owner::Waiting(_) if new == State::Closed => self.remove(key),
-            Owner::Nobody if gone => self.remove(key),
-            Owner::Nobody if new == State::TimeWait => self.enter_time_wait(key),
-            Owner::Waiting(_) | Owner::Stream | Owner::Nobody => {}
-        }
-    }
-
-    /// Lets a connection wait to be accepted.
-    fn establish(&mut self, key: usize, listener: usize) {
-        let timeout = self.config.timeout;
-        if let Some((socket, connection)) = self.table.get(key).and_then(Flow::tcp) {
-            connection.owner = Owner::Waiting(listener);
-            socket.set_timeout(Some(timeout.into()));
-        }
-        self.totals.accepted += 1;
-        self.listeners[listener].establish(key);
-    }
-
-    /// Bounds the connections that do nothing but wait.
-    fn enter_time_wait(&mut self, key: usize) {
-        if let Some((_, connection)) = self.table.get(key).and_then(Flow::tcp) {
-            connection.abort_at = None;
-        }
-        self.time_wait.push_back(key);
-        if self.time_wait.len() > self.config.max_time_wait {
+        let until = now + TIME_WAIT;
+        let state = State::TimeWait(TimeWait { numbers, until });
+        let key = if is_held {
+            self.table.insert(tuple, state)
+        } else {
+            self.remove(key);
+            self.table.insert(tuple, state)
+        };
+        self.table.set_timer(key, until);
+        self.time_wait.push_back((key, until));
+        while self.table.time_wait() > self.config.max_time_wait {
             self.evict_time_wait();
         }
+    }
+
+    /// Forgets the oldest connection in TIME-WAIT.
+    fn evict_time_wait(&mut self) {
+        while let Some((key, until)) = self.time_wait.pop_front() {
+            if self.is_time_wait(key, until) {
+                self.remove(key);
+                self.totals.evicted_time_wait += 1;
+                return;
+            }
+        }
+    }
+
+    fn is_time_wait(&mut self, key: usize, until: Instant) -> bool {
+        let entry = self.table.get(key);
+        entry.is_some_and(
+            |entry| matches!(&entry.state, State::TimeWait(wait) if wait.until == until),
+        )
     }
 
     /// Hands a connection that waits at a listener to a stream.
     pub(super) fn take_waiting(&mut self, listener: usize) -> Option<(usize, Tuple)> {
         let key = self.listeners.get_mut(listener)?.waiting.pop_front()?;
-        let (_, connection) = self.table.get(key)?.tcp()?;
-        connection.owner = Owner::Stream;
-        Some((key, connection.tuple))
+        self.table.flow(key)?.owner = Owner::Stream;
+        Some((key, self.table.get(key)?.tuple))
     }
 
     /// Begins to open a connection. Returns its key and its ends.
     pub(super) fn open(&mut self, remote: SocketAddr) -> Result<(usize, Tuple), Error> {
         let remote = SocketAddr::new(remote.ip().to_canonical(), remote.port());
         self.check_route(remote.ip())?;
-        if !self.make_room() {
+        if !self.has_room() {
             return Err(Error::LimitReached);
         }
         let address = self
@@ -146,118 +172,262 @@ impl Engine {
             let tuple = Tuple::new(local, remote.into());
             listeners.lookup(local).is_none() && table.find(&tuple).is_none()
         })?;
-        let mut socket = flow::connecting_socket(&self.config);
-        socket
-            .connect(self.interface.context(), remote, (address, port))
-            .map_err(|_| Error::Unreachable)?;
+        let now = self.now();
         let tuple = Tuple::new((address, port).into(), remote.into());
-        let key = self.table.insert(Flow::connecting(tuple, socket));
-        Ok((key, tuple))
+        let initial = self.secret.initial(&tuple, now);
+        let own = self.segment_size(address);
+        let connection = Connection::connecting(initial, own, self.settings, now);
+        let flow = Flow::new(connection, Owner::Stream, None);
+        Ok((self.table.insert(tuple, State::Flow(flow)), tuple))
+    }
+
+    /// Whether one more connection may come or go out.
+    pub(super) fn has_room(&self) -> bool {
+        self.table.connections() < self.config.max_connections && !self.pool.is_scarce()
     }
 
     /// How far opening a connection has come: `None` while it goes on.
     pub(super) fn opened(&mut self, key: usize) -> Option<Result<(), Error>> {
-        let timeout = self.config.timeout;
-        let Some((socket, connection)) = self.table.get(key).and_then(Flow::tcp) else {
+        let Some(flow) = self.table.flow(key) else {
             return Some(Err(Error::ConnectionReset));
         };
-        match socket.state() {
-            State::SynSent | State::SynReceived => None,
-            State::Closed => Some(Err(connection.error.unwrap_or(Error::ConnectionReset))),
-            _ => {
-                socket.set_timeout(Some(timeout.into()));
-                self.totals.connected += 1;
-                Some(Ok(()))
-            }
+        if flow.connection.is_opening() {
+            return None;
         }
+        if let Some(error) = flow.connection.error() {
+            return Some(Err(error));
+        }
+        self.totals.connected += 1;
+        Some(Ok(()))
     }
 
     /// One stream less refers to a connection. When none is left, it is closed.
     pub(super) fn release(&mut self, key: usize) {
         let now = self.now();
-        let Some((socket, connection)) = self.table.get(key).and_then(Flow::tcp) else {
+        let Some(flow) = self.table.flow(key) else {
             return;
         };
-        connection.handles -= 1;
-        if connection.handles > 0 {
+        flow.handles -= 1;
+        if flow.handles > 0 {
             return;
         }
-        let over = connection.time_wait_is_over(now)
-            || socket.state() == State::SynSent
-            || Self::is_gone(socket);
-        connection.owner = Owner::Nobody;
-        connection.abort_at = match socket.state() {
-            State::Closed => Some(now + RESET_TIMEOUT),
-            _ => Some(now + CLOSE_TIMEOUT),
-        };
-        socket.close();
-        connection.state = socket.state();
-        discard_received(socket);
-        let is_waiting = connection.state == State::TimeWait;
-        if over {
-            self.remove(key);
-        } else if is_waiting {
-            self.enter_time_wait(key);
+        flow.owner = Owner::Nobody;
+        if flow.connection.is_opening() {
+            flow.connection.abort(Error::Closed);
+        }
+        flow.connection.close();
+        flow.connection.discard(&mut self.pool);
+        match flow.connection.phase() {
+            // What is left of it stands elsewhere.
+            Phase::TimeWait => self.remove(key),
+            Phase::Closed if flow.connection.is_over() => self.remove(key),
+            Phase::Closed => flow.abort_at = Some(now + RESET_TIMEOUT),
+            _ => flow.abort_at = Some(now + CLOSE_TIMEOUT),
         }
     }
 
     /// Resets a connection that waits to be accepted, and lets it go.
     pub(super) fn reject(&mut self, key: usize) {
         let now = self.now();
-        if let Some((socket, connection)) = self.table.get(key).and_then(Flow::tcp) {
-            connection.owner = Owner::Nobody;
-            connection.abort_at = Some(now + RESET_TIMEOUT);
-            socket.abort();
+        if let Some(flow) = self.table.flow(key) {
+            flow.owner = Owner::Nobody;
+            flow.abort_at = Some(now + RESET_TIMEOUT);
+            flow.connection.abort(Error::Closed);
         }
+    }
+
+    /// Resets those connections whose local address is gone.
+    pub(super) fn abort_homeless(&mut self) {
+        let interface = &self.interface;
+        let homeless = |tuple: &Tuple| !interface.has_ip_addr(tuple.local().addr);
+        let entries = self.table.iter();
+        let homeless: alloc::vec::Vec<usize> = entries
+            .filter(|(_, entry)| homeless(&entry.tuple))
+            .map(|(key, _)| key)
+            .collect();
+        for key in homeless {
+            match self.table.flow(key) {
+                Some(flow) => {
+                    flow.connection.abort(Error::AddressNotAvailable);
+                    self.table.make_ready(key);
+                }
+                None => self.remove(key),
+            }
+        }
+    }
+
+    // Time and sending
+
+    /// Does what is due, and sends what is to be sent.
+    pub(super) fn transmit_connections<N: Net>(
+        &mut self,
+        transmitter: &mut Transmitter<N>,
+        now: Instant,
+    ) {
+        while let Some(key) = self.table.expire(now) {
+            self.expire_connection(transmitter, key, now);
+        }
+        while let Some(key) = self.table.next_ready() {
+            if !self.transmit_connection(transmitter, key, now) {
+                self.table.make_ready(key);
+                return;
+            }
+        }
+    }
+
+    fn expire_connection<N: Net>(
+        &mut self,
+        transmitter: &mut Transmitter<N>,
+        key: usize,
+        now: Instant,
+    ) {
+        let Some(entry) = self.table.get(key) else {
+            return;
+        };
+        match &mut entry.state {
+            State::HalfOpen(_) => self.expire_half_open(transmitter, key, now),
+            State::TimeWait(wait) => {
+                let until = wait.until;
+                if until <= now {
+                    self.remove(key);
+                } else {
+                    self.table.set_timer(key, until);
+                }
+            }
+            State::Flow(flow) => {
+                flow.connection.expire(now);
+                if flow.memory_at.is_some_and(|time| time <= now) {
+                    flow.memory_at = None;
+                    flow.connection.wake();
+                }
+                self.table.make_ready(key);
+            }
+        }
+    }
+
+    /// Sends what a connection has to send. Returns whether there was room for it.
+    fn transmit_connection<N: Net>(
+        &mut self,
+        transmitter: &mut Transmitter<N>,
+        key: usize,
+        now: Instant,
+    ) -> bool {
+        if !self.check_closing(key, now) {
+            return true;
+        }
+        let Some(hardware) = self.hardware_of(transmitter, key, now) else {
+            return true;
+        };
+        let source = self.hardware;
+        let Some(entry) = self.table.get(key) else {
+            return true;
+        };
+        let path = Path {
+            source,
+            destination: hardware,
+            tuple: entry.tuple,
+        };
+        let State::Flow(flow) = &mut entry.state else {
+            return true;
+        };
+        let mut wire = Wire { transmitter, path };
+        let has_sent = flow.connection.transmit(&mut wire, now);
+        let deadline = flow.deadline();
+        if has_sent {
+            if let Some(deadline) = deadline {
+                self.table.set_timer(key, deadline);
+            }
+            self.settle_connection(key, now);
+        }
+        has_sent
     }
 
     /// Resets a connection that takes too long to close, and removes one whose reset
     /// takes too long. Returns whether it is still there.
-    pub(super) fn check_closing(&mut self, key: usize, now: Instant) -> bool {
-        let Some((socket, connection)) = self.table.get(key).and_then(Flow::tcp) else {
+    fn check_closing(&mut self, key: usize, now: Instant) -> bool {
+        let Some(flow) = self.table.flow(key) else {
             return false;
         };
-        if connection.abort_at.is_none_or(|time| time > now) {
+        if flow.abort_at.is_none_or(|time| time > now) {
             return true;
         }
-        if socket.state() == State::Closed {
+        if flow.connection.phase() == Phase::Closed {
             self.remove(key);
             return false;
         }
-        connection.abort_at = Some(now + RESET_TIMEOUT);
-        socket.abort();
+        flow.abort_at = Some(now + RESET_TIMEOUT);
+        flow.connection.abort(Error::TimedOut);
         true
     }
 
-    /// Forgets a half-open connection whose listener is gone.
-    pub(super) fn forget_half_open(&mut self, key: usize) {
-        self.table.remove(key);
+    /// Where a connection's segments go. If that is not known yet, the neighbor is asked.
+    fn hardware_of<N: Net>(
+        &mut self,
+        transmitter: &mut Transmitter<N>,
+        key: usize,
+        now: Instant,
+    ) -> Option<EthernetAddress> {
+        let entry = self.table.get(key)?;
+        let tuple = entry.tuple;
+        let State::Flow(flow) = &mut entry.state else {
+            return None;
+        };
+        if let Some(hardware) = flow.hardware {
+            return Some(hardware);
+        }
+        let deadline = flow.deadline();
+        let Some(hop) = self.next_hop(tuple.remote().addr) else {
+            self.table.flow(key)?.connection.abort(Error::Unreachable);
+            self.settle_connection(key, now);
+            return None;
+        };
+        let (hardware, asks) = self.neighbors.find(hop, now);
+        if asks {
+            self.ask(transmitter, tuple.local().addr, hop);
+        }
+        if hardware.is_none() {
+            let again = now + NEIGHBOR_PAUSE;
+            let due = deadline.map_or(again, |deadline| deadline.min(again));
+            self.table.set_timer(key, due);
+            if !self.stalled.contains(&key) {
+                self.stalled.push(key);
+            }
+        }
+        self.table.flow(key)?.hardware = hardware;
+        hardware
     }
-}
 
-impl Connection {
-    /// Remembers what a stream will have to know about a change of state.
-    fn note(&mut self, old: State, cause: Cause, now: Instant) {
-        match self.state {
-            State::CloseWait | State::LastAck | State::Closing => self.peer_finished = true,
-            State::TimeWait => {
-                self.peer_finished = true;
-                self.time_wait_since = Some(now);
-            }
-            State::Closed if !matches!(old, State::LastAck | State::TimeWait | State::Closed) => {
-                let error = match (old, cause) {
-                    (State::SynSent, Cause::Peer) => Error::ConnectionRefused,
-                    (_, Cause::Peer) => Error::ConnectionReset,
-                    (_, Cause::Local) => Error::TimedOut,
-                };
-                self.error.get_or_insert(error);
-            }
-            _ => {}
+    /// The neighbor that packets to an address go to.
+    fn next_hop(&self, remote: IpAddress) -> Option<IpAddress> {
+        let addresses = self.interface.ip_addrs();
+        if addresses.iter().any(|own| own.contains_addr(&remote)) {
+            return Some(remote);
+        }
+        let routes = self.interface.routes();
+        match remote {
+            IpAddress::Ipv4(_) => Some(routes.get_default_ipv4_route()?.via_router),
+            IpAddress::Ipv6(_) => Some(routes.get_default_ipv6_route()?.via_router),
         }
     }
-}
 
-/// Drops data that nobody will read, so that the peer can go on to close its side.
-fn discard_received(socket: &mut tcp::Socket<'_>) {
-    while socket.can_recv() && socket.recv(|bytes| (bytes.len(), ())).is_ok() {}
+    fn ask<N: Net>(&self, transmitter: &mut Transmitter<N>, source: IpAddress, target: IpAddress) {
+        let question = Question {
+            hardware: self.hardware,
+            source,
+            target,
+        };
+        // What is lost is asked again.
+        let _ = transmitter
+            .device
+            .transmit(question.len(), |frame| question.emit(frame));
+    }
+
+    /// Lets a writer look again later, as there is no memory now.
+    pub(super) fn wait_for_memory(&mut self, key: usize) {
+        let due = self.now() + MEMORY_PAUSE;
+        if let Some(flow) = self.table.flow(key) {
+            flow.memory_at = Some(due);
+            self.table.set_timer(key, due);
+        }
+    }
 }

@@ -1,22 +1,24 @@
 use super::Config;
-use super::connections::Found;
-use super::flow::{Kind as FlowKind, Owner};
+use super::flow::Kind as FlowKind;
+use super::flows::Flows;
 use super::frame::{self, Kind};
 use super::listener::Backlog;
+use super::neighbors::Neighbors;
 use super::phy::Adapter;
 use super::ports::{Ports, Random};
 use super::statistics::Totals;
 use super::table::Table;
+use crate::tcp::{Pool, Secret, Settings};
 use crate::{MacAddress, Net};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::task::Waker;
 use fata_task::Handle;
+use fata_time::Instant;
 use slab::Slab;
 use smoltcp::iface::{Config as InterfaceConfig, Interface, PollResult};
-use smoltcp::socket::tcp;
-use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{EthernetAddress, HardwareAddress};
+use smoltcp::time::Duration;
+use smoltcp::wire::{EthernetAddress, HardwareAddress, IpAddress};
 
 /// Frames that are taken in before answers go out.
 const BATCH: usize = 64;
@@ -28,20 +30,31 @@ const NEIGHBOR_SILENCE: Duration = Duration::from_secs(1);
 const UDP_NEIGHBOR_TIMEOUT: Duration = Duration::from_millis(1_500);
 /// The least time between two looks at a flow that says it is due and then sends nothing.
 const MIN_DELAY: Duration = Duration::from_millis(10);
+/// The largest window that TCP can tell of (RFC 7323).
+const MOST_WINDOW: u32 = 1 << 30;
 
 /// Everything of a stack but the device.
 pub(super) struct Engine {
     pub(super) interface: Interface,
+    /// The address of the device.
+    pub(super) hardware: EthernetAddress,
     pub(super) table: Table,
+    pub(super) pool: Pool,
+    pub(super) settings: Settings,
+    pub(super) secret: Secret,
+    pub(super) neighbors: Neighbors,
+    /// Connections that wait for a neighbor's hardware address.
+    pub(super) stalled: Vec<usize>,
+    pub(super) flows: Flows,
     /// The key of the flow that DHCP, ARP and ICMP belong to.
     pub(super) interface_flow: usize,
     pub(super) listeners: Slab<Backlog>,
-    /// Whether a listener may have kept SYNs for later.
-    pub(super) syns_kept: bool,
     pub(super) tcp_ports: Ports,
     pub(super) udp_ports: Ports,
-    /// Connections in TIME-WAIT that nobody owns, oldest first.
-    pub(super) time_wait: VecDeque<usize>,
+    /// Connections in TIME-WAIT, oldest first. Some may be gone.
+    pub(super) time_wait: VecDeque<(usize, Instant)>,
+    /// Until when cookies may come back.
+    pub(super) cookies_until: Instant,
     pub(super) config: Config,
     pub(super) mtu: usize,
     pub(super) random: Random,
@@ -49,15 +62,6 @@ pub(super) struct Engine {
     /// Tasks that wait for an address.
     pub(super) address_waiters: Vec<Waker>,
     pub(super) tasks: Handle,
-}
-
-/// What caused a change of a connection's state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cause {
-    /// A frame from the peer.
-    Peer,
-    /// A timer, or what was done on this side.
-    Local,
 }
 
 impl Engine {
@@ -71,17 +75,30 @@ impl Engine {
         let mut random = Random::new(seed);
         let mut interface_config = InterfaceConfig::new(HardwareAddress::Ethernet(mac));
         interface_config.random_seed = random.next();
-        let now = smoltcp_now(&tasks);
-        let (table, interface_flow) = Table::new(random.next());
+        let (flows, interface_flow) = Flows::new();
         let mut engine = Self {
-            interface: Interface::new(interface_config, adapter, now),
-            table,
+            interface: Interface::new(interface_config, adapter, smoltcp_time(tasks.now())),
+            hardware: mac,
+            table: Table::new(random.next()),
+            pool: Pool::new(config.buffer_memory),
+            settings: Settings {
+                window: u32::try_from(config.receive_buffer)
+                    .unwrap_or(MOST_WINDOW)
+                    .clamp(1, MOST_WINDOW),
+                buffer: config.transmit_buffer.max(1),
+                keep_alive: config.keep_alive,
+                timeout: config.timeout,
+            },
+            secret: Secret::new((random.next(), random.next())),
+            neighbors: Neighbors::default(),
+            stalled: Vec::new(),
+            flows,
             interface_flow,
             listeners: Slab::new(),
-            syns_kept: false,
             tcp_ports: Ports::default(),
             udp_ports: Ports::default(),
             time_wait: VecDeque::new(),
+            cookies_until: Instant::default(),
             mtu: adapter.device().mtu(),
             config,
             random,
@@ -94,101 +111,111 @@ impl Engine {
     }
 
     pub(super) fn now(&self) -> Instant {
-        smoltcp_now(&self.tasks)
+        self.tasks.now()
     }
 
     /// Takes in the next frames.
     pub(super) fn ingress<N: Net>(&mut self, adapter: &mut Adapter<N>) {
         let now = self.now();
         for _ in 0..BATCH {
-            if !adapter.offer_received() {
+            let Some(frame) = adapter.device().receive() else {
                 break;
-            }
-            let kind = frame::classify(adapter.offered(), adapter.is_verified());
-            if let Some(key) = self.flow_for(kind, adapter.offered(), now) {
-                self.deliver(adapter, key, now);
-            }
-            adapter.recycle();
-            if kind == Kind::Neighbor {
-                self.table.make_stalled_ready();
-            }
-        }
-        self.admit_kept(adapter, now);
-    }
-
-    /// The flow that a frame is for; none if it is dropped, or kept for later.
-    fn flow_for(&mut self, kind: Kind, frame: &[u8], now: Instant) -> Option<usize> {
-        match kind {
-            // smoltcp would answer to a group's address.
-            Kind::Tcp { tuple, opens } if self.interface.has_ip_addr(tuple.local().addr) => {
-                match self.connection_for(tuple, opens) {
-                    Found::Flow(key) => Some(key),
-                    Found::Listener(listener) => self.admit(tuple, listener, frame, now),
+            };
+            let bytes = frame.as_ref();
+            match frame::classify(bytes, crate::Frame::is_verified(&frame)) {
+                Kind::Tcp { tuple, start, end } => {
+                    self.receive_segment(&mut adapter.transmitter, bytes, (start, end), tuple, now);
+                    adapter.device().recycle(frame);
+                }
+                Kind::Udp { local } => {
+                    let key = self.udp_ports.lookup(local);
+                    self.deliver(adapter, frame, key.unwrap_or(self.interface_flow), now);
+                }
+                Kind::Neighbor => {
+                    self.learn_neighbor(bytes, now);
+                    self.deliver(adapter, frame, self.interface_flow, now);
+                    self.flows.make_stalled_ready();
+                }
+                Kind::Interface => self.deliver(adapter, frame, self.interface_flow, now),
+                Kind::Nowhere => {
+                    self.totals.dropped_frames += 1;
+                    adapter.device().recycle(frame);
                 }
             }
-            Kind::Udp { local } => self.udp_ports.lookup(local).or(Some(self.interface_flow)),
-            Kind::Neighbor | Kind::Interface => Some(self.interface_flow),
-            Kind::Tcp { .. } | Kind::Nowhere => {
-                self.totals.dropped_frames += 1;
-                None
+        }
+    }
+
+    fn learn_neighbor(&mut self, frame: &[u8], now: Instant) {
+        let interface = &self.interface;
+        let is_own = |address: IpAddress| interface.has_ip_addr(address);
+        if self.neighbors.learn(frame, is_own, now) {
+            for key in core::mem::take(&mut self.stalled) {
+                self.table.make_ready(key);
             }
         }
     }
 
-    /// Gives the frame that was offered to a flow.
-    pub(super) fn deliver<N: Net>(&mut self, adapter: &mut Adapter<N>, key: usize, now: Instant) {
-        let Some(flow) = self.table.get(key) else {
-            return;
-        };
-        self.interface
-            .poll_ingress_single(now, adapter, &mut flow.sockets);
-        self.settle(key, Cause::Peer, now);
-        self.table.make_ready(key);
+    /// Gives a frame to one of smoltcp's sockets.
+    fn deliver<N: Net>(
+        &mut self,
+        adapter: &mut Adapter<N>,
+        frame: N::Frame,
+        key: usize,
+        now: Instant,
+    ) {
+        adapter.offer(frame);
+        if let Some(flow) = self.flows.get(key) {
+            self.interface
+                .poll_ingress_single(smoltcp_time(now), adapter, &mut flow.sockets);
+            self.settle(key);
+            self.flows.make_ready(key);
+        }
+        adapter.recycle();
     }
 
     /// Sends what is to be sent, as far as the device has room, and sets the timers.
     pub(super) fn egress<N: Net>(&mut self, adapter: &mut Adapter<N>) {
         let now = self.now();
-        self.table.expire(now);
-        while let Some(key) = self.table.next_ready() {
-            if !self.prepare(key, now) {
-                continue;
-            }
-            let Some(flow) = self.table.get(key) else {
+        self.transmit_connections(&mut adapter.transmitter, now);
+        self.transmit_flows(adapter, now);
+    }
+
+    fn transmit_flows<N: Net>(&mut self, adapter: &mut Adapter<N>, now: Instant) {
+        self.flows.expire(now);
+        let smoltcp_now = smoltcp_time(now);
+        while let Some(key) = self.flows.next_ready() {
+            self.prepare(key, smoltcp_now);
+            let Some(flow) = self.flows.get(key) else {
                 continue;
             };
             let mut sent = false;
-            while self.interface.poll_egress(now, adapter, &mut flow.sockets)
+            while self
+                .interface
+                .poll_egress(smoltcp_now, adapter, &mut flow.sockets)
                 == PollResult::SocketStateChanged
             {
                 sent = true;
             }
-            self.settle(key, Cause::Local, now);
+            self.settle(key);
             if adapter.take_full() {
-                self.table.make_ready(key);
+                self.flows.make_ready(key);
                 return;
             }
-            self.schedule(key, sent, now);
+            self.schedule(key, sent, smoltcp_now);
         }
     }
 
     /// When egress has to run again even if nothing happens.
-    pub(super) fn deadline(&self) -> Option<fata_time::Instant> {
-        let micros = self.table.next_timer()?.total_micros();
-        let nanos = u64::try_from(micros).unwrap_or(0).saturating_mul(1_000);
-        Some(fata_time::Instant::from_nanos(nanos))
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let timers = [self.table.schedule.next_timer(), self.flows.next_timer()];
+        timers.into_iter().flatten().min()
     }
 
-    /// What is due before a flow sends. Returns whether it may send.
-    fn prepare(&mut self, key: usize, now: Instant) -> bool {
-        let Some(flow) = self.table.get(key) else {
-            return false;
+    /// Drops datagrams that have waited for too long.
+    fn prepare(&mut self, key: usize, now: smoltcp::time::Instant) {
+        let Some(flow) = self.flows.get(key) else {
+            return;
         };
-        if let Some((_, connection)) = flow.tcp() {
-            // When TIME-WAIT ends, smoltcp drops data that was not read yet.
-            let held = connection.owner == Owner::Stream && connection.time_wait_is_over(now);
-            return !held && self.check_closing(key, now);
-        }
         let overdue = flow.udp_socket().is_some_and(|(socket, binding)| {
             let overdue = binding
                 .stalled_since
@@ -207,12 +234,11 @@ impl Engine {
             flow.forget_neighbor();
             self.totals.unreachable += 1;
         }
-        true
     }
 
     /// Sets a flow's timer after it has sent what it could.
-    fn schedule(&mut self, key: usize, sent: bool, now: Instant) {
-        let Some(flow) = self.table.get(key) else {
+    fn schedule(&mut self, key: usize, sent: bool, now: smoltcp::time::Instant) {
+        let Some(flow) = self.flows.get(key) else {
             return;
         };
         let mut deadline = self.interface.poll_at(now, &flow.sockets);
@@ -226,40 +252,33 @@ impl Engine {
                 .stalled_since
                 .map(|since| since + UDP_NEIGHBOR_TIMEOUT);
             deadline = deadline.into_iter().chain(overdue_at).min();
-        } else if let Some((_, connection)) = flow.tcp() {
-            if connection.owner == Owner::Stream && connection.time_wait_is_over(now) {
-                return;
-            }
-            deadline = deadline.into_iter().chain(connection.abort_at).min();
         }
         if let Some(deadline) = deadline {
             let is_later = deadline > now;
             let deadline = if is_later { deadline } else { now + MIN_DELAY };
-            self.table.set_timer(key, deadline);
+            self.flows.set_timer(key, time(deadline));
         }
         if stalled {
-            self.table.stall(key);
+            self.flows.stall(key);
         }
     }
 
     /// Takes note of what has changed in a flow.
-    fn settle(&mut self, key: usize, cause: Cause, now: Instant) {
-        match self.table.get(key).map(|flow| &flow.kind) {
-            Some(FlowKind::Tcp(_)) => self.settle_connection(key, cause, now),
-            Some(FlowKind::Interface) => self.settle_addresses(key),
-            Some(FlowKind::Udp(_)) | None => {}
+    fn settle(&mut self, key: usize) {
+        let flow = self.flows.get(key);
+        if flow.is_some_and(|flow| matches!(flow.kind, FlowKind::Interface)) {
+            self.settle_addresses(key);
         }
-    }
-
-    /// Whether a TCP socket is in a state in which nothing is to be sent any more.
-    pub(super) fn is_gone(socket: &tcp::Socket<'_>) -> bool {
-        socket.state() == tcp::State::Closed && socket.remote_endpoint().is_none()
     }
 }
 
-fn smoltcp_now(tasks: &Handle) -> Instant {
-    let micros = i64::try_from(tasks.now().as_micros()).unwrap_or(i64::MAX);
-    Instant::from_micros(micros)
+fn smoltcp_time(time: Instant) -> smoltcp::time::Instant {
+    smoltcp::time::Instant::from_micros(i64::try_from(time.as_micros()).unwrap_or(i64::MAX))
+}
+
+fn time(time: smoltcp::time::Instant) -> Instant {
+    let micros = u64::try_from(time.total_micros()).unwrap_or(0);
+    Instant::from_nanos(micros.saturating_mul(1_000))
 }
 
 /// The address of the device. smoltcp insists that it is not a group's.

@@ -6,6 +6,9 @@ use smoltcp::wire::{
     TcpPacket, UdpPacket,
 };
 
+/// Bytes of an Ethernet header.
+pub(super) const ETHERNET: usize = 14;
+
 /// What identifies a TCP connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Tuple {
@@ -51,8 +54,12 @@ impl Hash for Tuple {
 /// Where a frame belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// To a TCP connection; `opens` if it asks for a new one (SYN alone).
-    Tcp { tuple: Tuple, opens: bool },
+    /// To a TCP connection. The segment is this part of the frame.
+    Tcp {
+        tuple: Tuple,
+        start: usize,
+        end: usize,
+    },
     /// To the UDP socket at `local`.
     Udp { local: IpEndpoint },
     /// To the interface, and it may tell of a neighbor: ARP and ICMPv6.
@@ -88,7 +95,10 @@ fn ipv4(bytes: &[u8], verified: bool) -> Option<Kind> {
     }
     let (source, destination) = (packet.src_addr().into(), packet.dst_addr().into());
     match packet.next_header() {
-        IpProtocol::Tcp => tcp(source, destination, packet.payload(), verified),
+        IpProtocol::Tcp => {
+            let start = ETHERNET + usize::from(packet.header_len());
+            tcp(source, destination, start, packet.payload(), verified)
+        }
         IpProtocol::Udp => udp(source, destination, packet.payload(), verified),
         _ => Some(Kind::Interface),
     }
@@ -98,7 +108,10 @@ fn ipv6(bytes: &[u8], verified: bool) -> Option<Kind> {
     let packet = Ipv6Packet::new_checked(bytes).ok()?;
     let (source, destination) = (packet.src_addr().into(), packet.dst_addr().into());
     match packet.next_header() {
-        IpProtocol::Tcp => tcp(source, destination, packet.payload(), verified),
+        IpProtocol::Tcp => {
+            let start = ETHERNET + packet.header_len();
+            tcp(source, destination, start, packet.payload(), verified)
+        }
         IpProtocol::Udp => udp(source, destination, packet.payload(), verified),
         IpProtocol::Icmpv6 => Some(Kind::Neighbor),
         // smoltcp would look behind these options; only ICMPv6 has a use for them.
@@ -108,7 +121,13 @@ fn ipv6(bytes: &[u8], verified: bool) -> Option<Kind> {
     }
 }
 
-fn tcp(source: IpAddress, destination: IpAddress, payload: &[u8], verified: bool) -> Option<Kind> {
+fn tcp(
+    source: IpAddress,
+    destination: IpAddress,
+    start: usize,
+    payload: &[u8],
+    verified: bool,
+) -> Option<Kind> {
     let segment = TcpPacket::new_checked(payload).ok()?;
     let local = IpEndpoint::new(destination, segment.dst_port());
     let remote = IpEndpoint::new(source, segment.src_port());
@@ -120,7 +139,8 @@ fn tcp(source: IpAddress, destination: IpAddress, payload: &[u8], verified: bool
     }
     Some(Kind::Tcp {
         tuple: Tuple::new(local, remote),
-        opens: segment.syn() && !segment.ack() && !segment.rst() && !segment.fin(),
+        start,
+        end: start + payload.len(),
     })
 }
 

@@ -1,43 +1,31 @@
 use super::stream::TcpStream;
 use super::{Error, Shared};
 use crate::traits;
-use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::future::poll_fn;
 use core::net::SocketAddr;
 use core::task::{Context, Poll, Waker};
-use smoltcp::time::Instant;
 
 /// The connections that belong to a listener.
 #[derive(Default)]
 pub(super) struct Backlog {
-    /// Connections whose peer has not answered the SYN+ACK yet, oldest first, and when
-    /// they came.
-    pub(super) half_open: VecDeque<(usize, Instant)>,
-    /// Frames with SYNs for which there was no place yet, oldest first.
-    pub(super) kept: VecDeque<Box<[u8]>>,
+    /// How many connections there are whose peer has not answered the SYN+ACK yet.
+    pub(super) half_open: usize,
     /// Connections that can be accepted, oldest first.
     pub(super) waiting: VecDeque<usize>,
     acceptors: Vec<Waker>,
 }
 
 impl Backlog {
-    /// Moves a connection from the half-open ones to those that wait.
-    pub(super) fn establish(&mut self, key: usize) {
-        self.half_open.retain(|(other, _)| *other != key);
+    /// Lets a connection wait to be accepted.
+    pub(super) fn push(&mut self, key: usize) {
         self.waiting.push_back(key);
         // All are woken, as any of them may have lost interest.
         for acceptor in self.acceptors.drain(..) {
             acceptor.wake();
         }
-    }
-
-    /// Removes a connection.
-    pub(super) fn forget(&mut self, key: usize) {
-        self.half_open.retain(|(other, _)| *other != key);
-        self.waiting.retain(|other| *other != key);
     }
 
     fn register(&mut self, waker: &Waker) {

@@ -18,12 +18,14 @@ mod config;
 mod connections;
 mod engine;
 mod flow;
+mod flows;
 mod frame;
 mod listener;
-mod offload;
+mod neighbors;
 mod phy;
 mod ports;
 mod runner;
+mod schedule;
 mod sockets;
 mod statistics;
 mod stream;
@@ -31,6 +33,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod udp;
+mod wire;
 
 pub use config::{Config, Ipv4Config, Ipv6Config};
 pub use listener::TcpListener;
@@ -68,9 +71,16 @@ struct Shared {
 }
 
 impl Shared {
-    /// Lets the driving task look whether a flow has something to send.
+    /// Lets the driving task look whether a connection has something to send.
     fn kick(&self, key: usize) {
         if self.engine.borrow_mut().table.make_ready(key) {
+            self.wake.signal();
+        }
+    }
+
+    /// The same for a UDP socket.
+    fn kick_flow(&self, key: usize) {
+        if self.engine.borrow_mut().flows.make_ready(key) {
             self.wake.signal();
         }
     }

@@ -24,9 +24,7 @@ impl Engine {
     pub(super) fn unlisten(&mut self, key: usize, local: SocketAddr) -> Vec<usize> {
         self.tcp_ports.remove(local.port(), Scope::new(local.ip()));
         let backlog = self.listeners.remove(key);
-        for (key, _) in backlog.half_open {
-            self.forget_half_open(key);
-        }
+        self.forget_half_open(key);
         for key in &backlog.waiting {
             self.reject(*key);
         }
@@ -69,7 +67,7 @@ impl Engine {
 
     /// Whether one more listener or UDP socket may be opened.
     pub(super) fn check_sockets(&self) -> Result<(), Error> {
-        let sockets = self.listeners.len() + self.table.udp_sockets();
+        let sockets = self.listeners.len() + self.flows.udp_sockets();
         (sockets < self.config.max_sockets)
             .then_some(())
             .ok_or(Error::LimitReached)

@@ -1,6 +1,7 @@
 use super::engine::Engine;
-use super::flow::{Kind, Owner};
-use smoltcp::socket::{tcp, udp};
+use super::flow::Kind;
+use super::table::{Owner, State};
+use smoltcp::socket::udp;
 
 /// What a stack holds at the moment, and what it has counted since it was started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub struct Statistics {
     pub listeners: usize,
     /// UDP sockets.
     pub udp_sockets: usize,
-    /// Bytes in the buffers of connections and UDP sockets, used or not.
+    /// Bytes in the buffers of connections and UDP sockets.
     pub buffer_bytes: usize,
     /// Counted since the start.
     pub totals: Totals,
@@ -38,8 +39,18 @@ pub struct Totals {
     pub connected: u64,
     /// SYNs that were dropped: too many connections, or too many wait to be accepted.
     pub dropped_syns: u64,
-    /// Half-open connections that were dropped to make room for newer ones.
-    pub evicted_half_open: u64,
+    /// SYNs that were answered with a cookie, as too many connections were half open.
+    pub cookies: u64,
+    /// Half-open connections whose peer never answered.
+    pub expired_half_open: u64,
+    /// Segments that belonged to no connection and were answered with RST.
+    pub refused_segments: u64,
+    /// Segments with data or FIN that connections, now gone, have sent.
+    pub sent_segments: u64,
+    /// Those of them that were sent again.
+    pub retransmitted_segments: u64,
+    /// Segments out of place that such connections have received.
+    pub challenged_segments: u64,
     /// Connections that were forgotten early in TIME-WAIT.
     pub evicted_time_wait: u64,
     /// Frames that were dropped: damaged, fragmented, or nobody's business.
@@ -55,30 +66,33 @@ impl Engine {
             totals: self.totals,
             ..Statistics::default()
         };
-        for flow in self.table.iter() {
-            match &flow.kind {
-                Kind::Interface => {}
-                Kind::Udp(_) => {
-                    let socket: &udp::Socket = flow.sockets.get(flow.handle);
-                    statistics.udp_sockets += 1;
-                    statistics.buffer_bytes +=
-                        socket.payload_recv_capacity() + socket.payload_send_capacity();
-                }
-                Kind::Tcp(connection) => {
-                    let socket: &tcp::Socket = flow.sockets.get(flow.handle);
-                    statistics.connections += 1;
-                    statistics.buffer_bytes += socket.recv_capacity() + socket.send_capacity();
-                    *match (connection.owner, connection.state) {
-                        (_, tcp::State::TimeWait) => &mut statistics.time_wait,
-                        (Owner::HalfOpen(_), _) => &mut statistics.half_open,
-                        (Owner::Waiting(_), _) => &mut statistics.waiting,
-                        (Owner::Stream, tcp::State::SynSent) => &mut statistics.connecting,
-                        (Owner::Stream, _) => &mut statistics.open,
-                        (Owner::Nobody, _) => &mut statistics.closing,
-                    } += 1;
-                }
+        statistics.half_open = self.table.half_open();
+        statistics.time_wait = self.table.time_wait();
+        statistics.buffer_bytes = self.pool.used();
+        for flow in self.flows.iter() {
+            if let Kind::Udp(_) = &flow.kind {
+                let socket: &udp::Socket = flow.sockets.get(flow.handle);
+                statistics.udp_sockets += 1;
+                statistics.buffer_bytes +=
+                    socket.payload_recv_capacity() + socket.payload_send_capacity();
             }
         }
+        for (_, entry) in self.table.iter() {
+            if let State::Flow(flow) = &entry.state {
+                *match flow.owner {
+                    Owner::Waiting(_) => &mut statistics.waiting,
+                    Owner::Stream if flow.connection.is_opening() => &mut statistics.connecting,
+                    Owner::Stream => &mut statistics.open,
+                    Owner::Nobody => &mut statistics.closing,
+                } += 1;
+                let counts = &flow.connection.counts;
+                statistics.totals.sent_segments += counts.sent;
+                statistics.totals.retransmitted_segments += counts.sent_again;
+                statistics.totals.challenged_segments += counts.out_of_place;
+            }
+        }
+        statistics.connections =
+            self.table.connections() + statistics.half_open + statistics.time_wait;
         statistics
     }
 }

@@ -1,13 +1,13 @@
-use super::flow::{Connection, Flow};
 use super::frame::Tuple;
+use super::table::Flow;
 use super::{Error, Shared};
+use crate::tcp::Pool;
 use crate::traits;
 use alloc::rc::Rc;
 use core::future::poll_fn;
 use core::net::SocketAddr;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, Waker};
 use embedded_io_async::{ErrorType, Read, Write};
-use smoltcp::socket::tcp;
 
 /// A connection of a [`TcpIp`](super::TcpIp) stack.
 ///
@@ -52,15 +52,12 @@ impl TcpStream {
 
 impl End {
     /// Runs `operation` on the connection.
-    fn with<R>(
-        &self,
-        operation: impl FnOnce(&mut tcp::Socket<'static>, &mut Connection) -> R,
-    ) -> Result<R, Error> {
+    fn with<R>(&self, operation: impl FnOnce(&mut Flow, &mut Pool) -> R) -> Result<R, Error> {
         let mut engine = self.stack.engine.borrow_mut();
-        let flow = engine.table.get(self.key).and_then(Flow::tcp);
+        let engine = &mut *engine;
         // A connection lives as long as something refers to it.
-        let (socket, connection) = flow.ok_or(Error::Other)?;
-        Ok(operation(socket, connection))
+        let flow = engine.table.flow(self.key).ok_or(Error::Other)?;
+        Ok(operation(flow, &mut engine.pool))
     }
 
     fn poll_opened(&self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
@@ -68,7 +65,7 @@ impl End {
         if let Some(result) = opened {
             return Poll::Ready(result);
         }
-        self.with(|socket, _| socket.register_send_waker(context.waker()))?;
+        self.with(|flow, _| flow.connection.writer = Some(context.waker().clone()))?;
         Poll::Pending
     }
 
@@ -80,23 +77,21 @@ impl End {
         if buffer.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        let (result, tell) = self.with(|socket, connection| {
-            let queued = socket.recv_queue();
-            let result = match socket.recv_slice(buffer) {
-                Ok(0) => {
-                    socket.register_recv_waker(context.waker());
-                    Poll::Pending
-                }
-                Ok(count) => Poll::Ready(Ok(count)),
-                Err(tcp::RecvError::Finished) => Poll::Ready(Ok(0)),
-                Err(tcp::RecvError::InvalidState) if connection.peer_finished => Poll::Ready(Ok(0)),
-                Err(tcp::RecvError::InvalidState) => Poll::Ready(Err(connection.failure())),
+        let (result, tell) = self.with(|flow, pool| {
+            let connection = &mut flow.connection;
+            if connection.readable() > 0 {
+                let (count, tell) = connection.read(buffer, pool);
+                return (Poll::Ready(Ok(count)), tell);
+            }
+            let result = if connection.has_peer_finished() {
+                Poll::Ready(Ok(0))
+            } else if connection.is_open() {
+                register(&mut connection.reader, context);
+                Poll::Pending
+            } else {
+                Poll::Ready(Err(flow.failure()))
             };
-            // A window that was small is worth telling the peer about now.
-            (
-                result,
-                result.is_ready() && queued >= socket.recv_capacity() / 4,
-            )
+            (result, false)
         })?;
         if tell {
             self.stack.kick(self.key);
@@ -108,14 +103,25 @@ impl End {
         if bytes.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        let result = self.with(|socket, connection| match socket.send_slice(bytes) {
-            Ok(0) => {
-                socket.register_send_waker(context.waker());
-                Poll::Pending
+        let mut lacks_memory = false;
+        let result = self.with(|flow, pool| {
+            let connection = &mut flow.connection;
+            if !connection.is_writable() {
+                return Poll::Ready(Err(flow.failure()));
             }
-            Ok(count) => Poll::Ready(Ok(count)),
-            Err(tcp::SendError::InvalidState) => Poll::Ready(Err(connection.failure())),
+            match connection.write(bytes, pool) {
+                0 => {
+                    register(&mut connection.writer, context);
+                    lacks_memory = !connection.has_queued();
+                    Poll::Pending
+                }
+                count => Poll::Ready(Ok(count)),
+            }
         })?;
+        if lacks_memory {
+            self.stack.engine.borrow_mut().wait_for_memory(self.key);
+            self.stack.wake.signal();
+        }
         if result.is_ready() {
             self.stack.kick(self.key);
         }
@@ -124,29 +130,26 @@ impl End {
 
     /// Closes this side; what was written before is still sent.
     fn close(&self) -> Result<(), Error> {
-        self.with(|socket, connection| {
-            if connection.write_closed {
+        self.with(|flow, _| {
+            if flow.connection.is_closed() {
                 return Ok(());
             }
-            connection.write_closed = true;
-            if !socket.may_send() {
-                return Err(connection.error.unwrap_or(Error::ConnectionReset));
+            let is_writable = flow.connection.is_writable();
+            flow.connection.close();
+            if is_writable {
+                return Ok(());
             }
-            socket.close();
-            connection.state = socket.state();
-            Ok(())
+            Err(flow.connection.error().unwrap_or(Error::ConnectionReset))
         })??;
         self.stack.kick(self.key);
         Ok(())
     }
 
     fn abort(&self) {
-        let aborted = self.with(|socket, connection| {
-            connection.write_closed = true;
-            connection.error.get_or_insert(Error::Closed);
-            socket.abort();
-        });
-        if aborted.is_ok() {
+        if self
+            .with(|flow, _| flow.connection.abort(Error::Closed))
+            .is_ok()
+        {
             self.stack.kick(self.key);
         }
     }
@@ -154,7 +157,7 @@ impl End {
     /// A second reference.
     fn duplicate(&self) -> Self {
         // Without a connection there is nothing to count.
-        let _ = self.with(|_, connection| connection.handles += 1);
+        let _ = self.with(|flow, _| flow.handles += 1);
         Self {
             stack: Rc::clone(&self.stack),
             key: self.key,
@@ -170,14 +173,11 @@ impl Drop for End {
     }
 }
 
-impl Connection {
-    /// Why nothing can be read or written any more.
-    fn failure(&self) -> Error {
-        match self.error {
-            Some(error) => error,
-            None if self.write_closed => Error::Closed,
-            None => Error::ConnectionReset,
-        }
+/// Lets a task be woken, instead of the one before.
+fn register(place: &mut Option<Waker>, context: &Context<'_>) {
+    match place {
+        Some(waker) => waker.clone_from(context.waker()),
+        None => *place = Some(context.waker().clone()),
     }
 }
 

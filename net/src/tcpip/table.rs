@@ -1,200 +1,267 @@
-use super::flow::{Flow, Kind, Owner};
+//! All connections, whatever has become of them, and how they are found.
+
 use super::frame::Tuple;
-use alloc::collections::VecDeque;
-use alloc::vec::Vec;
-use fata_task::Deadlines;
+use super::schedule::{Schedule, Turn};
+use crate::Error;
+use crate::tcp::{Connection, Embryo, Sequence};
+use alloc::boxed::Box;
+use core::hash::BuildHasher;
+use fata_time::Instant;
 use foldhash::SharedSeed;
 use foldhash::fast::SeedableRandomState;
-use hashbrown::HashMap;
+use hashbrown::HashTable;
 use slab::Slab;
-use smoltcp::time::Instant;
+use smoltcp::wire::EthernetAddress;
 
-/// All flows: how they are found, and which of them have something to do.
+/// Everything with a pair of addresses and ports.
 pub(super) struct Table {
-    flows: Slab<Flow>,
-    by_tuple: HashMap<Tuple, usize, SeedableRandomState>,
-    timers: Deadlines<Instant, usize>,
-    ready: VecDeque<usize>,
-    stalled: Vec<usize>,
+    entries: Slab<Entry>,
+    /// Keys of those entries that segments can reach.
+    index: HashTable<usize>,
+    hash: SeedableRandomState,
+    pub(super) schedule: Schedule,
+    counts: Counts,
+}
+
+/// How many entries there are of each kind.
+#[derive(Clone, Copy, Default)]
+struct Counts {
     connections: usize,
-    udp_sockets: usize,
+    half_open: usize,
+    time_wait: usize,
+}
+
+pub(super) struct Entry {
+    pub(super) tuple: Tuple,
+    pub(super) turn: Turn,
+    pub(super) state: State,
+}
+
+/// What is held of a connection.
+pub(super) enum State {
+    HalfOpen(HalfOpen),
+    Flow(Box<Flow>),
+    TimeWait(TimeWait),
+}
+
+/// A connection whose handshake the peer has not completed yet.
+pub(super) struct HalfOpen {
+    pub(super) embryo: Embryo,
+    pub(super) listener: usize,
+    /// Where its SYN came from.
+    pub(super) hardware: EthernetAddress,
+}
+
+/// A connection that is over, as far as its peer has heard of that.
+pub(super) struct TimeWait {
+    /// The numbers that follow all that was sent and received.
+    pub(super) numbers: (Sequence, Sequence),
+    pub(super) until: Instant,
+}
+
+/// A connection, and who cares for it.
+pub(super) struct Flow {
+    pub(super) connection: Connection,
+    pub(super) owner: Owner,
+    /// How many streams and halves of streams refer to it.
+    pub(super) handles: u8,
+    /// When a connection that nobody owns any more is reset.
+    pub(super) abort_at: Option<Instant>,
+    /// When a writer that found no memory should look again.
+    pub(super) memory_at: Option<Instant>,
+    /// Where its segments go. None until the neighbor is found.
+    pub(super) hardware: Option<EthernetAddress>,
+}
+
+/// Who cares for a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// The listener with this key, until it is accepted.
+    Waiting(usize),
+    /// A stream of the application.
+    Stream,
+    /// Nobody: it closes in the background.
+    Nobody,
+}
+
+impl Flow {
+    pub(super) fn new(
+        connection: Connection,
+        owner: Owner,
+        hardware: Option<EthernetAddress>,
+    ) -> Box<Self> {
+        Box::new(Self {
+            connection,
+            owner,
+            handles: 1,
+            abort_at: None,
+            memory_at: None,
+            hardware,
+        })
+    }
+
+    /// When something has to be done even if nothing happens.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let others = self.abort_at.into_iter().chain(self.memory_at);
+        others.chain(self.connection.deadline()).min()
+    }
+
+    /// Why nothing can be read or written any more.
+    pub(super) fn failure(&self) -> Error {
+        match self.connection.error() {
+            Some(error) => error,
+            None if self.connection.is_closed() => Error::Closed,
+            None => Error::ConnectionReset,
+        }
+    }
 }
 
 impl Table {
-    /// A table with the interface's own flow, and that flow's key. The seed keeps peers from
-    /// choosing ports whose connections are hard to find.
-    pub(super) fn new(seed: u64) -> (Self, usize) {
-        let hash = SeedableRandomState::with_seed(seed, SharedSeed::global_fixed());
-        let mut table = Self {
-            flows: Slab::new(),
-            by_tuple: HashMap::with_hasher(hash),
-            timers: Deadlines::default(),
-            ready: VecDeque::new(),
-            stalled: Vec::new(),
-            connections: 0,
-            udp_sockets: 0,
-        };
-        let interface = table.insert(Flow::interface());
-        (table, interface)
+    /// The seed keeps peers from choosing ports whose connections are hard to find.
+    pub(super) fn new(seed: u64) -> Self {
+        Self {
+            entries: Slab::new(),
+            index: HashTable::new(),
+            hash: SeedableRandomState::with_seed(seed, SharedSeed::global_fixed()),
+            schedule: Schedule::default(),
+            counts: Counts::default(),
+        }
     }
 
-    pub(super) fn insert(&mut self, flow: Flow) -> usize {
-        let key = self.flows.vacant_key();
-        match &flow.kind {
-            Kind::Tcp(connection) => {
-                self.connections += 1;
-                self.by_tuple.insert(connection.tuple, key);
-            }
-            Kind::Udp(_) => self.udp_sockets += 1,
-            Kind::Interface => {}
-        }
-        self.flows.insert(flow)
+    /// Takes something in, which segments to its tuple reach from now on.
+    pub(super) fn insert(&mut self, tuple: Tuple, state: State) -> usize {
+        self.forget_tuple(&tuple);
+        *self.count(&state) += 1;
+        let key = self.entries.insert(Entry {
+            tuple,
+            turn: Turn::default(),
+            state,
+        });
+        let (entries, hash) = (&self.entries, &self.hash);
+        self.index.insert_unique(hash.hash_one(tuple), key, |key| {
+            hash.hash_one(entries[*key].tuple)
+        });
+        key
     }
 
-    /// Removes a flow with everything that points to it.
-    pub(super) fn remove(&mut self, key: usize) -> Option<Flow> {
-        let flow = self.flows.try_remove(key)?;
-        if let Some((_, timer)) = flow.timer {
-            self.timers.remove(&timer);
+    fn count(&mut self, state: &State) -> &mut usize {
+        match state {
+            State::HalfOpen(_) => &mut self.counts.half_open,
+            State::Flow(_) => &mut self.counts.connections,
+            State::TimeWait(_) => &mut self.counts.time_wait,
         }
-        // The queues must not grow by flows that come and go.
-        if flow.ready {
-            self.ready.retain(|other| *other != key);
+    }
+
+    /// Removes an entry with everything that points to it.
+    pub(super) fn remove(&mut self, key: usize) -> Option<Entry> {
+        let entry = self.entries.get(key)?;
+        let tuple = entry.tuple;
+        if self.find(&tuple) == Some(key) {
+            self.forget_tuple(&tuple);
         }
-        if flow.stalled {
-            self.stalled.retain(|other| *other != key);
-        }
-        match &flow.kind {
-            Kind::Tcp(connection) => {
-                self.connections -= 1;
-                self.forget_tuple(connection.tuple, key);
-            }
-            Kind::Udp(_) => self.udp_sockets -= 1,
-            Kind::Interface => {}
-        }
+        let entry = self.entries.remove(key);
+        self.schedule.forget(key, &entry.turn);
+        *self.count(&entry.state) -= 1;
         self.shrink();
-        Some(flow)
+        Some(entry)
     }
 
-    /// Gives memory back after a crowd of flows has left: at each power of two on the way
-    /// down, so that the cost stays small.
-    fn shrink(&mut self) {
-        let flows = self.flows.len();
-        if flows.is_power_of_two() && flows <= self.flows.capacity() / 8 {
-            self.flows.shrink_to_fit();
-            self.by_tuple.shrink_to_fit();
-            self.ready.shrink_to_fit();
-            self.stalled.shrink_to_fit();
+    /// Replaces what is held of a connection, which stays reachable.
+    pub(super) fn replace(&mut self, key: usize, state: State) {
+        *self.count(&state) += 1;
+        if let Some(entry) = self.entries.get_mut(key) {
+            let old = core::mem::replace(&mut entry.state, state);
+            *self.count(&old) -= 1;
         }
     }
 
-    /// Lets a new connection use the tuple of a flow that is closed.
-    pub(super) fn forget_tuple(&mut self, tuple: Tuple, key: usize) {
-        if self.by_tuple.get(&tuple) == Some(&key) {
-            self.by_tuple.remove(&tuple);
+    /// Gives memory back after a crowd has left: at each power of two on the way down, so
+    /// that the cost stays small.
+    fn shrink(&mut self) {
+        let count = self.entries.len();
+        if count.is_power_of_two() && count <= self.entries.capacity() / 8 {
+            self.entries.shrink_to_fit();
+            let (entries, hash) = (&self.entries, &self.hash);
+            self.index
+                .shrink_to_fit(|key| hash.hash_one(entries[*key].tuple));
+            self.schedule.shrink();
+        }
+    }
+
+    /// Lets a new connection use a tuple.
+    pub(super) fn forget_tuple(&mut self, tuple: &Tuple) {
+        let (entries, hash) = (&self.entries, self.hash.hash_one(tuple));
+        let found = self
+            .index
+            .find_entry(hash, |key| entries[*key].tuple == *tuple);
+        if let Ok(found) = found {
+            found.remove();
         }
     }
 
     pub(super) fn find(&self, tuple: &Tuple) -> Option<usize> {
-        self.by_tuple.get(tuple).copied()
+        let hash = self.hash.hash_one(tuple);
+        let found = self
+            .index
+            .find(hash, |key| self.entries[*key].tuple == *tuple);
+        found.copied()
     }
 
-    pub(super) fn get(&mut self, key: usize) -> Option<&mut Flow> {
-        self.flows.get_mut(key)
+    pub(super) fn get(&mut self, key: usize) -> Option<&mut Entry> {
+        self.entries.get_mut(key)
     }
 
-    /// TCP connections in all.
+    /// A connection whose handshake is done.
+    pub(super) fn flow(&mut self, key: usize) -> Option<&mut Flow> {
+        match &mut self.entries.get_mut(key)?.state {
+            State::Flow(flow) => Some(flow),
+            State::HalfOpen(_) | State::TimeWait(_) => None,
+        }
+    }
+
     pub(super) fn connections(&self) -> usize {
-        self.connections
+        self.counts.connections
     }
 
-    pub(super) fn udp_sockets(&self) -> usize {
-        self.udp_sockets
+    pub(super) fn half_open(&self) -> usize {
+        self.counts.half_open
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Flow> {
-        self.flows.iter().map(|(_, flow)| flow)
+    pub(super) fn time_wait(&self) -> usize {
+        self.counts.time_wait
     }
 
-    /// Queues a flow that may have something to send. Returns whether it was not queued
+    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, &Entry)> {
+        self.entries.iter()
+    }
+
+    /// Queues an entry that may have something to send. Returns whether it was not queued
     /// yet.
     pub(super) fn make_ready(&mut self, key: usize) -> bool {
-        let Some(flow) = self.flows.get_mut(key) else {
-            return false;
-        };
-        if core::mem::replace(&mut flow.ready, true) {
-            return false;
-        }
-        self.ready.push_back(key);
-        true
-    }
-
-    pub(super) fn make_all_ready(&mut self) {
-        for (key, flow) in &mut self.flows {
-            if !core::mem::replace(&mut flow.ready, true) {
-                self.ready.push_back(key);
-            }
-        }
+        let entry = self.entries.get_mut(key);
+        entry.is_some_and(|entry| self.schedule.make_ready(key, &mut entry.turn))
     }
 
     pub(super) fn next_ready(&mut self) -> Option<usize> {
-        let key = self.ready.pop_front()?;
-        self.flows.get_mut(key)?.ready = false;
+        let key = self.schedule.next_ready()?;
+        if let Some(entry) = self.entries.get_mut(key) {
+            entry.turn.take();
+        }
         Some(key)
     }
 
-    /// Notes a flow that waits for a neighbor's hardware address.
-    pub(super) fn stall(&mut self, key: usize) {
-        if let Some(flow) = self.flows.get_mut(key)
-            && !core::mem::replace(&mut flow.stalled, true)
-        {
-            self.stalled.push(key);
-        }
-    }
-
-    /// Queues the flows that wait for a neighbor: one may be known now.
-    pub(super) fn make_stalled_ready(&mut self) {
-        while let Some(key) = self.stalled.pop() {
-            if let Some(flow) = self.flows.get_mut(key) {
-                flow.stalled = false;
-            }
-            self.make_ready(key);
-        }
-    }
-
-    /// Sees to it that a flow is made ready at `deadline`, or earlier. A timer that is set
-    /// for an earlier time stays, as deadlines mostly move away before they are reached.
     pub(super) fn set_timer(&mut self, key: usize, deadline: Instant) {
-        let Some(flow) = self.flows.get_mut(key) else {
-            return;
-        };
-        if flow.timer.is_some_and(|(timer, _)| timer <= deadline) {
-            return;
-        }
-        if let Some((_, later)) = flow.timer {
-            self.timers.remove(&later);
-        }
-        flow.timer = Some((deadline, self.timers.insert(deadline, key)));
-    }
-
-    /// When the first timer is due.
-    pub(super) fn next_timer(&self) -> Option<Instant> {
-        self.timers.next()
-    }
-
-    /// Makes those flows ready whose timer is due.
-    pub(super) fn expire(&mut self, now: Instant) {
-        while let Some(key) = self.timers.expire(now) {
-            if let Some(flow) = self.flows.get_mut(key) {
-                flow.timer = None;
-            }
-            self.make_ready(key);
+        if let Some(entry) = self.entries.get_mut(key) {
+            self.schedule.set_timer(key, &mut entry.turn, deadline);
         }
     }
 
-    /// The owner of a connection.
-    pub(super) fn owner(&mut self, key: usize) -> Option<Owner> {
-        let (_, connection) = self.get(key)?.tcp()?;
-        Some(connection.owner)
+    /// The next entry whose timer is due.
+    pub(super) fn expire(&mut self, now: Instant) -> Option<usize> {
+        let key = self.schedule.expire(now)?;
+        if let Some(entry) = self.entries.get_mut(key) {
+            entry.turn.expired();
+        }
+        Some(key)
     }
 }

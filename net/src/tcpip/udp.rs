@@ -30,7 +30,7 @@ impl UdpSocket {
         let port = engine.udp_ports.choose(local, &mut engine.random)?;
         let flow =
             Flow::udp(listen_endpoint(port, scope), &engine.config).ok_or(Error::Unsupported)?;
-        let key = engine.table.insert(flow);
+        let key = engine.flows.insert(flow);
         engine.udp_ports.insert(port, scope, key);
         Ok(Self {
             stack: Rc::clone(stack),
@@ -41,7 +41,7 @@ impl UdpSocket {
 
     fn with<R>(&self, operation: impl FnOnce(&mut udp::Socket<'static>) -> R) -> Result<R, Error> {
         let mut engine = self.stack.engine.borrow_mut();
-        let flow = engine.table.get(self.key).and_then(Flow::udp_socket);
+        let flow = engine.flows.get(self.key).and_then(Flow::udp_socket);
         // The flow lives as long as the socket.
         let (socket, _) = flow.ok_or(Error::Other)?;
         Ok(operation(socket))
@@ -83,7 +83,7 @@ impl UdpSocket {
         })?;
         match sent {
             Ok(()) => {
-                self.stack.kick(self.key);
+                self.stack.kick_flow(self.key);
                 Poll::Ready(Ok(()))
             }
             Err(udp::SendError::BufferFull) => Poll::Pending,
@@ -131,6 +131,6 @@ impl Drop for UdpSocket {
         engine
             .udp_ports
             .remove(self.local.port(), Scope::new(self.local.ip()));
-        engine.table.remove(self.key);
+        engine.flows.remove(self.key);
     }
 }

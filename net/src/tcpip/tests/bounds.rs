@@ -35,8 +35,8 @@ fn sixteen_clients_open_and_close_without_one_refusal() {
         let statistics = one.statistics();
         assert_eq!(statistics.totals.accepted, 32_000);
         assert_eq!(statistics.totals.dropped_syns, 0);
-        assert!(statistics.time_wait <= 64);
-        tasks.sleep(Duration::from_secs(60)).await;
+        assert!(statistics.time_wait <= 4_096);
+        tasks.sleep(Duration::from_secs(100)).await;
         assert!(is_empty(one.statistics()) && is_empty(other.statistics()));
     });
 }
@@ -66,7 +66,7 @@ fn a_burst_of_clients_is_served() {
         }
         assert!((tasks.now() - start).as_millis() < 500);
         let totals = one.statistics().totals;
-        assert_eq!((totals.evicted_half_open, totals.dropped_syns), (0, 0));
+        assert_eq!(totals.dropped_syns, 0);
     });
 }
 
@@ -84,9 +84,10 @@ fn short_connections_in_a_row_leak_nothing() {
                 stream.abort();
             }
         }
-        assert!(one.statistics().connections < 70);
-        assert!(other.statistics().connections < 70);
-        tasks.sleep(Duration::from_secs(60)).await;
+        for statistics in [one.statistics(), other.statistics()] {
+            assert!(statistics.connections - statistics.time_wait < 70);
+        }
+        tasks.sleep(Duration::from_secs(100)).await;
         assert!(is_empty(one.statistics()) && is_empty(other.statistics()));
     });
 }
@@ -107,12 +108,12 @@ fn a_thousand_idle_connections_do_not_hinder_another() {
         // Probes keep them alive.
         tasks.sleep(Duration::from_secs(3_600)).await;
         assert_eq!(one.statistics().open, 1_000);
-        assert_eq!(one.statistics().buffer_bytes, 1_000 * 16 * 1_024);
+        assert_eq!(one.statistics().buffer_bytes, 0);
         let mut busy = Stack::connect(&other, server(7)).await.expect("connected");
         busy.write_all(b"x").await.expect("written");
         busy.read_exact(&mut [0; 1]).await.expect("echoed");
         drop((busy, idle));
-        tasks.sleep(Duration::from_secs(60)).await;
+        tasks.sleep(Duration::from_secs(100)).await;
         assert!(is_empty(one.statistics()) && is_empty(other.statistics()));
     });
 }
@@ -140,9 +141,9 @@ fn a_syn_flood_is_bounded_and_others_are_served() {
             assert_eq!(answer.await.sequence, server_sequence);
             stream.abort();
             assert!(one.statistics().half_open <= 128);
-            assert!(one.statistics().buffer_bytes <= 130 * 16 * 1_024);
+            assert!(one.statistics().buffer_bytes <= 8 * 1_024);
         }
-        assert!(one.statistics().totals.evicted_half_open > 9_000);
+        assert!(one.statistics().totals.cookies > 9_000);
         tasks.sleep(Duration::from_secs(30)).await;
         assert!(is_empty(one.statistics()));
     });
@@ -247,7 +248,7 @@ fn a_client_that_never_reads_stalls_only_itself() {
         let mut stream = listener.accept().await.expect("accepted");
         let timer = tasks.clone();
         let writer = tasks.spawn(async move {
-            let data = pattern(100_000);
+            let data = pattern(1_000_000);
             let sent = timer.timeout(Duration::from_secs(600), stream.write_all(&data));
             sent.await.is_err()
         });

@@ -16,10 +16,12 @@ pub(super) struct Segment {
 pub(super) struct Peer {
     pub(super) link: Link,
     pub(super) source: Ipv4Addr,
+    /// The sequence number of its SYNs.
+    pub(super) sequence: TcpSeqNumber,
     server: EthernetAddress,
 }
 
-/// The sequence number of all SYNs.
+/// The sequence number of SYNs, if nothing else is said.
 pub(super) const SEQUENCE: TcpSeqNumber = TcpSeqNumber(1_000);
 
 /// An empty segment.
@@ -48,6 +50,7 @@ impl Peer {
         Self {
             link,
             source: CLIENT,
+            sequence: SEQUENCE,
             server: EthernetAddress([2, 0, 0, 0, 0, 1]),
         }
     }
@@ -146,7 +149,7 @@ impl Peer {
     pub(super) fn syn(&mut self, port: u16, to: u16) {
         let syn = TcpRepr {
             control: TcpControl::Syn,
-            ..segment(SEQUENCE, None)
+            ..segment(self.sequence, None)
         };
         self.segment(port, to, syn);
     }
@@ -158,7 +161,7 @@ impl Peer {
         let answer = self.wait_for(tasks, port, |_| true).await;
         assert_eq!(answer.control, TcpControl::Syn);
         let next = answer.sequence + 1;
-        self.segment(port, to, segment(SEQUENCE + 1, Some(next)));
+        self.segment(port, to, segment(self.sequence + 1, Some(next)));
         self.flush();
         next
     }

@@ -143,14 +143,16 @@ fn a_port_can_be_used_again_during_time_wait() {
         let listener = one.listen(everywhere(80)).await.expect("the port is free");
         let mut peer = Peer::new(link);
         peer.introduce(SERVER).await;
-        for _ in 0..3 {
+        for round in 0..3 {
+            // Sequence numbers go on, as those of real hosts.
+            peer.sequence = SEQUENCE + round * 1_000;
             let next = peer.handshake(&tasks, 40_000, 80).await;
             drop(listener.accept().await.expect("accepted"));
             let fin = |segment: packets::Segment| segment.control == TcpControl::Fin;
             peer.wait_for(&tasks, 40_000, fin).await;
             let fin = TcpRepr {
                 control: TcpControl::Fin,
-                ..segment(SEQUENCE + 1, Some(next + 1))
+                ..segment(peer.sequence + 1, Some(next + 1))
             };
             peer.segment(40_000, 80, fin);
             peer.flush();
