@@ -125,7 +125,19 @@ impl Engine {
         };
         self.table.set_timer(key, until);
         self.time_wait.push_back((key, until));
-        while self.table.time_wait() > self.config.max_time_wait {
+        self.bound_time_wait(now);
+    }
+
+    /// Keeps the connections in TIME-WAIT and the list of them in their bounds. The list
+    /// has some in it that are gone: those whose time was up, and those that were opened
+    /// anew.
+    fn bound_time_wait(&mut self, now: Instant) {
+        let list = &mut self.time_wait;
+        while list.front().is_some_and(|(_, until)| *until <= now) {
+            list.pop_front();
+        }
+        let most = self.config.max_time_wait;
+        while self.table.time_wait() > most || self.time_wait.len() > 2 * most + 1 {
             self.evict_time_wait();
         }
     }

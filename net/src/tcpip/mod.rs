@@ -1,13 +1,12 @@
 //! TCP/IP over any [`Net`] device.
 //!
-//! The protocols are smoltcp's; this module gives every socket a socket set of its own,
-//! finds the right one for a frame by its addresses and ports, and polls only what has
-//! something to do, so that the cost of a packet does not grow with the number of
-//! connections. Connections are made when their SYN arrives: no pool of listening sockets
-//! can run dry.
+//! TCP is our own, and so is what finds the connection of a segment and whose turn it is;
+//! UDP, ARP, ICMP and DHCP are smoltcp's. The cost of a packet does not grow with the
+//! number of connections. Connections are made when their handshake is done: no pool of
+//! listening sockets can run dry.
 //!
 //! What is bounded is in [`Config`]. Beyond that: a half-open connection is given up
-//! after 10 seconds, connecting after 30, and a connection that the application has
+//! after 15 seconds, connecting after 30, and a connection that the application has
 //! dropped is reset if it does not close within 30. A datagram for a neighbor that does
 //! not answer within 1.5 seconds is dropped, and all that its socket holds with it.
 #![forbid(unsafe_code)]
@@ -90,9 +89,8 @@ impl TcpIp {
     /// Starts a stack on `device`, and spawns the task that drives it for as long as the
     /// executor runs.
     ///
-    /// `seed` has to be different and unpredictable at each start: sequence numbers and
-    /// ports follow from it. Ports cannot be guessed from those before. Sequence numbers
-    /// can: smoltcp's generator is not cryptographic, and two of its outputs tell the rest.
+    /// `seed` has to be different and unpredictable at each start: the keys from which
+    /// sequence numbers and cookies are computed follow from it, and ports.
     pub fn start<N: Net + 'static>(tasks: &Handle, device: N, config: Config, seed: u64) -> Self {
         let mut adapter = Adapter::new(device);
         let engine = Engine::new(&mut adapter, config, tasks.clone(), seed);
