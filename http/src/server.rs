@@ -94,7 +94,9 @@ impl Server {
                 Ok(stream) => {
                     let slot = Slot::occupy(&service);
                     let handler = Rc::clone(&handler);
-                    service.tasks.spawn(serve_stream(slot, stream, handler));
+                    service
+                        .tasks
+                        .spawn_detached(serve_stream(slot, stream, handler));
                 }
                 Err(error @ (fata_net::Error::LimitReached | fata_net::Error::Other)) => {
                     log::warn!(target: "http", "cannot accept a connection: {error}");

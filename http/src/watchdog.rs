@@ -26,9 +26,9 @@ impl Watchdog {
         }
     }
 
-    /// Sets the deadline.
+    /// Sets the deadline, by the time of the executor's round: early by that much at most.
     pub(crate) fn start(&mut self, limit: Duration) {
-        self.started = self.tasks.now();
+        self.started = self.tasks.coarse_now();
         self.deadline = self.started + limit;
     }
 

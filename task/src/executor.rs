@@ -30,7 +30,6 @@ type LocalFuture = Pin<Box<dyn Future<Output = ()>>>;
 struct Slot {
     future: Option<LocalFuture>,
     ticket: Arc<Ticket>,
-    waker: Waker,
 }
 
 /// What a task's waker holds: enough to queue the task, and nothing of the task itself,
@@ -63,21 +62,33 @@ pub(crate) struct Inner {
     pub(crate) wall: Cell<Option<Discipline>>,
     pub(crate) timers: RefCell<Timers>,
     slots: RefCell<Slab<Slot>>,
+    /// What is left of the current round.
+    round: RefCell<VecDeque<Arc<Ticket>>>,
+    /// What was woken for the next one.
     ready: Arc<ReadyQueue>,
+    /// The time of the current round, once something has asked for it.
+    round_time: Cell<Option<Instant>>,
 }
 
 impl Inner {
+    /// The clock, read once a round at most.
+    pub(crate) fn coarse_now(&self) -> Instant {
+        self.round_time.get().unwrap_or_else(|| {
+            let now = self.clock.now();
+            self.round_time.set(Some(now));
+            now
+        })
+    }
+
     /// Takes a task in and queues it for its first poll.
     pub(crate) fn insert(&self, future: LocalFuture) -> Arc<Ticket> {
         let mut slots = self.slots.borrow_mut();
         let entry = slots.vacant_entry();
         let ticket = self.ticket(Some(entry.key()));
-        let waker = Waker::from(Arc::clone(&ticket));
-        waker.wake_by_ref();
+        ticket.wake_by_ref();
         entry.insert(Slot {
             future: Some(future),
             ticket: Arc::clone(&ticket),
-            waker,
         });
         ticket
     }
@@ -92,16 +103,18 @@ impl Inner {
 
     /// Drops a task, if it still runs.
     pub(crate) fn cancel(&self, ticket: &Arc<Ticket>) {
-        let slot = self.remove(ticket);
-        // The drop may run arbitrary code, so no borrow is held any more.
-        drop(slot);
+        if let Some(key) = ticket.key {
+            let slot = self.remove(key, Arc::as_ptr(ticket));
+            // The drop may run arbitrary code, so no borrow is held any more.
+            drop(slot);
+        }
     }
 
     /// Whether a task still runs.
     pub(crate) fn contains(&self, ticket: &Arc<Ticket>) -> bool {
         let slots = self.slots.borrow();
         let slot = ticket.key.and_then(|key| slots.get(key));
-        slot.is_some_and(|slot| Arc::ptr_eq(&slot.ticket, ticket))
+        slot.is_some_and(|slot| slot.is_of(Arc::as_ptr(ticket)))
     }
 
     /// How many tasks there is memory for.
@@ -110,10 +123,9 @@ impl Inner {
         self.slots.borrow().capacity()
     }
 
-    fn remove(&self, ticket: &Arc<Ticket>) -> Option<Slot> {
-        let lives = self.contains(ticket);
-        let key = ticket.key.filter(|_| lives)?;
+    fn remove(&self, key: usize, ticket: *const Ticket) -> Option<Slot> {
         let mut slots = self.slots.borrow_mut();
+        slots.get(key).filter(|slot| slot.is_of(ticket))?;
         let slot = slots.remove(key);
         // After a crowd has left, its places are given back: at each power of two on the
         // way down, so that the cost stays small.
@@ -124,39 +136,50 @@ impl Inner {
     }
 
     /// Polls one task. A ticket whose task has ended is passed over.
-    fn poll_task(&self, ticket: &Arc<Ticket>, key: usize) {
+    fn poll_task(&self, ticket: Arc<Ticket>, key: usize) {
+        // The waker keeps the ticket, so no other one can be at this address meanwhile.
+        let address = Arc::as_ptr(&ticket);
         let taken = match self.slots.borrow_mut().get_mut(key) {
-            Some(slot) if Arc::ptr_eq(&slot.ticket, ticket) => slot
-                .future
-                .take()
-                .map(|future| (future, slot.waker.clone())),
+            Some(slot) if slot.is_of(address) => slot.future.take(),
             _ => None,
         };
-        let Some((mut future, waker)) = taken else {
+        let Some(mut future) = taken else {
             return;
         };
-        if future
-            .as_mut()
-            .poll(&mut Context::from_waker(&waker))
-            .is_ready()
-        {
+        // The queue's reference becomes the waker's.
+        let waker = Waker::from(ticket);
+        let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
+        if polled.is_ready() {
             // The future is dropped before its slot, while no borrow is held.
             drop(future);
-            self.cancel(ticket);
+            drop(self.remove(key, address));
             return;
         }
         if let Some(slot) = self.slots.borrow_mut().get_mut(key)
-            && Arc::ptr_eq(&slot.ticket, ticket)
+            && slot.is_of(address)
         {
             slot.future = Some(future);
         }
     }
 
+    /// Begins a round with what is ready now, unless one was left unfinished.
+    fn begin_round(&self) {
+        let mut round = self.round.borrow_mut();
+        if round.is_empty() {
+            core::mem::swap(&mut *round, &mut *self.ready.lock());
+        }
+    }
+
+    fn next_of_round(&self) -> Option<Arc<Ticket>> {
+        self.round.borrow_mut().pop_front()
+    }
+
     fn fire_timers(&self) {
+        self.round_time.set(None);
         if self.timers.borrow().next().is_none() {
             return;
         }
-        let now = self.clock.now();
+        let now = self.coarse_now();
         loop {
             let expired = self.timers.borrow_mut().expire(now);
             match expired {
@@ -164,6 +187,12 @@ impl Inner {
                 None => return,
             }
         }
+    }
+}
+
+impl Slot {
+    fn is_of(&self, ticket: *const Ticket) -> bool {
+        core::ptr::eq(Arc::as_ptr(&self.ticket), ticket)
     }
 }
 
@@ -181,7 +210,9 @@ impl Executor {
                 wall: Cell::new(None),
                 timers: RefCell::default(),
                 slots: RefCell::default(),
+                round: RefCell::default(),
                 ready: Arc::default(),
+                round_time: Cell::new(None),
             }),
         }
     }
@@ -202,16 +233,13 @@ impl Executor {
         loop {
             // One round: what is ready now. What these wake is for the next round, so
             // that device events and timers get their turn between two rounds.
-            let round = self.inner.ready.lock().len();
-            for _ in 0..round {
-                let Some(ticket) = self.inner.ready.lock().pop_front() else {
-                    break;
-                };
+            self.inner.begin_round();
+            while let Some(ticket) = self.inner.next_of_round() {
                 // Not a store: whoever found the ticket queued, and so leaves it at that, has
                 // to have its work seen by the poll that follows.
                 ticket.queued.swap(false, Ordering::AcqRel);
                 if let Some(key) = ticket.key {
-                    self.inner.poll_task(&ticket, key);
+                    self.inner.poll_task(ticket, key);
                 } else if Arc::ptr_eq(&ticket, &root) {
                     let polled = main.as_mut().poll(&mut Context::from_waker(&root_waker));
                     if let Poll::Ready(output) = polled {
@@ -240,6 +268,7 @@ impl Drop for Executor {
     fn drop(&mut self) {
         let slots = core::mem::take(&mut *self.inner.slots.borrow_mut());
         drop(slots);
+        self.inner.round.borrow_mut().clear();
         self.inner.ready.lock().clear();
     }
 }

@@ -39,9 +39,22 @@ impl Handle {
         }
     }
 
+    /// Starts a task whose end nobody waits for. It costs an allocation less than
+    /// [`spawn`](Self::spawn).
+    pub fn spawn_detached(&self, future: impl Future<Output = ()> + 'static) {
+        self.inner.insert(Box::pin(future));
+    }
+
     /// The monotonic time.
     pub fn now(&self) -> Instant {
         self.inner.clock.now()
+    }
+
+    /// The monotonic time, read once a round of the executor at most: never later than
+    /// [`now`](Self::now), and earlier by as long as the tasks of one round have run at most.
+    /// For deadlines that are set often and may be met that much too early.
+    pub fn coarse_now(&self) -> Instant {
+        self.inner.coarse_now()
     }
 
     /// The wall-clock time since the Unix epoch, if it is known: that of the home, or as it
@@ -209,6 +222,71 @@ mod tests {
             }
         });
         assert_eq!(polls.get(), 1);
+    }
+
+    #[test]
+    fn the_coarse_time_is_that_of_the_round() {
+        use crate::{Executor, Idle};
+        use fata_time::{Clock, FakeClock};
+
+        struct Shared(Rc<FakeClock>);
+        impl Clock for Shared {
+            fn now(&self) -> Instant {
+                self.0.now()
+            }
+            fn wall(&self) -> Option<Duration> {
+                None
+            }
+        }
+        struct Busy;
+        impl Idle for Busy {
+            fn poll(&self) {}
+            fn wait(&self, _: Option<Instant>) {
+                panic!("the task is always ready");
+            }
+        }
+        let clock = Rc::new(FakeClock::new());
+        let executor = Executor::new(Shared(Rc::clone(&clock)));
+        let tasks = executor.handle();
+        executor.block_on(&Busy, async {
+            let first = tasks.coarse_now();
+            clock.advance(Duration::from_secs(1));
+            assert_eq!(tasks.coarse_now(), first);
+            assert_eq!(tasks.now() - first, Duration::from_secs(1));
+            yield_now().await;
+            assert_eq!(tasks.coarse_now(), tasks.now());
+        });
+    }
+
+    #[test]
+    fn what_a_round_leaves_is_run_by_the_next_call() {
+        use crate::{Executor, Idle};
+        use fata_time::FakeClock;
+
+        struct Busy;
+        impl Idle for Busy {
+            fn poll(&self) {}
+            fn wait(&self, _: Option<Instant>) {
+                panic!("a task that was woken is lost");
+            }
+        }
+        let executor = Executor::new(FakeClock::new());
+        let ran = Rc::new(Cell::new(0));
+        for _ in 0..2 {
+            // Ends while the tasks that it has spawned before are in its own round.
+            executor.block_on(&Busy, async {
+                for _ in 0..3 {
+                    let ran = Rc::clone(&ran);
+                    let task = async move { ran.set(ran.get() + 1) };
+                    executor.handle().spawn_detached(task);
+                }
+            });
+        }
+        executor.block_on(&Busy, async {
+            while ran.get() < 6 {
+                yield_now().await;
+            }
+        });
     }
 
     #[test]

@@ -34,14 +34,21 @@ impl Future for Sleep {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
+        if let Some(key) = &this.key {
+            // The clock need not be asked: a timer that is due is taken out.
+            return match this.executor.timers.borrow_mut().get_mut(key) {
+                Some(waker) => {
+                    waker.clone_from(context.waker());
+                    Poll::Pending
+                }
+                None => Poll::Ready(()),
+            };
+        }
         if this.executor.clock.now() >= this.deadline {
             return Poll::Ready(());
         }
         let mut timers = this.executor.timers.borrow_mut();
-        match this.key.as_ref().and_then(|key| timers.get_mut(key)) {
-            Some(waker) => waker.clone_from(context.waker()),
-            None => this.key = Some(timers.insert(this.deadline, context.waker().clone())),
-        }
+        this.key = Some(timers.insert(this.deadline, context.waker().clone()));
         Poll::Pending
     }
 }
