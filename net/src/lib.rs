@@ -14,6 +14,7 @@ mod error;
 #[cfg(not(fata_vm))]
 pub mod host;
 mod link;
+pub mod resolver;
 #[cfg(not(fata_vm))]
 mod tap;
 mod tcp;
@@ -27,6 +28,7 @@ pub use device::{
 };
 pub use error::Error;
 pub use link::{Link, LinkFrame};
+pub use resolver::{ResolveError, Resolver};
 #[cfg(not(fata_vm))]
 pub use tap::{Tap, TapError, TapFrame};
 pub use tcpip::{Config, Ipv4Config, Ipv6Config, TcpIp};
