@@ -9,6 +9,7 @@ extern crate alloc;
 #[cfg(not(fata_vm))]
 extern crate std;
 
+mod connect;
 mod device;
 mod error;
 #[cfg(not(fata_vm))]
@@ -22,6 +23,7 @@ pub mod tcpip;
 mod traits;
 mod virtio;
 
+pub use connect::{ConnectError, connect_addresses};
 pub use device::{
     Counters, Frame, LARGEST_FRAME, MacAddress, Net, Offload, Offloads, PartialChecksum,
     TransmitError,

@@ -222,6 +222,14 @@ impl<S: Stack> Resolver<S> {
             .spawn(fly(Rc::clone(shared), Rc::clone(&flight)));
         Ok(flight)
     }
+
+    pub(crate) fn stack(&self) -> &S {
+        &self.shared.stack
+    }
+
+    pub(crate) fn tasks(&self) -> &Handle {
+        &self.shared.tasks
+    }
 }
 
 /// Gets a question's answer and hands it out.
