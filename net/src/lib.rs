@@ -16,6 +16,7 @@ mod error;
 pub mod host;
 mod link;
 pub mod resolver;
+mod segmentation;
 #[cfg(not(fata_vm))]
 mod tap;
 mod tcp;

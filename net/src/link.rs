@@ -5,6 +5,7 @@ mod frame;
 
 pub use frame::LinkFrame;
 
+use crate::segmentation::complete;
 use crate::{Counters, LARGEST_FRAME, MacAddress, Net, Offload, Offloads, TransmitError};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -45,7 +46,7 @@ struct Direction {
     /// Flushed and not received yet.
     arrived: VecDeque<LinkFrame>,
     /// Buffers to use again.
-    spare: Vec<LinkFrame>,
+    spare: Vec<Vec<u8>>,
     /// Whether the receiver takes frames that are not complete.
     takes_partial: bool,
     filter: Option<Filter>,
@@ -75,11 +76,15 @@ impl Direction {
         while let Some(frame) = self.queued.pop_front() {
             let passes = self.filter.as_mut().is_none_or(|filter| filter(&frame));
             if !passes {
-                self.spare.push(frame);
+                self.spare.push(frame.bytes);
             } else if self.takes_partial {
                 self.arrived.push_back(frame);
             } else {
-                frame.complete(&mut self.spare, &mut self.arrived);
+                let LinkFrame { bytes, offload } = frame;
+                complete(bytes, offload, &mut self.spare, |bytes| {
+                    let offload = Offload::None;
+                    self.arrived.push_back(LinkFrame { bytes, offload });
+                });
             }
         }
         if !self.arrived.is_empty()
@@ -152,7 +157,7 @@ impl Net for Link {
     fn recycle(&mut self, frame: LinkFrame) {
         let mut incoming = self.incoming.borrow_mut();
         if incoming.spare.len() < incoming.capacity {
-            incoming.spare.push(frame);
+            incoming.spare.push(frame.bytes);
         }
     }
 
@@ -183,14 +188,14 @@ impl Net for Link {
             return Err(TransmitError::Full);
         }
         let mut outgoing = self.outgoing.borrow_mut();
-        let mut frame = outgoing.spare.pop().unwrap_or_default();
-        let (result, offload) = fill(frame.resize(length));
-        frame.offload = offload;
+        let mut bytes = outgoing.spare.pop().unwrap_or_default();
+        bytes.resize(length, 0);
+        let (result, offload) = fill(&mut bytes);
         if length > HEADER + MTU && !matches!(offload, Offload::Segments { .. }) {
-            outgoing.spare.push(frame);
+            outgoing.spare.push(bytes);
             return Err(TransmitError::TooLong);
         }
-        outgoing.queued.push_back(frame);
+        outgoing.queued.push_back(LinkFrame { bytes, offload });
         self.counters.transmitted_frames += 1;
         self.counters.transmitted_bytes += length as u64;
         Ok(result)
