@@ -23,6 +23,7 @@ mod tcp;
 pub mod tcpip;
 mod traits;
 mod virtio;
+mod weather;
 
 pub use connect::{ConnectError, connect_addresses};
 pub use device::{
@@ -37,3 +38,4 @@ pub use tap::{Tap, TapError, TapFrame};
 pub use tcpip::{Config, Ipv4Config, Ipv6Config, TcpIp};
 pub use traits::{Stack, TcpListener, TcpStream, UdpSocket};
 pub use virtio::{ReceivedFrame, VirtioNet};
+pub use weather::{Climate, Weather, WeatherCounts, WeatherFrame, WeatherHandle};
