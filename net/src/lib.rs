@@ -10,6 +10,7 @@ extern crate alloc;
 extern crate std;
 
 mod connect;
+mod capture;
 mod device;
 mod error;
 #[cfg(not(fata_vm))]
@@ -26,6 +27,7 @@ mod virtio;
 mod weather;
 
 pub use connect::{ConnectError, connect_addresses};
+pub use capture::{Capture, CaptureSink};
 pub use device::{
     Counters, Frame, LARGEST_FRAME, MacAddress, Net, Offload, Offloads, PartialChecksum,
     TransmitError,
