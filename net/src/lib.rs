@@ -9,8 +9,8 @@ extern crate alloc;
 #[cfg(not(fata_vm))]
 extern crate std;
 
-mod connect;
 mod capture;
+mod connect;
 mod device;
 mod error;
 #[cfg(not(fata_vm))]
@@ -26,8 +26,8 @@ mod traits;
 mod virtio;
 mod weather;
 
-pub use connect::{ConnectError, connect_addresses};
 pub use capture::{Capture, CaptureSink};
+pub use connect::{ConnectError, connect_addresses};
 pub use device::{
     Counters, Frame, LARGEST_FRAME, MacAddress, Net, Offload, Offloads, PartialChecksum,
     TransmitError,
