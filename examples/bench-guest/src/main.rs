@@ -10,9 +10,10 @@ use alloc::boxed::Box;
 use alloc::{format, vec};
 use core::error::Error;
 use core::net::{Ipv6Addr, SocketAddr};
+use core::time::Duration;
 use embedded_io_async::{Read, Write};
 use fata_boot::{Args, ArgsError, Env, FromArgs};
-use fata_http::{Response, Router, Server};
+use fata_http::{Limits, Response, Router, Server};
 use fata_net::{Stack, TcpListener, UdpSocket};
 use fata_task::Handle;
 
@@ -23,6 +24,10 @@ fata_boot::main!(app, Options);
 
 /// Bytes that the sink reads and the source writes at a time.
 const BLOCK: usize = 64 * 1024;
+
+/// As many connections as the largest load opens, and for as long as it wants.
+const CONNECTIONS: usize = 12_000;
+const IDLE: Duration = Duration::from_secs(3600);
 
 struct Options {
     offset: u16,
@@ -47,7 +52,11 @@ async fn app(env: Env, options: Options) -> Result<(), Box<dyn Error>> {
     tasks.spawn(source(network.listen(on(19)).await?, tasks.clone()));
     let http = network.listen(on(80)).await?;
     log::info!(target: "bench-guest", "listening");
-    let server = Server::new(tasks.clone());
+    let server = Server::new(tasks.clone()).limits(Limits {
+        connections: CONNECTIONS,
+        idle_timeout: IDLE,
+        ..Limits::default()
+    });
     let pages = Router::new()
         .get("/", async |_| Ok(Response::text("Hello, World!")))
         .get("/stats", async move |_| {
