@@ -5,22 +5,26 @@
 
 mod client;
 mod cpu;
+mod descriptors;
 mod files;
 mod lab;
 mod launch;
 mod output;
 mod packets;
 mod program;
+mod stats;
 mod time_server;
 mod tool;
 
 pub use client::{Client, Response};
 pub use cpu::cpu_time;
+pub use descriptors::need_descriptors;
 pub use files::{Tree, debug_binary, image, target_folder, workspace};
 pub use lab::{GATEWAY, GUEST_IPV4, GUEST_IPV6, GUEST_LINK_LOCAL, GUEST_MAC, Lab, TAP};
 pub use launch::{Disk, Firmware, Home, Launch, Machine, Network, TAP_ARGUMENTS};
 pub use packets::RawSender;
 pub use program::{Ending, Program};
+pub use stats::Stats;
 pub use time_server::TimeServer;
 pub use tool::{run, succeed};
 

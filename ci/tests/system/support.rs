@@ -1,6 +1,6 @@
 //! What several tests share.
 
-use fata_ci::{Client, Home, Lab, Launch, Machine, Program};
+use fata_ci::{Client, Home, Lab, Launch, Machine, Program, Stats};
 use std::net::IpAddr;
 
 /// The smallest and quickest machine, where one will do.
@@ -30,18 +30,10 @@ pub fn assert_serves(address: IpAddr) {
     );
 }
 
-/// Bytes of bench-guest's heap in use, as it says itself at `/stats`. The client closes first, so
-/// that the guest keeps nothing of the connection.
+/// Bytes of bench-guest's heap in use.
 #[track_caller]
 pub fn heap_used(address: IpAddr) -> usize {
-    let mut client = Client::connect(address, 80).expect("the server accepts");
-    let body = client.get("/stats").expect("the server answers").body;
-    let text = String::from_utf8(body).expect("statistics are text");
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("heap-used "));
-    let used = line.and_then(|number| number.parse().ok());
-    used.unwrap_or_else(|| panic!("no statistics: {text:?}"))
+    Stats::of(address, 80).heap_used
 }
 
 /// Sends many requests at once, so that the device's pools of buffers have grown to their bounds
