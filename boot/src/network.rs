@@ -103,22 +103,43 @@ fn ipv4(args: &mut Args) -> Result<Ipv4Config, ArgsError> {
 }
 
 fn ipv6(args: &mut Args) -> Result<Ipv6Config, ArgsError> {
-    let network: Option<Prefix<Ipv6Addr>> = args.optional(
+    let choice: Option<Ipv6Choice> = args.optional(
         "ipv6",
         "ADDRESS/PREFIX",
-        "IPv6 address, such as fd00::2/64, or off; link-local only if not given",
+        "IPv6 address, such as fd00::2/64, auto (routers tell), link-local, or off",
     )?;
     let gateway = args.optional("ipv6-gateway", "ADDRESS", "IPv6 address of the router")?;
-    match (network, gateway) {
-        (None, None) => Ok(Ipv6Config::LinkLocal),
-        (Some(Prefix::Off), None) => Ok(Ipv6Config::Off),
-        (Some(Prefix::On(address, prefix)), gateway) => Ok(Ipv6Config::Static {
+    match (choice.unwrap_or(Ipv6Choice::Auto), gateway) {
+        (Ipv6Choice::Auto, None) => Ok(Ipv6Config::Auto),
+        (Ipv6Choice::LinkLocal, None) => Ok(Ipv6Config::LinkLocal),
+        (Ipv6Choice::Network(Prefix::Off), None) => Ok(Ipv6Config::Off),
+        (Ipv6Choice::Network(Prefix::On(address, prefix)), gateway) => Ok(Ipv6Config::Static {
             address,
             prefix,
             gateway,
         }),
-        (None | Some(Prefix::Off), Some(_)) => {
-            Err(ArgsError::Conflict("--ipv6-gateway needs --ipv6"))
+        (_, Some(_)) => Err(ArgsError::Conflict(
+            "--ipv6-gateway needs --ipv6 with an address",
+        )),
+    }
+}
+
+/// Which IPv6 addresses there are to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ipv6Choice {
+    Auto,
+    LinkLocal,
+    Network(Prefix<Ipv6Addr>),
+}
+
+impl FromStr for Ipv6Choice {
+    type Err = PrefixError;
+
+    fn from_str(text: &str) -> Result<Self, PrefixError> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "link-local" => Ok(Self::LinkLocal),
+            _ => text.parse().map(Self::Network),
         }
     }
 }
@@ -173,7 +194,12 @@ mod tests {
     fn addresses() {
         assert!(matches!(
             parse(""),
-            Ok((Ipv4Config::Dhcp, Ipv6Config::LinkLocal))
+            Ok((Ipv4Config::Dhcp, Ipv6Config::Auto))
+        ));
+        assert!(matches!(parse("--ipv6=auto"), Ok((_, Ipv6Config::Auto))));
+        assert!(matches!(
+            parse("--ipv6=link-local"),
+            Ok((_, Ipv6Config::LinkLocal))
         ));
         assert!(matches!(
             parse("--ipv4=off --ipv6=off"),
@@ -207,6 +233,7 @@ mod tests {
             "--ipv6 fd00::2/129",
             "--ipv4-gateway 10.0.0.1",
             "--ipv6-gateway fd00::1",
+            "--ipv6 auto --ipv6-gateway fd00::1",
             "--ipv4 10.0.0.2/24 --dhcp",
         ] {
             assert!(parse(line).is_err(), "{line}");

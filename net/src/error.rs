@@ -25,7 +25,8 @@ pub enum Error {
     TooLong,
     /// Something that this stack does not support.
     Unsupported,
-    /// The interface has no address: no DHCP server answered, or none is configured.
+    /// The interface has no address of that family: no DHCP server answered or no router
+    /// announced one, and none is given.
     NotConfigured,
     /// The host does not let this process do that.
     NotPermitted,
@@ -47,7 +48,8 @@ impl fmt::Display for Error {
             Self::TooLong => "the datagram is too long",
             Self::Unsupported => "not supported by this network stack",
             Self::NotConfigured => {
-                "the network has no address; give --ipv4 or let a DHCP server answer"
+                "the network has no such address; give --ipv4 or let a DHCP server answer, \
+                 or give --ipv6 or let a router announce its network"
             }
             Self::NotPermitted => {
                 "the host does not permit it; ports below 1024 may need privileges, others do not"

@@ -115,7 +115,7 @@ fn device_error(error: impl fmt::Display) -> NetworkError {
 }
 
 fn host(env: &Env, config: &Config) -> HostStack {
-    if config.ipv4 != Ipv4Config::Dhcp || config.ipv6 != Ipv6Config::LinkLocal {
+    if config.ipv4 != Ipv4Config::Dhcp || config.ipv6 != Ipv6Config::default() {
         log::warn!(target: "net", "the host has its own addresses: --ipv4 and --ipv6 change nothing here");
     }
     if !sandbox::is_on() {

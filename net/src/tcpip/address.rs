@@ -1,11 +1,12 @@
-//! The interface's addresses and routes: given ones, and those from DHCP.
+//! The interface's IPv4 address and route, given or from DHCP, and what follows from changes
+//! of addresses.
 
 use super::engine::Engine;
 use super::{Ipv4Config, Ipv6Config};
-use core::net::{Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr};
 use smoltcp::socket::dhcpv4::{self, Event};
 use smoltcp::time::Duration;
-use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Cidr, Ipv6Cidr};
+use smoltcp::wire::{IpCidr, Ipv4Cidr};
 
 /// How long to wait for a DHCP server's answer before it is asked again.
 const DISCOVER_TIMEOUT: Duration = Duration::from_secs(3);
@@ -14,7 +15,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Engine {
     /// Gives the interface its first addresses, or starts DHCP.
-    pub(super) fn set_addresses(&mut self, mac: EthernetAddress) {
+    pub(super) fn set_addresses(&mut self) {
         match self.config.ipv4 {
             Ipv4Config::Off => {}
             Ipv4Config::Dhcp => self.start_dhcp(),
@@ -24,21 +25,7 @@ impl Engine {
                 gateway,
             } => self.set_ipv4(address, prefix, gateway),
         }
-        if self.config.ipv6 != Ipv6Config::Off {
-            self.add_address(link_local(mac).into(), 64);
-        }
-        if let Ipv6Config::Static {
-            address,
-            prefix,
-            gateway,
-        } = self.config.ipv6
-        {
-            self.add_address(address.into(), prefix.min(128));
-            if let Some(gateway) = gateway.filter(|gateway| !gateway.is_multicast()) {
-                // The table has room: it holds two default routes at most.
-                let _ = self.interface.routes_mut().add_default_ipv6_route(gateway);
-            }
-        }
+        self.apply_ipv6();
     }
 
     fn start_dhcp(&mut self) {
@@ -67,21 +54,53 @@ impl Engine {
         let lease = match flow.sockets.get_mut::<dhcpv4::Socket>(flow.handle).poll() {
             None => return,
             Some(Event::Deconfigured) => None,
-            Some(Event::Configured(lease)) => Some((lease.address, lease.router)),
+            Some(Event::Configured(lease)) => {
+                Some((lease.address, lease.router, lease.dns_servers))
+            }
         };
         self.clear_ipv4();
         match lease {
-            Some((cidr, router)) => self.set_ipv4(cidr.address(), cidr.prefix_len(), router),
+            Some((cidr, router, servers)) => {
+                self.set_ipv4(cidr.address(), cidr.prefix_len(), router);
+                self.dhcp_servers.extend(servers);
+            }
             None => log::warn!(target: "net", "the DHCP lease is lost; asking for a new one"),
         }
+        self.addresses_changed();
+    }
+
+    /// Ends what has lost its local address, and wakes those who wait for one.
+    pub(super) fn addresses_changed(&mut self) {
         self.flows.make_all_ready();
         self.abort_homeless();
+        self.wake_address_waiters();
+    }
+
+    fn wake_address_waiters(&mut self) {
+        if self.is_configured() {
+            for waiter in self.address_waiters.drain(..) {
+                waiter.wake();
+            }
+        }
+    }
+
+    /// Lets other hosts reach this one over IPv6 alone: no DHCP server answers.
+    pub(super) fn give_up_ipv4(&mut self) {
+        self.ipv4_is_optional = true;
+        self.wake_address_waiters();
+    }
+
+    /// The name servers that DHCP and routers have told.
+    pub(super) fn dns_servers(&self) -> impl Iterator<Item = IpAddr> {
+        let dhcp = self.dhcp_servers.iter().map(|server| (*server).into());
+        dhcp.chain(self.ipv6.servers().map(IpAddr::from))
     }
 
     fn clear_ipv4(&mut self) {
         self.interface
             .update_ip_addrs(|addresses| addresses.retain(|cidr| matches!(cidr, IpCidr::Ipv6(_))));
         self.interface.routes_mut().remove_default_ipv4_route();
+        self.dhcp_servers.clear();
     }
 
     fn set_ipv4(&mut self, address: Ipv4Addr, prefix: u8, gateway: Option<Ipv4Addr>) {
@@ -89,7 +108,11 @@ impl Engine {
             log::error!(target: "net", "{address} cannot be the address of a host");
             return;
         }
-        self.add_address(address.into(), prefix.min(32));
+        let cidr = IpCidr::Ipv4(Ipv4Cidr::new(address, prefix.min(32)));
+        self.interface.update_ip_addrs(|addresses| {
+            // At most six addresses; smoltcp has room for eight.
+            let _ = addresses.push(cidr);
+        });
         if let Some(gateway) = gateway.filter(|gateway| is_unicast(*gateway)) {
             // The table has room: it holds two default routes at most.
             let _ = self.interface.routes_mut().add_default_ipv4_route(gateway);
@@ -97,54 +120,27 @@ impl Engine {
         } else {
             log::info!(target: "net", "address {address}/{prefix}, no gateway");
         }
-        for waiter in self.address_waiters.drain(..) {
-            waiter.wake();
-        }
     }
 
-    fn add_address(&mut self, address: core::net::IpAddr, prefix: u8) {
-        let cidr = match address {
-            core::net::IpAddr::V4(address) => IpCidr::Ipv4(Ipv4Cidr::new(address, prefix)),
-            core::net::IpAddr::V6(address) if !address.is_multicast() => {
-                IpCidr::Ipv6(Ipv6Cidr::new(address, prefix))
-            }
-            core::net::IpAddr::V6(address) => {
-                log::error!(target: "net", "{address} cannot be the address of a host");
-                return;
-            }
-        };
-        self.interface.update_ip_addrs(|addresses| {
-            // At most three addresses; smoltcp has room for eight.
-            let _ = addresses.push(cidr);
-        });
-    }
-
-    /// Whether the interface has the addresses that it is to have.
+    /// Whether the interface has an address by which others can reach it. One that is to have
+    /// none is as good as it gets.
     pub(super) fn is_configured(&self) -> bool {
-        self.config.ipv4 == Ipv4Config::Off || self.interface.ipv4_addr().is_some()
+        if self.interface.ipv4_addr().is_some() {
+            return true;
+        }
+        let addresses = self.interface.ip_addrs();
+        let is_global = |cidr: &IpCidr| match cidr {
+            IpCidr::Ipv6(cidr) => !cidr.address().is_unicast_link_local(),
+            IpCidr::Ipv4(_) => false,
+        };
+        match (self.config.ipv4, self.config.ipv6) {
+            (Ipv4Config::Off, Ipv6Config::Auto) => addresses.iter().any(is_global),
+            (Ipv4Config::Off, _) => true,
+            _ => self.ipv4_is_optional && addresses.iter().any(is_global),
+        }
     }
 }
 
 fn is_unicast(address: Ipv4Addr) -> bool {
     !(address.is_broadcast() || address.is_multicast() || address.is_unspecified())
-}
-
-/// The link-local address with an interface identifier made from the MAC address
-/// (RFC 4291, appendix A).
-fn link_local(EthernetAddress([a, b, c, d, e, f]): EthernetAddress) -> Ipv6Addr {
-    let mut octets = [0; 16];
-    octets[..2].copy_from_slice(&[0xfe, 0x80]);
-    octets[8..].copy_from_slice(&[a ^ 2, b, c, 0xff, 0xfe, d, e, f]);
-    Ipv6Addr::from(octets)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn link_local_addresses_follow_the_mac() {
-        let address = link_local(EthernetAddress([0x34, 0x56, 0x78, 0x9a, 0xbc, 0xde]));
-        assert_eq!(Ok(address), "fe80::3656:78ff:fe9a:bcde".parse());
-    }
 }

@@ -44,7 +44,7 @@ pub struct Config {
 }
 
 impl Default for Config {
-    /// DHCP, a link-local IPv6 address, up to 512 KiB a connection.
+    /// DHCP, IPv6 addresses as routers announce them, up to 512 KiB a connection.
     fn default() -> Self {
         Self {
             ipv4: Ipv4Config::default(),
@@ -87,10 +87,13 @@ pub enum Ipv4Config {
 pub enum Ipv6Config {
     /// No IPv6.
     Off,
-    /// Only the link-local one, made from the MAC address (RFC 4291, appendix A).
+    /// The link-local one, made from the MAC address (RFC 4291, appendix A), and those that
+    /// routers announce: up to four, made from their prefixes in the same way (RFC 4862).
     #[default]
+    Auto,
+    /// Only the link-local one.
     LinkLocal,
-    /// The link-local one and a given one.
+    /// The link-local one and a given one. What routers announce is not heard.
     Static {
         /// The address.
         address: Ipv6Addr,

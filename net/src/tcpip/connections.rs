@@ -32,11 +32,14 @@ const HEADERS_IPV6: usize = 60;
 impl Engine {
     /// The largest payload of a segment to or from an address.
     pub(super) fn segment_size(&self, address: IpAddress) -> u16 {
-        let headers = match address {
-            IpAddress::Ipv4(_) => HEADERS_IPV4,
-            IpAddress::Ipv6(_) => HEADERS_IPV6,
+        let longest = match address {
+            IpAddress::Ipv4(_) => self.mtu.saturating_sub(HEADERS_IPV4),
+            IpAddress::Ipv6(_) => {
+                let mtu = self.ipv6.mtu().unwrap_or(self.mtu);
+                mtu.saturating_sub(HEADERS_IPV6)
+            }
         };
-        u16::try_from(self.mtu.saturating_sub(headers)).unwrap_or(u16::MAX)
+        u16::try_from(longest).unwrap_or(u16::MAX)
     }
 
     /// Removes a connection without a word to the peer.
@@ -175,8 +178,7 @@ impl Engine {
             return Err(Error::LimitReached);
         }
         let address = self
-            .interface
-            .get_source_address(&remote.ip().into())
+            .source_address(remote.ip().into())
             .ok_or(Error::NotConfigured)?;
         let (table, listeners) = (&self.table, &self.tcp_ports);
         let port = self.random.port(|port| {

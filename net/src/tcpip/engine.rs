@@ -2,6 +2,7 @@ use super::Config;
 use super::flow::Kind as FlowKind;
 use super::flows::Flows;
 use super::frame::{self, Kind};
+use super::ipv6::Ipv6;
 use super::listener::Backlog;
 use super::neighbors::Neighbors;
 use super::phy::Adapter;
@@ -12,6 +13,7 @@ use crate::tcp::{Pool, Secret, Settings};
 use crate::{MacAddress, Net};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use core::net::Ipv4Addr;
 use core::task::Waker;
 use fata_task::Handle;
 use fata_time::Instant;
@@ -58,6 +60,11 @@ pub(super) struct Engine {
     pub(super) config: Config,
     pub(super) mtu: usize,
     pub(super) random: Random,
+    pub(super) ipv6: Ipv6,
+    /// Name servers that DHCP has told.
+    pub(super) dhcp_servers: Vec<Ipv4Addr>,
+    /// Whether no DHCP server has answered for long.
+    pub(super) ipv4_is_optional: bool,
     pub(super) totals: Totals,
     /// Tasks that wait for an address.
     pub(super) address_waiters: Vec<Waker>,
@@ -76,6 +83,8 @@ impl Engine {
         let mut interface_config = InterfaceConfig::new(HardwareAddress::Ethernet(mac));
         interface_config.random_seed = random.next();
         let (flows, interface_flow) = Flows::new();
+        let mtu = adapter.device().mtu();
+        let ipv6 = Ipv6::new(MacAddress(mac.0), &config.ipv6, mtu, tasks.now());
         let mut engine = Self {
             interface: Interface::new(interface_config, adapter, smoltcp_time(tasks.now())),
             hardware: mac,
@@ -99,14 +108,17 @@ impl Engine {
             udp_ports: Ports::default(),
             time_wait: VecDeque::new(),
             cookies_until: Instant::default(),
-            mtu: adapter.device().mtu(),
+            mtu,
+            ipv6,
+            dhcp_servers: Vec::new(),
+            ipv4_is_optional: false,
             config,
             random,
             totals: Totals::default(),
             address_waiters: Vec::new(),
             tasks,
         };
-        engine.set_addresses(mac);
+        engine.set_addresses();
         engine
     }
 
@@ -132,11 +144,15 @@ impl Engine {
                     self.deliver(adapter, frame, key.unwrap_or(self.interface_flow), now);
                 }
                 Kind::Neighbor => {
+                    self.receive_ipv6(bytes);
                     self.learn_neighbor(bytes, now);
                     self.deliver(adapter, frame, self.interface_flow, now);
                     self.flows.make_stalled_ready();
                 }
-                Kind::Interface => self.deliver(adapter, frame, self.interface_flow, now),
+                Kind::Interface => {
+                    self.receive_ipv6(bytes);
+                    self.deliver(adapter, frame, self.interface_flow, now);
+                }
                 Kind::Nowhere => {
                     self.totals.dropped_frames += 1;
                     adapter.device().recycle(frame);
@@ -176,6 +192,7 @@ impl Engine {
     /// Sends what is to be sent, as far as the device has room, and sets the timers.
     pub(super) fn egress<N: Net>(&mut self, adapter: &mut Adapter<N>) {
         let now = self.now();
+        self.send_ipv6(adapter);
         self.transmit_connections(&mut adapter.transmitter, now);
         self.transmit_flows(adapter, now);
     }
@@ -207,7 +224,11 @@ impl Engine {
 
     /// When egress has to run again even if nothing happens.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let timers = [self.table.schedule.next_timer(), self.flows.next_timer()];
+        let timers = [
+            self.table.schedule.next_timer(),
+            self.flows.next_timer(),
+            self.ipv6.deadline(),
+        ];
         timers.into_iter().flatten().min()
     }
 

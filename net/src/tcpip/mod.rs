@@ -19,6 +19,7 @@ mod engine;
 mod flow;
 mod flows;
 mod frame;
+mod ipv6;
 mod listener;
 mod neighbors;
 mod phy;
@@ -52,8 +53,8 @@ use engine::Engine;
 use fata_task::{Event, Handle};
 use phy::Adapter;
 
-/// After so long without an answer from a DHCP server there is a warning.
-const DHCP_PATIENCE: Duration = Duration::from_secs(10);
+/// After so long without an address there is a warning.
+const ADDRESS_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A TCP/IP stack. Clones are handles to one stack.
 #[derive(Clone)]
@@ -106,8 +107,9 @@ impl TcpIp {
         stack
     }
 
-    /// Waits until the interface has an IPv4 address. Ready at once if it was given one,
-    /// or is to have none.
+    /// Waits until the interface has an address by which others can reach it: an IPv4
+    /// address, or an IPv6 address that is not link-local if IPv4 is off or no DHCP server
+    /// has answered for ten seconds. Ready at once if it was given one, or is to have none.
     pub async fn configured(&self) {
         poll_fn(|context| {
             let mut engine = self.shared.engine.borrow_mut();
@@ -136,6 +138,12 @@ impl TcpIp {
             .collect()
     }
 
+    /// The recursive name servers that the network has told: the DHCP server's, then those of
+    /// routers (RFC 8106), seven at most.
+    pub fn dns_servers(&self) -> Vec<IpAddr> {
+        self.shared.engine.borrow().dns_servers().collect()
+    }
+
     /// What the stack holds and has counted. Looks at every connection.
     pub fn statistics(&self) -> Statistics {
         self.shared.engine.borrow().statistics()
@@ -144,11 +152,18 @@ impl TcpIp {
 
 async fn warn_if_not_configured(stack: TcpIp, tasks: Handle) {
     if tasks
-        .timeout(DHCP_PATIENCE, stack.configured())
+        .timeout(ADDRESS_PATIENCE, stack.configured())
         .await
-        .is_err()
+        .is_ok()
     {
+        return;
+    }
+    let mut engine = stack.shared.engine.borrow_mut();
+    if engine.config.ipv4 == Ipv4Config::Dhcp {
         log::warn!(target: "net", "no DHCP server answers; still asking (or give --ipv4)");
+        engine.give_up_ipv4();
+    } else {
+        log::warn!(target: "net", "no router announces a network; still asking (or give --ipv6)");
     }
 }
 

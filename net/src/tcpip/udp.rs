@@ -6,8 +6,8 @@ use alloc::rc::Rc;
 use core::future::poll_fn;
 use core::net::SocketAddr;
 use core::task::{Context, Poll};
-use smoltcp::socket::udp;
-use smoltcp::wire::{IPV4_HEADER_LEN, IPV6_HEADER_LEN, IpEndpoint, UDP_HEADER_LEN};
+use smoltcp::socket::udp::{self, UdpMetadata};
+use smoltcp::wire::{IPV4_HEADER_LEN, IPV6_HEADER_LEN, IpAddress, IpEndpoint, UDP_HEADER_LEN};
 
 /// A UDP socket of a [`TcpIp`](super::TcpIp) stack.
 ///
@@ -47,14 +47,14 @@ impl UdpSocket {
         Ok(operation(socket))
     }
 
-    /// Whether a datagram can be sent at all.
-    fn check(&self, length: usize, remote: IpEndpoint) -> Result<(), Error> {
+    /// Where a datagram goes and comes from, if it can be sent at all.
+    fn check(&self, length: usize, remote: IpEndpoint) -> Result<UdpMetadata, Error> {
         let engine = self.stack.engine.borrow();
-        let header = match remote.addr {
-            smoltcp::wire::IpAddress::Ipv4(_) => IPV4_HEADER_LEN,
-            smoltcp::wire::IpAddress::Ipv6(_) => IPV6_HEADER_LEN,
+        let (mtu, header) = match remote.addr {
+            IpAddress::Ipv4(_) => (engine.mtu, IPV4_HEADER_LEN),
+            IpAddress::Ipv6(_) => (engine.ipv6.mtu().unwrap_or(engine.mtu), IPV6_HEADER_LEN),
         };
-        let longest = engine.mtu.saturating_sub(header + UDP_HEADER_LEN);
+        let longest = mtu.saturating_sub(header + UDP_HEADER_LEN);
         if length > longest.min(engine.config.udp_buffer) {
             return Err(Error::TooLong);
         }
@@ -65,14 +65,18 @@ impl UdpSocket {
         if own.is_some_and(|own| own.version() != remote.addr.version()) {
             return Err(Error::Unreachable);
         }
-        engine.check_route(remote.addr.into())
+        engine.check_route(remote.addr.into())?;
+        Ok(UdpMetadata {
+            local_address: own.or_else(|| engine.source_address(remote.addr)),
+            ..remote.into()
+        })
     }
 
     fn poll_send(
         &self,
         context: &mut Context<'_>,
         payload: &[u8],
-        remote: IpEndpoint,
+        remote: UdpMetadata,
     ) -> Poll<Result<(), Error>> {
         let sent = self.with(|socket| {
             let sent = socket.send_slice(payload, remote);
@@ -116,7 +120,7 @@ impl traits::UdpSocket for UdpSocket {
 
     async fn send_to(&self, payload: &[u8], remote: SocketAddr) -> Result<(), Error> {
         let remote = IpEndpoint::new(remote.ip().to_canonical().into(), remote.port());
-        self.check(payload.len(), remote)?;
+        let remote = self.check(payload.len(), remote)?;
         poll_fn(|context| self.poll_send(context, payload, remote)).await
     }
 

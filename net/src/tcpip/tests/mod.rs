@@ -9,6 +9,7 @@ mod hostile;
 mod model;
 mod offload;
 mod packets;
+mod router;
 mod tcp;
 mod udp;
 

@@ -1,0 +1,162 @@
+//! A scripted router on the link.
+
+use super::*;
+use smoltcp::wire::{EthernetFrame, Icmpv6Packet, Ipv6Packet};
+
+const ROUTER: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0x99);
+const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+const NETWORK: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 1, 0, 0, 0, 0);
+const ADDRESS: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 1, 0, 0xff, 0xfe00, 1);
+const LINK_LOCAL: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0xff, 0xfe00, 1);
+
+fn ipv6_only() -> Config {
+    Config {
+        ipv4: Ipv4Config::Off,
+        ..Config::default()
+    }
+}
+
+fn send(link: &mut Link, source: Ipv6Addr, destination: Ipv6Addr, hop_limit: u8, message: &[u8]) {
+    let mut bytes = vec![0x33, 0x33];
+    bytes.extend(&destination.octets()[12..]);
+    bytes.extend([2, 0, 0, 0, 0, 2, 0x86, 0xdd, 0x60, 0, 0, 0]);
+    bytes.extend((message.len() as u16).to_be_bytes());
+    bytes.extend([58, hop_limit]);
+    bytes.extend(source.octets());
+    bytes.extend(destination.octets());
+    bytes.extend(message);
+    Icmpv6Packet::new_unchecked(&mut bytes[54..]).fill_checksum(&source, &destination);
+    let sent = link.transmit(bytes.len(), |frame| frame.copy_from_slice(&bytes));
+    assert_eq!(sent, Ok(()));
+    link.flush();
+}
+
+/// An advertisement of a router for half an hour, of a prefix and of a name server.
+fn advertisement(network: Ipv6Addr, valid: u32, preferred: u32) -> Vec<u8> {
+    let mut bytes = vec![134, 0, 0, 0, 64, 0, 0x07, 0x08, 0, 0, 0, 0, 0, 0, 0, 0];
+    bytes.extend([3, 4, 64, 0xc0]);
+    bytes.extend(valid.to_be_bytes());
+    bytes.extend(preferred.to_be_bytes());
+    bytes.extend([0; 4]);
+    bytes.extend(network.octets());
+    bytes.extend([25, 3, 0, 0, 0, 0, 0, 60]);
+    bytes.extend(ROUTER.octets());
+    bytes
+}
+
+/// The ICMPv6 types of all frames that wait, behind a hop-by-hop header or not.
+fn received(link: &mut Link) -> Vec<u8> {
+    let mut kinds = Vec::new();
+    while let Some(frame) = link.receive() {
+        let ethernet = EthernetFrame::new_checked(&frame[..]).expect("a frame");
+        let packet = Ipv6Packet::new_checked(ethernet.payload()).expect("a packet");
+        let message = match packet.hop_limit() {
+            1 => &packet.payload()[8..],
+            _ => packet.payload(),
+        };
+        let icmp = Icmpv6Packet::new_unchecked(message);
+        assert!(icmp.verify_checksum(&packet.src_addr(), &packet.dst_addr()));
+        kinds.push(message[0]);
+        link.recycle(frame);
+    }
+    kinds
+}
+
+#[test]
+fn an_announced_address_is_taken_and_expires() {
+    simulate(|tasks| async move {
+        let (device, mut link) = Link::pair(64);
+        let stack = TcpIp::start(&tasks, device, ipv6_only(), 1);
+        tasks.sleep(Duration::from_millis(1)).await;
+        // A report of the group, the question for its address, and one for routers.
+        assert_eq!(received(&mut link), [143, 135, 133]);
+        send(
+            &mut link,
+            ROUTER,
+            ALL_NODES,
+            255,
+            &advertisement(NETWORK, 600, 300),
+        );
+        stack.configured().await;
+        let both = [(LINK_LOCAL.into(), 64), (ADDRESS.into(), 64)];
+        assert_eq!(stack.addresses(), both);
+        assert_eq!(stack.dns_servers(), [IpAddr::V6(ROUTER)]);
+        let far: IpAddr = "2001:4860::1".parse().expect("an address");
+        assert!(stack.shared.engine.borrow().check_route(far).is_ok());
+        tasks.sleep(Duration::from_secs(61)).await;
+        assert!(stack.dns_servers().is_empty());
+        tasks.sleep(Duration::from_secs(540)).await;
+        assert_eq!(stack.addresses(), both[..1]);
+    });
+}
+
+#[test]
+fn forged_and_endless_advertisements_are_harmless() {
+    simulate(|tasks| async move {
+        let (device, mut link) = Link::pair(64);
+        let stack = TcpIp::start(&tasks, device, ipv6_only(), 1);
+        let good = advertisement(NETWORK, 86_400, 86_400);
+        // Forwarded, or not from a router.
+        send(&mut link, ROUTER, ALL_NODES, 254, &good);
+        send(&mut link, NETWORK, ALL_NODES, 255, &good);
+        tasks.sleep(Duration::from_millis(1)).await;
+        assert_eq!(stack.addresses().len(), 1);
+        for number in 0..40 {
+            let network = Ipv6Addr::new(0x2001, 0xdb8, 0, 1 + number, 0, 0, 0, 0);
+            send(
+                &mut link,
+                ROUTER,
+                ALL_NODES,
+                255,
+                &advertisement(network, 86_400, 1),
+            );
+            tasks.sleep(Duration::from_millis(1)).await;
+            received(&mut link);
+        }
+        assert_eq!(stack.addresses().len(), 5);
+        // Nobody can take an address away within two hours.
+        send(
+            &mut link,
+            ROUTER,
+            ALL_NODES,
+            255,
+            &advertisement(NETWORK, 0, 0),
+        );
+        tasks.sleep(Duration::from_secs(7_000)).await;
+        let addresses = stack.addresses();
+        assert!(addresses.iter().any(|(address, _)| *address == ADDRESS));
+        tasks.sleep(Duration::from_secs(300)).await;
+        assert_eq!(stack.addresses().len(), 4);
+    });
+}
+
+#[test]
+fn an_address_of_another_host_is_given_up() {
+    simulate(|tasks| async move {
+        let (device, mut link) = Link::pair(64);
+        let stack = TcpIp::start(&tasks, device, ipv6_only(), 1);
+        tasks.sleep(Duration::from_millis(1)).await;
+        let mut claim = vec![136, 0, 0, 0, 0x20, 0, 0, 0];
+        claim.extend(LINK_LOCAL.octets());
+        send(&mut link, LINK_LOCAL, ALL_NODES, 255, &claim);
+        tasks.sleep(Duration::from_millis(1)).await;
+        assert!(stack.addresses().is_empty());
+    });
+}
+
+#[test]
+fn an_address_is_defended_once_it_is_taken() {
+    simulate(|tasks| async move {
+        let (device, mut link) = Link::pair(64);
+        let stack = TcpIp::start(&tasks, device, ipv6_only(), 1);
+        tasks.sleep(Duration::from_secs(3)).await;
+        received(&mut link);
+        let mut probe = vec![135, 0, 0, 0, 0, 0, 0, 0];
+        probe.extend(LINK_LOCAL.octets());
+        let group = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 1, 0xff00, 1);
+        send(&mut link, Ipv6Addr::UNSPECIFIED, group, 255, &probe);
+        tasks.sleep(Duration::from_millis(1)).await;
+        assert_eq!(received(&mut link), [136]);
+        assert_eq!(stack.addresses(), [(LINK_LOCAL.into(), 64)]);
+    });
+}
