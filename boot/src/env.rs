@@ -104,6 +104,18 @@ impl Env {
         network
     }
 
+    /// What resolves names over `network`. It asks the servers that the boot argument `--dns`
+    /// names, else those that DHCP and routers have told; in a process over the host's
+    /// sockets, those of `/etc/resolv.conf`.
+    ///
+    /// # Errors
+    /// [`EntropyError`] if there are no random numbers that keep its questions from being
+    /// answered by others.
+    #[cfg(feature = "net")]
+    pub fn resolver(&self, network: &crate::Network) -> Result<crate::Resolver, EntropyError> {
+        crate::network::resolver(self, network, &self.settings.network)
+    }
+
     /// Opens what [`network`](Self::network) will be attached to, before the sandbox closes.
     #[cfg(all(feature = "net", not(fata_vm)))]
     pub(crate) fn open_network_early(&self) -> home::Profile {

@@ -48,7 +48,8 @@ pub mod heap;
 //   feature `net`: `trace::report(&str)`;
 // - `heap::{LinkedList, Talc, used() -> usize, total() -> Option<usize>}`;
 // - with the feature `net`: `network::{Stack, Options: FromArgs + Clone}` and
-//   `async network::open(&Env, &Options, Config) -> Result<Stack, NetworkError>`;
+//   `async network::open(&Env, &Options, Config) -> Result<Stack, NetworkError>` and
+//   `network::name_servers(&Options, &Stack) -> Vec<IpAddr>`;
 // - with the feature `terminal`: `terminal::{Terminal: Clone,
 //   open(&Env) -> Result<Terminal, TerminalError>}`.
 #[cfg(not(fata_vm))]
@@ -87,7 +88,7 @@ mod timer;
 pub use args::{Args, ArgsError, FromArgs, split};
 pub use env::{EntropyError, Env, Rng};
 #[cfg(feature = "net")]
-pub use network::{Network, NetworkError};
+pub use network::{Network, NetworkError, Resolver};
 pub use outcome::{ExitStatus, Outcome};
 pub use start::{About, run};
 #[cfg(feature = "terminal")]

@@ -1,8 +1,9 @@
 use crate::args::{Args, ArgsError, FromArgs};
-use crate::{Env, home};
+use crate::{EntropyError, Env, home};
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
-use core::net::{AddrParseError, Ipv4Addr, Ipv6Addr};
+use core::net::{AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr};
 use core::ops::RangeInclusive;
 use core::str::FromStr;
 use fata_net::{Config, Ipv4Config, Ipv6Config};
@@ -10,6 +11,9 @@ use fata_net::{Config, Ipv4Config, Ipv6Config};
 /// The network stack of this home: TCP/IP over the virtual machine's network device; in
 /// a process the host's sockets, or TCP/IP over a TAP device (`--net tap=NAME`).
 pub type Network = home::network::Stack;
+
+/// What resolves names over the [`Network`], and connects to hosts by name.
+pub type Resolver = fata_net::Resolver<Network>;
 
 /// Why there is no network.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,12 +43,57 @@ const BUFFER_SIZES: RangeInclusive<usize> = 2048..=1 << 21;
 #[derive(Clone)]
 pub(crate) struct Options {
     config: Config,
+    /// Name servers that were given.
+    servers: Servers,
     pub(crate) home: home::network::Options,
 }
 
 /// Starts the network stack.
 pub(crate) async fn open(env: &Env, options: &Options) -> Result<Network, NetworkError> {
     home::network::open(env, &options.home, options.config.clone()).await
+}
+
+/// What resolves names over `network`: it asks the servers that `--dns` names, else those
+/// that the network, or the host, has told.
+pub(crate) fn resolver(
+    env: &Env,
+    network: &Network,
+    options: &Options,
+) -> Result<Resolver, EntropyError> {
+    let mut seed = [0; 32];
+    home::entropy::fill(&mut seed)?;
+    let (given, home) = (options.servers.0.clone(), options.home.clone());
+    let stack = network.clone();
+    let servers = move || match given.is_empty() {
+        true => home::network::name_servers(&home, &stack),
+        false => given.clone(),
+    };
+    let limits = fata_net::resolver::Limits::default();
+    Ok(Resolver::new(
+        &env.tasks,
+        network.clone(),
+        servers,
+        limits,
+        seed,
+    ))
+}
+
+/// Addresses of name servers, with commas between them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Servers(Vec<IpAddr>);
+
+impl FromStr for Servers {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        const MOST: usize = 4;
+        let addresses = text.split(',').map(str::parse);
+        let addresses: Result<Vec<IpAddr>, _> = addresses.collect();
+        match addresses {
+            Ok(addresses) if addresses.len() <= MOST => Ok(Self(addresses)),
+            _ => Err("give up to four IP addresses, with commas between them"),
+        }
+    }
 }
 
 impl FromArgs for Options {
@@ -74,8 +123,17 @@ impl FromArgs for Options {
             transmit_buffer: buffer,
             ..defaults
         };
+        let servers: Option<Servers> = args.optional(
+            "dns",
+            "ADDRESS,...",
+            "name servers to ask, up to four; those that the network tells if not given",
+        )?;
         let home = FromArgs::from_args(args)?;
-        Ok(Self { config, home })
+        Ok(Self {
+            config,
+            servers: servers.unwrap_or_default(),
+            home,
+        })
     }
 }
 
@@ -222,6 +280,20 @@ mod tests {
         };
         assert_eq!(address, Ipv4Addr::new(10, 0, 0, 2));
         assert_eq!(gateway, Ipv4Addr::new(10, 0, 0, 1));
+    }
+
+    #[test]
+    fn name_servers() {
+        let servers: Servers = "10.0.0.1,fd00::1".parse().expect("two addresses");
+        assert_eq!(servers.0.len(), 2);
+        for text in [
+            "",
+            "10.0.0.1,",
+            "a",
+            "1.1.1.1,1.1.1.2,1.1.1.3,1.1.1.4,1.1.1.5",
+        ] {
+            assert!(text.parse::<Servers>().is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The network of a process: the host's sockets, or TCP/IP over a TAP device.
 
 mod either;
+mod name_servers;
 #[cfg(test)]
 mod tests;
 
@@ -9,8 +10,10 @@ use crate::{Args, ArgsError, Env, FromArgs, NetworkError};
 use alloc::borrow::ToOwned;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
-use core::cell::Cell;
+use alloc::vec::Vec;
+use core::cell::{Cell, OnceCell};
 use core::fmt;
+use core::net::IpAddr;
 use core::str::FromStr;
 use either::Either;
 use fata_net::host::{HostStack, Limits};
@@ -27,6 +30,8 @@ pub(crate) struct Options {
     attachment: Attachment,
     /// The TAP device, if it was opened before the network, and why it could not be.
     early: Rc<Cell<Option<Result<Tap, NetworkError>>>>,
+    /// The host's name servers, once they were read.
+    servers: Rc<OnceCell<Vec<IpAddr>>>,
 }
 
 /// What the program's network is attached to.
@@ -49,7 +54,23 @@ impl FromArgs for Options {
         Ok(Self {
             attachment,
             early: Rc::default(),
+            servers: Rc::default(),
         })
+    }
+}
+
+impl Options {
+    /// The host's name servers, read when they are first asked for.
+    fn host_servers(&self) -> &[IpAddr] {
+        self.servers.get_or_init(name_servers::read)
+    }
+}
+
+/// The name servers of the host, or of the network that a device leads to.
+pub(crate) fn name_servers(options: &Options, stack: &Stack) -> Vec<IpAddr> {
+    match stack {
+        Either::Host(_) => options.host_servers().into(),
+        Either::Device(stack) => stack.dns_servers(),
     }
 }
 
@@ -96,6 +117,7 @@ pub(crate) fn open_early(env: &Env, options: &Options) -> Profile {
     match &options.attachment {
         Attachment::Host => {
             raise_descriptor_limit();
+            options.host_servers();
             Profile::Sockets
         }
         Attachment::Tap(name) => {

@@ -4,6 +4,8 @@ use super::virtio::{self, Identity, Transport};
 use super::{entropy, heap};
 use crate::{Args, ArgsError, Env, FromArgs, NetworkError};
 use alloc::string::ToString;
+use alloc::vec::Vec;
+use core::net::IpAddr;
 use fata_net::{Config, LARGEST_FRAME, TcpIp, VirtioNet};
 use virtio_drivers::transport::DeviceType;
 
@@ -32,6 +34,11 @@ pub(crate) async fn open(env: &Env, _: &Options, config: Config) -> Result<Stack
     entropy::fill_or_warn(&mut seed);
     let seed = u64::from_le_bytes(seed);
     Ok(TcpIp::start(&env.tasks, card, fitted(config), seed))
+}
+
+/// The name servers that the network has told.
+pub(crate) fn name_servers(_: &Options, stack: &Stack) -> Vec<IpAddr> {
+    stack.dns_servers()
 }
 
 /// A machine with less memory than this has no use for large buffers.

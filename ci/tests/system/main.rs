@@ -12,6 +12,7 @@ mod idle;
 mod images;
 mod inspect;
 mod load;
+mod names;
 mod network;
 mod pages;
 mod random;

@@ -85,8 +85,16 @@ impl Pool {
         }
     }
 
-    /// Gives the memory back that nobody holds.
-    pub(crate) fn drop_spare(&mut self) {
+    /// Gives memory back that nobody holds, but for a little, after all connections have
+    /// ended.
+    pub(crate) fn trim(&mut self) {
+        const LITTLE: usize = 4 * SMALLEST;
+        if self.spare > LITTLE {
+            self.drop_spare();
+        }
+    }
+
+    fn drop_spare(&mut self) {
         self.free = Default::default();
         self.spare = 0;
     }

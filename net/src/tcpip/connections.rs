@@ -56,6 +56,9 @@ impl Engine {
             State::Flow(mut flow) => {
                 flow.connection.release(&mut self.pool);
                 self.count(&mut flow);
+                if self.table.connections() == 0 {
+                    self.pool.trim();
+                }
                 if let Owner::Waiting(listener) = flow.owner
                     && let Some(backlog) = self.listeners.get_mut(listener)
                 {
@@ -138,6 +141,9 @@ impl Engine {
         let list = &mut self.time_wait;
         while list.front().is_some_and(|(_, until)| *until <= now) {
             list.pop_front();
+        }
+        if list.len() < list.capacity() / 8 {
+            list.shrink_to_fit();
         }
         let most = self.config.max_time_wait;
         while self.table.time_wait() > most || self.time_wait.len() > 2 * most + 1 {
@@ -304,6 +310,7 @@ impl Engine {
                 let until = wait.until;
                 if until <= now {
                     self.remove(key);
+                    self.bound_time_wait(now);
                 } else {
                     self.table.set_timer(key, until);
                 }

@@ -1,0 +1,42 @@
+//! Looks a host name up, and prints its addresses with the seconds for which they are good.
+#![cfg_attr(fata_vm, no_std, no_main)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use core::error::Error;
+use fata_boot::{Args, ArgsError, Env, FromArgs};
+
+#[global_allocator]
+static HEAP: fata_boot::heap::LinkedList = fata_boot::heap::LinkedList::new();
+
+fata_boot::main!(app, Options);
+
+struct Options {
+    name: String,
+}
+
+impl FromArgs for Options {
+    fn from_args(args: &mut Args) -> Result<Self, ArgsError> {
+        let help = "the host name to look up";
+        Ok(Self {
+            name: args.option("name", "NAME", help, String::from("localhost"))?,
+        })
+    }
+}
+
+async fn app(env: Env, options: Options) -> Result<(), Box<dyn Error>> {
+    let network = env.network().await?;
+    let resolver = env.resolver(&network)?;
+    let found = resolver.lookup(&options.name).await?;
+    for address in found.as_slice() {
+        log::info!(
+            "{} is {address} for {} s",
+            options.name,
+            found.ttl().as_secs()
+        );
+    }
+    Ok(())
+}
