@@ -44,7 +44,7 @@ pub struct Config {
 }
 
 impl Default for Config {
-    /// DHCP, IPv6 addresses as routers announce them, up to 512 KiB a connection.
+    /// DHCP, IPv6 addresses as routers announce them, up to 2 MiB a connection, 64 MiB in all.
     fn default() -> Self {
         Self {
             ipv4: Ipv4Config::default(),
@@ -53,8 +53,8 @@ impl Default for Config {
             backlog: 128,
             max_time_wait: 4_096,
             max_sockets: 256,
-            receive_buffer: 256 * 1024,
-            transmit_buffer: 256 * 1024,
+            receive_buffer: 1 << 20,
+            transmit_buffer: 1 << 20,
             buffer_memory: 64 << 20,
             udp_buffer: 32 * 1024,
             keep_alive: Duration::from_secs(60),
