@@ -93,6 +93,9 @@ fn ipv4(bytes: &[u8], verified: bool) -> Option<Kind> {
     if packet.more_frags() || packet.frag_offset() != 0 {
         return None;
     }
+    if !verified && !packet.verify_checksum() {
+        return None;
+    }
     let (source, destination) = (packet.src_addr().into(), packet.dst_addr().into());
     match packet.next_header() {
         IpProtocol::Tcp => {

@@ -1,0 +1,8 @@
+//! A whole stack, whose peer sends what the input says: frames, TCP segments near and far from
+//! what is right, datagrams, neighbor discovery, router advertisements.
+#![no_main]
+
+#[path = "../../../net/tests/stack/mod.rs"]
+mod torture;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| torture::stack(bytes));
