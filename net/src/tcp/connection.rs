@@ -1,6 +1,6 @@
 //! One connection: its states, and what both halves have to do with each other.
 
-use super::handshake::{Offer, shift_for};
+use super::handshake::{Agreement, Offer, shift_for};
 use super::header::{Header, Options};
 use super::pool::Pool;
 use super::receiver::{FIRST_WINDOW, Receiver};
@@ -104,21 +104,29 @@ impl Connection {
         }
     }
 
-    /// A connection that a peer has opened, with the numbers of both SYNs. `segment` is the
-    /// one that completes the handshake, and has to be [received](Self::receive) then; `own`
-    /// is the largest payload that this side takes.
+    /// A connection that a peer has opened. `segment` is the one that completes the handshake,
+    /// and has to be [received](Self::receive) then; `own` is the largest payload that this
+    /// side takes.
     pub(crate) fn accepted(
-        (ours, theirs): (Sequence, Sequence),
-        offer: Offer,
+        agreement: Agreement,
         own: u16,
         segment: &Segment<'_>,
         settings: Settings,
         now: Instant,
     ) -> Self {
+        let Agreement {
+            ours,
+            theirs,
+            offer,
+            trip,
+        } = agreement;
         let mut sender = Sender::new(ours, offer.segment.min(own).into(), settings.buffer, now);
         sender.shift = offer.shift.unwrap_or(0);
         sender.sack = offer.sack;
         sender.establish(theirs, u32::from(segment.window) << sender.shift, now);
+        if let Some(trip) = trip {
+            sender.measure(trip);
+        }
         let receiver = receiver(theirs, offer, own, settings);
         Self::new(Phase::Open, sender, receiver, settings, own, now)
     }
@@ -226,6 +234,26 @@ impl Connection {
     pub(crate) fn discard(&mut self, pool: &mut Pool) {
         if self.receiver.discard(pool) && self.phase == Phase::Open {
             self.receiver.acknowledge_now();
+        }
+    }
+
+    /// A link on the path takes segments with so much payload only.
+    pub(crate) fn shorten_segments(&mut self, segment: u32, now: Instant) {
+        if self.phase == Phase::Open && segment < self.sender.segment() {
+            self.sender.shorten_segments(segment, now);
+        }
+    }
+
+    /// Whether a number is one of something in flight.
+    pub(crate) fn is_in_flight(&self, number: Sequence) -> bool {
+        number >= self.sender.unacknowledged() && number < self.sender.next()
+    }
+
+    /// An error message says that the peer cannot be reached.
+    pub(crate) fn note_unreachable(&mut self, error: Error) {
+        // An open connection outlives that (RFC 5461).
+        if self.phase == Phase::SynSent {
+            self.end(Some(error));
         }
     }
 

@@ -55,12 +55,25 @@ pub(crate) fn shift_for(bytes: u32) -> u8 {
     (bits as u8).min(MOST_SHIFT)
 }
 
-/// A half-open connection.
+/// What a handshake has led to.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Embryo {
+pub(crate) struct Agreement {
+    /// The numbers of both SYNs.
     pub(crate) ours: Sequence,
     pub(crate) theirs: Sequence,
     pub(crate) offer: Offer,
+    /// How long the peer took to answer, if that is known.
+    pub(crate) trip: Option<Duration>,
+}
+
+/// A half-open connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Embryo {
+    ours: Sequence,
+    theirs: Sequence,
+    offer: Offer,
+    /// When it was first answered, and how often.
+    since: Instant,
     tries: u8,
     due: Instant,
 }
@@ -85,6 +98,7 @@ impl Embryo {
             ours,
             theirs: syn.sequence,
             offer: Offer::new(syn),
+            since: now,
             tries: 1,
             due: now + FIRST_PAUSE,
         }
@@ -136,6 +150,18 @@ impl Embryo {
             Verdict::Establish
         } else {
             Verdict::Answer
+        }
+    }
+
+    /// What the handshake has led to, now that it is done.
+    pub(crate) fn agreement(&self, now: Instant) -> Agreement {
+        Agreement {
+            ours: self.ours,
+            theirs: self.theirs,
+            offer: self.offer,
+            // Of several answers nobody knows which one was acknowledged (RFC 6298,
+            // section 3).
+            trip: (self.tries == 1).then(|| now - self.since),
         }
     }
 

@@ -26,7 +26,7 @@ mod sequence;
 mod tests;
 
 pub(crate) use connection::{Connection, Phase, Settings};
-pub(crate) use handshake::{Embryo, Offer, Verdict, answer};
+pub(crate) use handshake::{Agreement, Embryo, Offer, Verdict, answer};
 pub(crate) use header::{Header, Options};
 pub(crate) use isn::Secret;
 pub(crate) use pool::Pool;

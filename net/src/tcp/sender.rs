@@ -179,6 +179,20 @@ impl Sender {
         self.congestion.set_segment(segment);
     }
 
+    /// Takes a round trip in that was measured elsewhere.
+    pub(super) fn measure(&mut self, trip: Duration) {
+        self.round_trip.measure(trip);
+    }
+
+    /// The path has turned out to take no longer segments than that: what is under way is
+    /// sent again. It is no sign of congestion (RFC 8201, section 5.4).
+    pub(super) fn shorten_segments(&mut self, segment: u32, now: Instant) {
+        self.set_segment(segment);
+        self.flight.lose_all();
+        self.urgent = true;
+        self.arm(now);
+    }
+
     pub(super) fn next(&self) -> Sequence {
         self.next
     }

@@ -207,10 +207,8 @@ impl World {
         };
         match embryo.judge(&segment) {
             Verdict::Establish => {
-                let numbers = (embryo.ours, embryo.theirs);
                 let mut connection = Connection::accepted(
-                    numbers,
-                    embryo.offer,
+                    embryo.agreement(self.now),
                     SIZE,
                     &segment,
                     settings(),

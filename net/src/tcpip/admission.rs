@@ -10,7 +10,9 @@ use super::phy::Transmitter;
 use super::table::{Flow, HalfOpen, Owner, State};
 use super::wire::{Path, Wire};
 use crate::Net;
-use crate::tcp::{Connection, Embryo, Flags, Header, Offer, Segment, Sequence, Transmit, Verdict};
+use crate::tcp::{
+    Agreement, Connection, Embryo, Flags, Header, Offer, Segment, Sequence, Transmit, Verdict,
+};
 use core::time::Duration;
 use fata_time::Instant;
 use smoltcp::wire::EthernetAddress;
@@ -210,7 +212,13 @@ impl Engine {
             return false;
         };
         if self.can_wait(listener) {
-            self.establish(listener, (ours, theirs), Offer::plain(size), arrival, None);
+            let agreement = Agreement {
+                ours,
+                theirs,
+                offer: Offer::plain(size),
+                trip: None,
+            };
+            self.establish(listener, agreement, arrival, None);
         }
         true
     }
@@ -228,8 +236,7 @@ impl Engine {
     fn establish(
         &mut self,
         listener: usize,
-        numbers: (Sequence, Sequence),
-        offer: Offer,
+        agreement: Agreement,
         arrival: &Arrival<'_>,
         half_open: Option<usize>,
     ) {
@@ -240,8 +247,7 @@ impl Engine {
             now,
         } = *arrival;
         let own = self.segment_size(tuple.local().addr);
-        let mut connection =
-            Connection::accepted(numbers, offer, own, &segment, self.settings, now);
+        let mut connection = Connection::accepted(agreement, own, &segment, self.settings, now);
         connection.receive(&segment, &mut self.pool, now);
         let flow = Flow::new(connection, Owner::Waiting(listener), Some(hardware));
         let key = match half_open {
@@ -273,8 +279,8 @@ impl Engine {
             Verdict::Establish => {
                 // Else the peer's data, or the answer that is sent again, bring it back.
                 if self.can_wait(listener) {
-                    let numbers = (embryo.ours, embryo.theirs);
-                    self.establish(listener, numbers, embryo.offer, arrival, Some(key));
+                    let agreement = embryo.agreement(arrival.now);
+                    self.establish(listener, agreement, arrival, Some(key));
                 }
             }
             Verdict::Answer => {

@@ -144,12 +144,14 @@ impl Engine {
                     self.deliver(adapter, frame, key.unwrap_or(self.interface_flow), now);
                 }
                 Kind::Neighbor => {
+                    self.receive_trouble(bytes);
                     self.receive_ipv6(bytes);
                     self.learn_neighbor(bytes, now);
                     self.deliver(adapter, frame, self.interface_flow, now);
                     self.flows.make_stalled_ready();
                 }
                 Kind::Interface => {
+                    self.receive_trouble(bytes);
                     self.receive_ipv6(bytes);
                     self.deliver(adapter, frame, self.interface_flow, now);
                 }

@@ -32,6 +32,7 @@ mod stream;
 mod table;
 #[cfg(test)]
 mod tests;
+mod trouble;
 mod udp;
 mod wire;
 

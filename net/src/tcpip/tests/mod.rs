@@ -11,6 +11,7 @@ mod offload;
 mod packets;
 mod router;
 mod tcp;
+mod trouble;
 mod udp;
 
 use super::*;
