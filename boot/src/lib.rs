@@ -48,7 +48,8 @@ pub mod heap;
 //   feature `net`: `trace::report(&str)`;
 // - `heap::{LinkedList, Talc, used() -> usize, total() -> Option<usize>}`;
 // - with the feature `net`: `network::{Stack, Options: FromArgs + Clone}` and
-//   `async network::open(&Env, &Options, Config) -> Result<Stack, NetworkError>` and
+//   `async network::open(&Env, &Options, Config, bool) -> Result<Stack, NetworkError>`, which
+//   may lower the bounds of connections that were not given (the last argument), and
 //   `network::name_servers(&Options, &Stack) -> Vec<IpAddr>`;
 // - with the feature `terminal`: `terminal::{Terminal: Clone,
 //   open(&Env) -> Result<Terminal, TerminalError>}`.

@@ -6,6 +6,7 @@ use core::fmt;
 use core::net::{AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr};
 use core::ops::RangeInclusive;
 use core::str::FromStr;
+use core::time::Duration;
 use fata_net::{Config, Ipv4Config, Ipv6Config};
 
 /// The network stack of this home: TCP/IP over the virtual machine's network device; in
@@ -43,6 +44,10 @@ const BUFFER_SIZES: RangeInclusive<usize> = 2048..=1 << 21;
 #[derive(Clone)]
 pub(crate) struct Options {
     config: Config,
+    /// Whether the number of connections was given.
+    is_given: bool,
+    /// How often to log what was counted, in seconds.
+    stats: Option<u32>,
     /// Name servers that were given.
     servers: Servers,
     pub(crate) home: home::network::Options,
@@ -50,7 +55,44 @@ pub(crate) struct Options {
 
 /// Starts the network stack.
 pub(crate) async fn open(env: &Env, options: &Options) -> Result<Network, NetworkError> {
-    home::network::open(env, &options.home, options.config.clone()).await
+    let network =
+        home::network::open(env, &options.home, options.config.clone(), options.is_given).await?;
+    if let Some(seconds) = options.stats {
+        let pause = Duration::from_secs(seconds.max(1).into());
+        env.tasks
+            .spawn(log_statistics(env.clone(), network.clone(), pause));
+    }
+    Ok(network)
+}
+
+/// Logs now and then what the network has done since the last time, and what it holds.
+async fn log_statistics(env: Env, network: Network, pause: Duration) {
+    let mut before = network.statistics();
+    loop {
+        env.tasks.sleep(pause).await;
+        let now = network.statistics();
+        let rate = |now: u64, before: u64| (now - before) * 1_000 / pause.as_millis() as u64;
+        log::info!(
+            target: "stats",
+            "in {}/s {} KB/s, out {}/s {} KB/s, {} new, {} open, {} sent again, {} dropped, \
+             buffers {} KB, heap {} KB",
+            rate(now.device.received_frames, before.device.received_frames),
+            rate(now.device.received_bytes, before.device.received_bytes) / 1_000,
+            rate(now.device.transmitted_frames, before.device.transmitted_frames),
+            rate(now.device.transmitted_bytes, before.device.transmitted_bytes) / 1_000,
+            now.totals.accepted + now.totals.connected
+                - before.totals.accepted
+                - before.totals.connected,
+            now.open,
+            now.totals.retransmitted_segments - before.totals.retransmitted_segments,
+            now.totals.dropped_frames + now.totals.dropped_syns
+                - before.totals.dropped_frames
+                - before.totals.dropped_syns,
+            now.buffer_bytes / 1_000,
+            env.heap().used / 1_000,
+        );
+        before = now;
+    }
 }
 
 /// What resolves names over `network`: it asks the servers that `--dns` names, else those
@@ -110,15 +152,15 @@ impl FromArgs for Options {
                 "--tcp-buffer takes 2048 to 2097152 bytes",
             ));
         }
+        let max_connections: Option<usize> = args.optional(
+            "max-connections",
+            "COUNT",
+            "TCP connections at a time; more have to wait [default: 4096, or what fits]",
+        )?;
         let config = Config {
             ipv4: ipv4(args)?,
             ipv6: ipv6(args)?,
-            max_connections: args.option(
-                "max-connections",
-                "COUNT",
-                "TCP connections at a time; more have to wait",
-                defaults.max_connections,
-            )?,
+            max_connections: max_connections.unwrap_or(defaults.max_connections),
             receive_buffer: buffer,
             transmit_buffer: buffer,
             ..defaults
@@ -128,9 +170,16 @@ impl FromArgs for Options {
             "ADDRESS,...",
             "name servers to ask, up to four; those that the network tells if not given",
         )?;
+        let stats = args.optional(
+            "stats",
+            "SECONDS",
+            "log what the network does, every so many seconds",
+        )?;
         let home = FromArgs::from_args(args)?;
         Ok(Self {
             config,
+            is_given: max_connections.is_some(),
+            stats,
             servers: servers.unwrap_or_default(),
             home,
         })

@@ -16,6 +16,7 @@ mod error;
 #[cfg(not(fata_vm))]
 pub mod host;
 mod link;
+mod metrics;
 pub mod resolver;
 mod segmentation;
 #[cfg(not(fata_vm))]
@@ -34,6 +35,7 @@ pub use device::{
 };
 pub use error::Error;
 pub use link::{Link, LinkFrame};
+pub use metrics::{Metric, MetricKind};
 pub use resolver::{ResolveError, Resolver};
 #[cfg(not(fata_vm))]
 pub use tap::{Tap, TapError, TapFrame};

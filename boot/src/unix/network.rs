@@ -99,6 +99,7 @@ pub(crate) async fn open(
     env: &Env,
     options: &Options,
     config: Config,
+    _: bool,
 ) -> Result<Stack, NetworkError> {
     match &options.attachment {
         Attachment::Host => Ok(Either::Host(host(env, &config))),

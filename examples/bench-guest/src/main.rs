@@ -1,5 +1,5 @@
 //! The services that the bench measures: HTTP on port 80, a TCP sink on 9, a source of bytes on
-//! 19, a UDP echo on 7. `GET /stats` tells how much of the heap is in use, and how much processor
+//! 19, a UDP echo on 7. `GET /metrics` has what the stack counts, for Prometheus; `GET /stats` tells how much of the heap is in use, and how much processor
 //! time was used.
 #![cfg_attr(fata_vm, no_std, no_main)]
 #![forbid(unsafe_code)]
@@ -13,7 +13,7 @@ use core::net::{Ipv6Addr, SocketAddr};
 use core::time::Duration;
 use embedded_io_async::{Read, Write};
 use fata_boot::{Args, ArgsError, Env, FromArgs};
-use fata_http::{Limits, Response, Router, Server};
+use fata_http::{Limits, Response, Router, Server, metrics};
 use fata_net::{Stack, TcpListener, UdpSocket};
 use fata_task::Handle;
 
@@ -59,6 +59,9 @@ async fn app(env: Env, options: Options) -> Result<(), Box<dyn Error>> {
     });
     let pages = Router::new()
         .get("/", async |_| Ok(Response::text("Hello, World!")))
+        .get("/metrics", async move |_| {
+            Ok(metrics(network.statistics().metrics()))
+        })
         .get("/stats", async move |_| {
             let (heap, busy) = (env.heap().used, env.busy().as_nanos());
             Ok(Response::text(format!(

@@ -10,7 +10,7 @@ use super::ports::{Ports, Random};
 use super::statistics::Totals;
 use super::table::Table;
 use crate::tcp::{Pool, Secret, Settings};
-use crate::{MacAddress, Net};
+use crate::{Counters, MacAddress, Net};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::net::Ipv4Addr;
@@ -66,6 +66,8 @@ pub(super) struct Engine {
     /// Whether no DHCP server has answered for long.
     pub(super) ipv4_is_optional: bool,
     pub(super) totals: Totals,
+    /// What the device had counted after the last batch.
+    pub(super) device_counters: Counters,
     /// Tasks that wait for an address.
     pub(super) address_waiters: Vec<Waker>,
     pub(super) tasks: Handle,
@@ -115,6 +117,7 @@ impl Engine {
             config,
             random,
             totals: Totals::default(),
+            device_counters: Counters::default(),
             address_waiters: Vec::new(),
             tasks,
         };
@@ -129,10 +132,11 @@ impl Engine {
     /// Takes in the next frames.
     pub(super) fn ingress<N: Net>(&mut self, adapter: &mut Adapter<N>) {
         let now = self.now();
-        for _ in 0..BATCH {
+        for number in 0..BATCH {
             let Some(frame) = adapter.device().receive() else {
                 break;
             };
+            self.totals.batches += u64::from(number == 0);
             let bytes = frame.as_ref();
             match frame::classify(bytes, crate::Frame::is_verified(&frame)) {
                 Kind::Tcp { tuple, start, end } => {

@@ -21,6 +21,7 @@ pub(super) async fn run<N: Net>(stack: Rc<Shared>, mut adapter: Adapter<N>, task
             engine.deadline()
         };
         adapter.device().flush();
+        stack.engine.borrow_mut().device_counters = adapter.device().counters();
         let mut timer = deadline.map(|deadline| tasks.sleep_until(deadline));
         poll_fn(|context| {
             let timer = timer.as_mut().map(Pin::new);

@@ -1,6 +1,7 @@
 use super::engine::Engine;
 use super::flow::Kind;
 use super::table::{Owner, State};
+use crate::Counters;
 use smoltcp::socket::udp;
 
 /// What a stack holds at the moment, and what it has counted since it was started.
@@ -26,6 +27,8 @@ pub struct Statistics {
     pub udp_sockets: usize,
     /// Bytes in the buffers of connections and UDP sockets.
     pub buffer_bytes: usize,
+    /// What the device has counted, up to the last batch.
+    pub device: Counters,
     /// Counted since the start.
     pub totals: Totals,
 }
@@ -33,6 +36,8 @@ pub struct Statistics {
 /// What a stack has counted since it was started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
+    /// Times that frames were taken in, one or many together.
+    pub batches: u64,
     /// Connections that peers opened completely.
     pub accepted: u64,
     /// Connections that were opened from here completely.
@@ -63,6 +68,7 @@ impl Engine {
     pub(super) fn statistics(&self) -> Statistics {
         let mut statistics = Statistics {
             listeners: self.listeners.len(),
+            device: self.device_counters,
             totals: self.totals,
             ..Statistics::default()
         };

@@ -2,7 +2,9 @@
 
 use core::net::SocketAddr;
 use embedded_io_async::{ErrorType, Read, Write};
-use fata_net::{Error, Stack, TcpListener, TcpStream, UdpSocket};
+use fata_net::host::HostStack;
+use fata_net::tcpip::Statistics;
+use fata_net::{Error, Stack, TcpIp, TcpListener, TcpStream, UdpSocket};
 
 /// One of two network stacks, or of two things of the same kind that they make.
 #[derive(Clone)]
@@ -14,6 +16,21 @@ pub enum Either<H, D> {
 }
 
 use Either::{Device, Host};
+
+impl Either<HostStack, TcpIp> {
+    /// What the stack holds and has counted; of the host's own stack only how many
+    /// connections this process has open.
+    pub fn statistics(&self) -> Statistics {
+        match self {
+            Device(stack) => stack.statistics(),
+            Host(stack) => Statistics {
+                connections: stack.connections(),
+                open: stack.connections(),
+                ..Statistics::default()
+            },
+        }
+    }
+}
 
 /// Does the same with either one.
 macro_rules! delegate {
