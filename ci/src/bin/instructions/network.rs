@@ -35,7 +35,7 @@ pub fn print(lab: &Lab) {
     }
     let bulk: [(&str, Work); 2] = [("segment in", bulk_in), ("segment out", bulk_out)];
     for (offloads, kind) in [(&[][..], "with offloads"), (&globals()[..], "each a frame")] {
-        let _guest = boot(lab, Machine::Microvm, &["--tcp-buffer=65536"], 64, offloads);
+        let _guest = boot(lab, Machine::Microvm, &[], 64, offloads);
         for (name, work) in bulk {
             let name = format!("{name}, {kind}");
             row(Machine::Microvm, &name, cost(SEGMENTS, work));
