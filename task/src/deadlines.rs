@@ -4,26 +4,35 @@ use slab::Slab;
 /// Values in the order of their deadlines; those of one deadline in the order in which
 /// they came.
 ///
-/// A binary heap whose entries know their places in it, so that a value that is removed
-/// leaves at once: most timers are, long before they are due. All changes take time
-/// logarithmic in the number of values, and allocate only to hold more of them than ever
-/// before.
+/// A heap whose entries know their places in it, so that a value that is removed leaves at
+/// once: most timers are, long before they are due. All changes take time logarithmic in the
+/// number of values, and allocate only to hold more of them than ever before.
 #[derive(Debug)]
 pub struct Deadlines<T, V> {
-    entries: Slab<Entry<T, V>>,
-    /// Keys of the entries. None is due before the one at half its place.
-    heap: Vec<usize>,
+    entries: Slab<Entry<V>>,
+    /// None is due before its parent, which is at a quarter of its place.
+    heap: Vec<Node<T>>,
     /// Tells values of one deadline apart, and keys of one place.
     serial: u64,
 }
 
 #[derive(Debug)]
-struct Entry<T, V> {
-    due: (T, u64),
-    /// Where the entry's key is in the heap.
+struct Entry<V> {
+    /// Where its node is in the heap.
     place: usize,
+    serial: u64,
     value: V,
 }
+
+/// Deadlines lie side by side, so that they are compared without a look at the entries.
+#[derive(Clone, Copy, Debug)]
+struct Node<T> {
+    due: (T, u64),
+    entry: usize,
+}
+
+/// How many nodes have one parent.
+const CHILDREN: usize = 4;
 
 /// A value's place in [`Deadlines`]. One that is gone is not mistaken for a later one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,24 +55,26 @@ impl<T: Ord + Copy, V> Deadlines<T, V> {
     /// Takes in a value that is due at `deadline`.
     pub fn insert(&mut self, deadline: T, value: V) -> DeadlineKey {
         self.serial += 1;
+        let serial = self.serial;
         let place = self.heap.len();
         let index = self.entries.insert(Entry {
-            due: (deadline, self.serial),
             place,
+            serial,
             value,
         });
-        self.heap.push(index);
-        self.rise(place);
-        DeadlineKey {
-            index,
-            serial: self.serial,
-        }
+        let node = Node {
+            due: (deadline, serial),
+            entry: index,
+        };
+        self.heap.push(node);
+        self.rise(place, node);
+        DeadlineKey { index, serial }
     }
 
     /// A value that was neither removed nor taken yet.
     pub fn get_mut(&mut self, key: &DeadlineKey) -> Option<&mut V> {
         let entry = self.entries.get_mut(key.index)?;
-        (entry.due.1 == key.serial).then_some(&mut entry.value)
+        (entry.serial == key.serial).then_some(&mut entry.value)
     }
 
     /// Removes a value, if it is still there.
@@ -74,61 +85,64 @@ impl<T: Ord + Copy, V> Deadlines<T, V> {
 
     /// The first deadline.
     pub fn next(&self) -> Option<T> {
-        let first = self.heap.first()?;
-        Some(self.entries[*first].due.0)
+        self.heap.first().map(|first| first.due.0)
     }
 
     /// Takes the first value that is due at `now`.
     pub fn expire(&mut self, now: T) -> Option<V> {
-        let due = self.next()? <= now;
-        due.then(|| self.remove_at(self.heap[0]))
+        let first = self.heap.first()?;
+        let (due, entry) = (first.due.0 <= now, first.entry);
+        due.then(|| self.remove_at(entry))
     }
 
     fn remove_at(&mut self, index: usize) -> V {
         let entry = self.entries.remove(index);
-        // The last key takes its place, and moves from there to where it belongs.
+        // The last node takes its place, and moves from there to where it belongs.
         self.heap.swap_remove(entry.place);
-        if entry.place < self.heap.len() {
-            self.rise(entry.place);
-            self.sink(entry.place);
+        if let Some(node) = self.heap.get(entry.place).copied() {
+            let place = self.rise(entry.place, node);
+            self.sink(place, node);
         }
         entry.value
     }
 
-    fn due(&self, place: usize) -> (T, u64) {
-        self.entries[self.heap[place]].due
-    }
-
-    fn rise(&mut self, mut place: usize) {
-        while place > 0 && self.due(place) < self.due((place - 1) / 2) {
-            self.swap(place, (place - 1) / 2);
-            place = (place - 1) / 2;
-        }
-        self.note(place);
-    }
-
-    fn sink(&mut self, mut place: usize) {
-        loop {
-            let children = 2 * place + 1..(2 * place + 3).min(self.heap.len());
-            let first = children.min_by_key(|child| self.due(*child));
-            match first {
-                Some(child) if self.due(child) < self.due(place) => {
-                    self.swap(place, child);
-                    place = child;
-                }
-                _ => return self.note(place),
+    /// Moves a node from `place` up to where it belongs. Returns where that is.
+    fn rise(&mut self, mut place: usize, node: Node<T>) -> usize {
+        while place > 0 {
+            let above = (place - 1) / CHILDREN;
+            let parent = self.heap[above];
+            if parent.due <= node.due {
+                break;
             }
+            self.put(place, parent);
+            place = above;
         }
+        self.put(place, node);
+        place
     }
 
-    fn swap(&mut self, one: usize, other: usize) {
-        self.heap.swap(one, other);
-        self.note(one);
-        self.note(other);
+    /// Moves a node from `place` down to where it belongs.
+    fn sink(&mut self, mut place: usize, node: Node<T>) {
+        loop {
+            let first = CHILDREN * place + 1;
+            let children = self.heap.get(first..).unwrap_or_default();
+            let children = children.iter().take(CHILDREN).enumerate();
+            let Some((offset, child)) = children.min_by_key(|(_, child)| child.due) else {
+                break;
+            };
+            if node.due <= child.due {
+                break;
+            }
+            let child = *child;
+            self.put(place, child);
+            place = first + offset;
+        }
+        self.put(place, node);
     }
 
-    fn note(&mut self, place: usize) {
-        self.entries[self.heap[place]].place = place;
+    fn put(&mut self, place: usize, node: Node<T>) {
+        self.heap[place] = node;
+        self.entries[node.entry].place = place;
     }
 }
 

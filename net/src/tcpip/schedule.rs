@@ -1,8 +1,12 @@
 //! Whose turn it is: what may have something to send, and what is due when.
 
 use alloc::collections::VecDeque;
+use core::time::Duration;
 use fata_task::{DeadlineKey, Deadlines};
 use fata_time::Instant;
+
+/// A timer that is early by no more than that is left where it is.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A queue of keys that are ready, and deadlines of others.
 #[derive(Default)]
@@ -33,14 +37,16 @@ impl Schedule {
         self.ready.pop_front()
     }
 
-    /// Sees to it that a key is due at `deadline`, or earlier. A timer that is set for an
-    /// earlier time stays, as deadlines mostly move away before they are reached.
+    /// Sees to it that a key is due at `deadline`, or a little earlier: a timer that is set
+    /// for an earlier time stays, as deadlines mostly move away before they are reached,
+    /// unless it would wake the processor long before that.
     pub(super) fn set_timer(&mut self, key: usize, turn: &mut Turn, deadline: Instant) {
-        if turn.timer.is_some_and(|(timer, _)| timer <= deadline) {
+        let stays = |timer| timer <= deadline && deadline <= timer + PATIENCE;
+        if turn.timer.is_some_and(|(timer, _)| stays(timer)) {
             return;
         }
-        if let Some((_, later)) = turn.timer {
-            self.timers.remove(&later);
+        if let Some((_, other)) = turn.timer {
+            self.timers.remove(&other);
         }
         turn.timer = Some((deadline, self.timers.insert(deadline, key)));
     }
