@@ -3,24 +3,28 @@
 use core::time::Duration;
 
 /// Before anything was measured (RFC 6298, section 2.1).
-const FIRST_TIMEOUT: Duration = Duration::from_secs(1);
+const FIRST_TIMEOUT: u64 = 1_000_000_000;
 /// The least that a time-out lies above the round trip. RFC 6298 wants a second in all;
 /// Linux has had this for decades.
-const FLOOR: Duration = Duration::from_millis(200);
-const LONGEST: Duration = Duration::from_secs(60);
+const FLOOR: u64 = 200_000_000;
+const LONGEST: u64 = 60_000_000_000;
 
-/// Round-trip times of one connection (RFC 6298).
+/// Round-trip times of one connection (RFC 6298), in nanoseconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct RoundTrip {
-    smoothed: Option<Duration>,
-    variation: Duration,
+    smoothed: Option<u64>,
+    variation: u64,
     /// The least that was measured.
-    least: Duration,
+    least: u64,
 }
 
 impl RoundTrip {
     /// Takes a measurement in.
     pub(super) fn measure(&mut self, sample: Duration) {
+        // Longer than that is no round trip.
+        let sample = u64::try_from(sample.as_nanos())
+            .unwrap_or(LONGEST)
+            .min(LONGEST);
         let Some(smoothed) = self.smoothed else {
             self.smoothed = Some(sample);
             self.variation = sample / 2;
@@ -34,11 +38,11 @@ impl RoundTrip {
 
     /// The smoothed round-trip time, once one was measured.
     pub(super) fn smoothed(&self) -> Option<Duration> {
-        self.smoothed
+        self.smoothed.map(Duration::from_nanos)
     }
 
     pub(super) fn least(&self) -> Duration {
-        self.least
+        Duration::from_nanos(self.least)
     }
 
     /// How long to wait for an acknowledgement that was missed `backoff` times already.
@@ -47,7 +51,8 @@ impl RoundTrip {
             None => FIRST_TIMEOUT,
             Some(smoothed) => smoothed + (self.variation * 4).max(FLOOR),
         };
-        base.saturating_mul(1 << backoff.min(16)).min(LONGEST)
+        // More doublings would exceed the longest in any case.
+        Duration::from_nanos((base << backoff.min(9)).min(LONGEST))
     }
 }
 
@@ -58,9 +63,9 @@ mod tests {
     #[test]
     fn timeouts_follow_the_round_trips() {
         let mut round_trip = RoundTrip::default();
-        assert_eq!(round_trip.timeout(0), FIRST_TIMEOUT);
-        assert_eq!(round_trip.timeout(3), FIRST_TIMEOUT * 8);
-        assert_eq!(round_trip.timeout(200), LONGEST);
+        assert_eq!(round_trip.timeout(0), Duration::from_secs(1));
+        assert_eq!(round_trip.timeout(3), Duration::from_secs(8));
+        assert_eq!(round_trip.timeout(200), Duration::from_nanos(LONGEST));
         for _ in 0..100 {
             round_trip.measure(Duration::from_millis(10));
         }
