@@ -38,7 +38,7 @@ define_bench_guest() {
 qemu-system-x86_64 $3 -accel tcg -cpu max -m {mem}
  -nodefaults -no-user-config -display none -serial stdio -no-reboot
  -kernel $target/fata/bench-guest.elf
- -append '--ipv4={ip}/24 --ipv4-gateway={gateway} $5'
+ -append '--ipv4={ip}/24 --ipv4-gateway={gateway} ${5:-}'
  -netdev tap,id=n0,ifname={tap},script=no,downscript=no
  -device $4,netdev=n0,mac={mac}
 TEXT

@@ -67,6 +67,8 @@ pub enum Network {
     None,
     /// A card on the lab's tap, the address given as an argument.
     Tap,
+    /// The same without the argument: the program finds its address out, or others give it.
+    BareTap,
     /// A card on QEMU's own network, which has a DHCP server: this port of 127.0.0.1 leads to
     /// the guest's port 80.
     User(u16),
@@ -248,7 +250,9 @@ impl Launch {
     fn network_arguments(&self, machine: Machine) -> impl Iterator<Item = String> {
         let backend = match self.network {
             Network::None => None,
-            Network::Tap => Some(format!("tap,id=net0,ifname={TAP},script=no,downscript=no")),
+            Network::Tap | Network::BareTap => {
+                Some(format!("tap,id=net0,ifname={TAP},script=no,downscript=no"))
+            }
             Network::User(port) => Some(format!("user,id=net0,hostfwd=tcp:127.0.0.1:{port}-:80")),
         };
         let card = machine.network_card();
@@ -262,7 +266,7 @@ impl Launch {
     fn command_line(&self) -> String {
         let address = match self.network {
             Network::Tap => &TAP_ARGUMENTS[..],
-            Network::None | Network::User(_) => &[],
+            Network::None | Network::BareTap | Network::User(_) => &[],
         };
         let words: Vec<&str> = address
             .iter()

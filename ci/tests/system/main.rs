@@ -16,6 +16,7 @@ mod names;
 mod network;
 mod pages;
 mod random;
+mod router;
 mod sandbox;
 mod support;
 mod terminal;
