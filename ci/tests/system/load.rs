@@ -119,7 +119,7 @@ fn others_are_served_during_a_flood_of_syns() {
             // From hosts of this network that do not answer, and from far away.
             let place = round * 50_000 + number;
             let local = Ipv4Addr::new(198, 51, 100, 10 + (place % 240) as u8);
-            let far = Ipv4Addr::from_bits(0xcb00_7100 | place % 251);
+            let far = Ipv4Addr::from_bits(0xcb00_7100 | (place % 251));
             let host = if number % 2 == 0 { local } else { far };
             let source = SocketAddrV4::new(host, (place % 64_000) as u16 + 1_024);
             // A full queue drops packets, as it does in a flood.
