@@ -6,7 +6,7 @@
 
 use crate::Error;
 use core::net::SocketAddr;
-use embedded_io_async::{Read, Write};
+use embedded_io_async::{BufRead, Read, Write};
 
 /// A network stack: TCP and UDP over IPv4 and IPv6. Clones are handles to one stack.
 ///
@@ -61,9 +61,9 @@ pub trait TcpListener {
 /// A read of zero bytes into a non-empty buffer means that the peer has closed its
 /// side. Dropping a stream closes it gracefully: what was written is still delivered, in
 /// the background, for a bounded time.
-pub trait TcpStream: Read<Error = Error> + Write<Error = Error> {
+pub trait TcpStream: Read<Error = Error> + BufRead + Write<Error = Error> {
     /// The half that reads, see [`split`](Self::split).
-    type ReadHalf: Read<Error = Error> + 'static;
+    type ReadHalf: Read<Error = Error> + BufRead + 'static;
     /// The half that writes. Dropping it, once the other is gone too, closes the stream.
     type WriteHalf: Write<Error = Error> + 'static;
 

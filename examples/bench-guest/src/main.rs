@@ -11,7 +11,7 @@ use alloc::{format, vec};
 use core::error::Error;
 use core::net::{Ipv6Addr, SocketAddr};
 use core::time::Duration;
-use embedded_io_async::{Read, Write};
+use embedded_io_async::{BufRead, Write};
 use fata_boot::{Args, ArgsError, Env, FromArgs};
 use fata_http::{Limits, Response, Router, Server, metrics};
 use fata_net::{Stack, TcpListener, UdpSocket};
@@ -22,7 +22,7 @@ static HEAP: fata_boot::heap::Talc = fata_boot::heap::Talc::new();
 
 fata_boot::main!(app, Options);
 
-/// Bytes that the sink reads and the source writes at a time.
+/// Bytes that the source writes at a time.
 const BLOCK: usize = 64 * 1024;
 
 /// As many connections as the largest load opens, and for as long as it wants.
@@ -84,8 +84,9 @@ async fn echo(socket: impl UdpSocket) {
 async fn sink(listener: impl TcpListener, tasks: Handle) {
     while let Ok(mut stream) = listener.accept().await {
         tasks.spawn(async move {
-            let mut block = vec![0; BLOCK];
-            while stream.read(&mut block).await.is_ok_and(|length| length > 0) {}
+            while let Ok(length @ 1..) = stream.fill_buf().await.map(<[u8]>::len) {
+                stream.consume(length);
+            }
         });
     }
 }

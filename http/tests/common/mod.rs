@@ -1,7 +1,7 @@
 //! An in-memory network, and a server on it.
 #![allow(dead_code, reason = "each test program uses its own part")]
 
-use embedded_io_async::{ErrorType, Read, Write};
+use embedded_io_async::{BufRead, ErrorType, Read, Write};
 use fata_http::{Handler, Server};
 use fata_net::{Error, TcpListener, TcpStream};
 use fata_task::Handle;
@@ -40,6 +40,8 @@ pub struct Stream {
     pub step: usize,
     /// Writes that were made.
     pub writes: usize,
+    /// What was read ahead by [`BufRead`].
+    ahead: Vec<u8>,
 }
 
 /// A connection whose directions hold `capacity` bytes each.
@@ -56,6 +58,7 @@ pub fn duplex(capacity: usize) -> (Stream, Stream) {
         output: Some(Rc::clone(output)),
         step: usize::MAX,
         writes: 0,
+        ahead: Vec::new(),
     };
     (end(&one, &two), end(&two, &one))
 }
@@ -132,6 +135,21 @@ impl Read for Stream {
     }
 }
 
+impl BufRead for Stream {
+    async fn fill_buf(&mut self) -> Result<&[u8], Error> {
+        if self.ahead.is_empty() {
+            let mut buffer = [0; 100];
+            let length = self.read(&mut buffer).await?;
+            self.ahead.extend(&buffer[..length]);
+        }
+        Ok(&self.ahead)
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.ahead.drain(..count);
+    }
+}
+
 impl Write for Stream {
     async fn write(&mut self, buffer: &[u8]) -> Result<usize, Error> {
         self.writes += 1;
@@ -195,6 +213,7 @@ impl TcpStream for Stream {
             output,
             step: self.step,
             writes: 0,
+            ahead: Vec::new(),
         };
         let reader = half(self.input.take(), None);
         let writer = half(None, self.output.take());

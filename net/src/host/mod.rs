@@ -1,5 +1,6 @@
 //! The network stack of the process's host: its own sockets, without any privileges.
 
+mod ahead;
 mod error;
 mod limit;
 mod listener;

@@ -1,5 +1,6 @@
 //! TCP connections of the host.
 
+use super::ahead::Ahead;
 use super::limit::{Shared, Slot};
 use super::socket::{UNKNOWN, canonical, open, when_ready};
 use crate::{Error, TcpStream};
@@ -7,7 +8,7 @@ use alloc::rc::Rc;
 use core::cell::Cell;
 use core::net::SocketAddr;
 use core::time::Duration;
-use embedded_io_async::{ErrorType, Read, Write};
+use embedded_io_async::{BufRead, ErrorType, Read, Write};
 use fata_task::Registration;
 use rustix::io::{Errno, ioctl_fionread};
 use rustix::net::{Shutdown, SocketType, connect_unspec, sockopt};
@@ -22,11 +23,13 @@ const LINGER_BUFFER: usize = 4_096;
 /// A TCP connection of the host.
 pub struct HostStream {
     link: Link,
+    ahead: Ahead,
 }
 
 /// The half of a [`HostStream`] that reads.
 pub struct HostReadHalf {
     link: Link,
+    ahead: Ahead,
 }
 
 /// The half of a [`HostStream`] that writes.
@@ -46,6 +49,7 @@ impl HostStream {
         };
         Ok(Self {
             link: Link(Rc::new(connection)),
+            ahead: Ahead::default(),
         })
     }
 
@@ -89,6 +93,7 @@ impl TcpStream for HostStream {
     fn split(self) -> (HostReadHalf, HostWriteHalf) {
         let reader = HostReadHalf {
             link: Link(Rc::clone(&self.link.0)),
+            ahead: self.ahead,
         };
         (reader, HostWriteHalf { link: self.link })
     }
@@ -98,7 +103,24 @@ macro_rules! reads {
     ($type:ty) => {
         impl Read for $type {
             async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
-                self.link.0.read(buffer).await
+                match self.ahead.read(buffer) {
+                    0 => self.link.0.read(buffer).await,
+                    count => Ok(count),
+                }
+            }
+        }
+
+        impl BufRead for $type {
+            async fn fill_buf(&mut self) -> Result<&[u8], Error> {
+                if self.ahead.bytes().is_empty() {
+                    let count = self.link.0.read(self.ahead.room()).await?;
+                    self.ahead.filled(count);
+                }
+                Ok(self.ahead.bytes())
+            }
+
+            fn consume(&mut self, count: usize) {
+                self.ahead.consume(count);
             }
         }
     };

@@ -4,6 +4,7 @@ use super::handshake::{Agreement, Offer, shift_for};
 use super::header::{Header, Options};
 use super::pool::Pool;
 use super::receiver::{FIRST_WINDOW, Receiver};
+use super::ring::Lent;
 use super::segment::{Flags, Segment};
 use super::sender::{Next, Probe, Sender, Transmit};
 use super::sequence::Sequence;
@@ -187,6 +188,17 @@ impl Connection {
             self.receiver.acknowledge_now();
         }
         (count, tell)
+    }
+
+    /// Hands over the memory of what can be read, or of a part of it. Otherwise as
+    /// [`read`](Self::read).
+    pub(crate) fn lend(&mut self, pool: &mut Pool) -> Option<(Lent, bool)> {
+        let (lent, opened) = self.receiver.lend(pool)?;
+        let tell = opened && self.phase == Phase::Open;
+        if tell {
+            self.receiver.acknowledge_now();
+        }
+        Some((lent, tell))
     }
 
     /// Whether something can be read.

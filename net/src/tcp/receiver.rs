@@ -2,7 +2,7 @@
 
 use super::header::{MOST_BLOCKS, Options};
 use super::pool::Pool;
-use super::ring::Ring;
+use super::ring::{Lent, Ring};
 use super::segment::{Flags, Range, Segment};
 use super::sequence::Sequence;
 use alloc::vec::Vec;
@@ -272,6 +272,25 @@ impl Receiver {
             }
         }
         (count, self.has_opened())
+    }
+
+    /// Hands over the memory of what can be read; where bytes lie in it that came too early, a
+    /// copy of the first KiB. None if there is nothing, or no memory for a copy. Otherwise as
+    /// [`read`](Self::read).
+    pub(super) fn lend(&mut self, pool: &mut Pool) -> Option<(Lent, bool)> {
+        if self.ring.len() == 0 {
+            return None;
+        }
+        if !self.islands.is_empty() {
+            let mut memory = pool.take(1)?;
+            let (left, opened) = self.read(&mut memory, pool);
+            return Some((Lent::new(memory, left), opened));
+        }
+        let count = self.ring.len() as u32;
+        let lent = self.ring.take();
+        self.read = self.read.saturating_add(count);
+        self.grow();
+        Some((lent, self.has_opened()))
     }
 
     /// Drops what can be read.

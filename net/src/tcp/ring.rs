@@ -80,6 +80,17 @@ impl Ring {
         count
     }
 
+    /// Hands its memory over with what is in it. Nothing may be in store.
+    pub(crate) fn take(&mut self) -> Lent {
+        let lent = Lent {
+            memory: core::mem::take(&mut self.memory),
+            start: self.start,
+            left: self.length,
+        };
+        (self.start, self.length) = (0, 0);
+        lent
+    }
+
     /// Drops the first `count` bytes.
     pub(crate) fn consume(&mut self, count: usize) {
         self.length -= count;
@@ -98,6 +109,51 @@ impl Ring {
 
     fn place(&self, offset: usize) -> usize {
         (self.start + offset) & self.memory.len().wrapping_sub(1)
+    }
+}
+
+/// Bytes that were received, in memory that somebody reads in place and then gives back.
+pub(crate) struct Lent {
+    memory: Box<[u8]>,
+    start: usize,
+    left: usize,
+}
+
+impl Lent {
+    /// The first `left` bytes of `memory`.
+    pub(super) fn new(memory: Box<[u8]>, left: usize) -> Self {
+        Self {
+            memory,
+            start: 0,
+            left,
+        }
+    }
+
+    /// The next bytes: none once all were consumed, else at least one.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        let end = self.memory.len().min(self.start + self.left);
+        &self.memory[self.start..end]
+    }
+
+    /// Goes on behind the next `count` bytes.
+    ///
+    /// # Panics
+    /// If there are fewer.
+    pub(crate) fn consume(&mut self, count: usize) {
+        assert!(
+            count <= self.bytes().len(),
+            "more is consumed than was read"
+        );
+        self.left -= count;
+        self.start += count;
+        if self.start == self.memory.len() {
+            self.start = 0;
+        }
+    }
+
+    /// Gives the memory back.
+    pub(crate) fn release(self, pool: &mut Pool) {
+        pool.put(self.memory);
     }
 }
 

@@ -1,23 +1,25 @@
 use super::frame::Tuple;
 use super::table::Flow;
 use super::{Error, Shared};
-use crate::tcp::Pool;
+use crate::tcp::{Lent, Pool};
 use crate::traits;
 use alloc::rc::Rc;
 use core::future::poll_fn;
 use core::net::SocketAddr;
 use core::task::{Context, Poll, Waker};
-use embedded_io_async::{ErrorType, Read, Write};
+use embedded_io_async::{BufRead, ErrorType, Read, Write};
 
 /// A connection of a [`TcpIp`](super::TcpIp) stack.
 ///
 /// What is written is copied to the transmit buffer and is on its way from there, so
 /// flushing does not wait for the peer. A peer that does not read lets writing wait until
 /// it does; bound that by a time-out where it matters.
-pub struct TcpStream(End);
+///
+/// As [`BufRead`] it hands up what was received in place, where [`Read`] copies it.
+pub struct TcpStream(Reader);
 
 /// The half of a [`TcpStream`] that reads.
-pub struct ReadHalf(End);
+pub struct ReadHalf(Reader);
 
 /// The half of a [`TcpStream`] that writes.
 pub struct WriteHalf(End);
@@ -32,10 +34,13 @@ struct End {
 impl TcpStream {
     /// A stream for a connection that counts one handle.
     pub(super) fn new(stack: &Rc<Shared>, key: usize, tuple: Tuple) -> Self {
-        Self(End {
-            stack: Rc::clone(stack),
-            key,
-            tuple,
+        Self(Reader {
+            end: End {
+                stack: Rc::clone(stack),
+                key,
+                tuple,
+            },
+            lent: None,
         })
     }
 
@@ -45,7 +50,7 @@ impl TcpStream {
         // From here on, dropping the future drops the connection.
         let stream = Self::new(stack, key, tuple);
         stack.kick(key);
-        poll_fn(|context| stream.0.poll_opened(context)).await?;
+        poll_fn(|context| stream.0.end.poll_opened(context)).await?;
         Ok(stream)
     }
 }
@@ -83,15 +88,19 @@ impl End {
                 let (count, tell) = connection.read(buffer, pool);
                 return (Poll::Ready(Ok(count)), tell);
             }
-            let result = if connection.has_peer_finished() {
-                Poll::Ready(Ok(0))
-            } else if connection.is_open() {
-                register(&mut connection.reader, context);
-                Poll::Pending
-            } else {
-                Poll::Ready(Err(flow.failure()))
-            };
-            (result, false)
+            (poll_end(flow, context).map_ok(|()| 0), false)
+        })?;
+        if tell {
+            self.stack.kick(self.key);
+        }
+        result
+    }
+
+    /// Waits for bytes, and takes their memory over. None at the end.
+    fn poll_lend(&self, context: &mut Context<'_>) -> Poll<Result<Option<Lent>, Error>> {
+        let (result, tell) = self.with(|flow, pool| match flow.connection.lend(pool) {
+            Some((lent, tell)) => (Poll::Ready(Ok(Some(lent))), tell),
+            None => (poll_end(flow, context).map_ok(|()| None), false),
         })?;
         if tell {
             self.stack.kick(self.key);
@@ -173,6 +182,67 @@ impl Drop for End {
     }
 }
 
+/// The side of a connection that reads.
+struct Reader {
+    end: End,
+    /// What is being read in place.
+    lent: Option<Lent>,
+}
+
+impl Reader {
+    async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
+        let Some(lent) = &self.lent else {
+            return poll_fn(|context| self.end.poll_read(context, buffer)).await;
+        };
+        let bytes = lent.bytes();
+        let count = bytes.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&bytes[..count]);
+        self.consume(count);
+        Ok(count)
+    }
+
+    async fn fill_buf(&mut self) -> Result<&[u8], Error> {
+        if self.lent.is_none() {
+            self.lent = poll_fn(|context| self.end.poll_lend(context)).await?;
+        }
+        Ok(self.lent.as_ref().map_or(&[], Lent::bytes))
+    }
+
+    fn consume(&mut self, count: usize) {
+        if let Some(lent) = &mut self.lent {
+            lent.consume(count);
+            if lent.bytes().is_empty() {
+                self.give_back();
+            }
+        }
+    }
+
+    fn give_back(&mut self) {
+        if let Some(lent) = self.lent.take() {
+            lent.release(&mut self.end.stack.engine.borrow_mut().pool);
+        }
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.give_back();
+    }
+}
+
+/// What a reader finds where there is nothing to read: the end, or an error, or it waits.
+fn poll_end(flow: &mut Flow, context: &Context<'_>) -> Poll<Result<(), Error>> {
+    let connection = &mut flow.connection;
+    if connection.has_peer_finished() {
+        Poll::Ready(Ok(()))
+    } else if connection.is_open() {
+        register(&mut connection.reader, context);
+        Poll::Pending
+    } else {
+        Poll::Ready(Err(flow.failure()))
+    }
+}
+
 /// Lets a task be woken, instead of the one before.
 fn register(place: &mut Option<Waker>, context: &Context<'_>) {
     match place {
@@ -189,17 +259,27 @@ macro_rules! read {
 
         impl Read for $type {
             async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
-                poll_fn(|context| self.0.poll_read(context, buffer)).await
+                self.0.read(buffer).await
+            }
+        }
+
+        impl BufRead for $type {
+            async fn fill_buf(&mut self) -> Result<&[u8], Error> {
+                self.0.fill_buf().await
+            }
+
+            fn consume(&mut self, count: usize) {
+                self.0.consume(count);
             }
         }
     };
 }
 
 macro_rules! write {
-    ($type:ty) => {
+    ($type:ty, $($end:tt)+) => {
         impl Write for $type {
             async fn write(&mut self, bytes: &[u8]) -> Result<usize, Error> {
-                poll_fn(|context| self.0.poll_write(context, bytes)).await
+                poll_fn(|context| self.$($end)+.poll_write(context, bytes)).await
             }
 
             /// What was written is on its way already.
@@ -212,8 +292,8 @@ macro_rules! write {
 
 read!(TcpStream);
 read!(ReadHalf);
-write!(TcpStream);
-write!(WriteHalf);
+write!(TcpStream, 0.end);
+write!(WriteHalf, 0);
 
 impl ErrorType for WriteHalf {
     type Error = Error;
@@ -234,25 +314,25 @@ impl traits::TcpStream for TcpStream {
     type WriteHalf = WriteHalf;
 
     fn local_addr(&self) -> SocketAddr {
-        self.0.tuple.local().into()
+        self.0.end.tuple.local().into()
     }
 
     fn peer_addr(&self) -> SocketAddr {
-        self.0.tuple.remote().into()
+        self.0.end.tuple.remote().into()
     }
 
     /// The FIN follows what was written, in the background; this does not wait for the
     /// peer to acknowledge it.
     async fn shutdown(&mut self) -> Result<(), Error> {
-        self.0.close()
+        self.0.end.close()
     }
 
     fn abort(&mut self) {
-        self.0.abort();
+        self.0.end.abort();
     }
 
     fn split(self) -> (ReadHalf, WriteHalf) {
-        let other = self.0.duplicate();
+        let other = self.0.end.duplicate();
         (ReadHalf(self.0), WriteHalf(other))
     }
 }

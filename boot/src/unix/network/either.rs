@@ -1,7 +1,7 @@
 //! Either of two network stacks, chosen when the process starts.
 
 use core::net::SocketAddr;
-use embedded_io_async::{ErrorType, Read, Write};
+use embedded_io_async::{BufRead, ErrorType, Read, Write};
 use fata_net::host::HostStack;
 use fata_net::tcpip::Statistics;
 use fata_net::{Error, Stack, TcpIp, TcpListener, TcpStream, UdpSocket};
@@ -134,6 +134,16 @@ impl<H, D> ErrorType for Either<H, D> {
 impl<H: Read<Error = Error>, D: Read<Error = Error>> Read for Either<H, D> {
     async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
         delegate!(self, stream => stream.read(buffer).await)
+    }
+}
+
+impl<H: BufRead + Read<Error = Error>, D: BufRead + Read<Error = Error>> BufRead for Either<H, D> {
+    async fn fill_buf(&mut self) -> Result<&[u8], Error> {
+        delegate!(self, stream => stream.fill_buf().await)
+    }
+
+    fn consume(&mut self, count: usize) {
+        delegate!(self, stream => stream.consume(count));
     }
 }
 

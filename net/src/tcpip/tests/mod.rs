@@ -17,7 +17,7 @@ mod udp;
 use super::*;
 use crate::{Link, TcpListener as _, TcpStream as _, UdpSocket as _};
 use core::net::{Ipv4Addr, Ipv6Addr};
-use embedded_io_async::{Read, Write};
+use embedded_io_async::{BufRead, Read, Write};
 use fata_task::simulate;
 use std::vec;
 use std::vec::Vec;

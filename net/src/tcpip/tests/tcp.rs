@@ -243,6 +243,49 @@ fn lost_frames_are_sent_again() {
 }
 
 #[test]
+fn bytes_are_read_in_place_and_by_copies_alike() {
+    for lost_of in [5, 1_000_000] {
+        simulate(|tasks| async move {
+            let (mut one, mut other) = Link::pair(64);
+            for (end, seed) in [(&mut one, 5), (&mut other, 6)] {
+                let mut random = ports::Random::new(seed);
+                end.set_filter(move |_| !random.next().is_multiple_of(lost_of));
+            }
+            let one = TcpIp::start(&tasks, one, server_config(), 1);
+            let other = TcpIp::start(&tasks, other, client_config(), 2);
+            let (mut server, mut client) = pair(&one, &other).await;
+            let data = pattern(300_000);
+            let sent = data.clone();
+            tasks.spawn(async move {
+                client.write_all(&sent).await.expect("written");
+                client.shutdown().await.expect("closed");
+            });
+            let (mut read, mut random) = (Vec::new(), ports::Random::new(9));
+            loop {
+                let there = server.fill_buf().await.expect("read");
+                if there.is_empty() {
+                    break;
+                }
+                let count = 1 + random.next() as usize % there.len();
+                if random.next().is_multiple_of(3) {
+                    let mut buffer = vec![0; count];
+                    let count = server.read(&mut buffer).await.expect("read");
+                    read.extend_from_slice(&buffer[..count]);
+                } else {
+                    read.extend_from_slice(&there[..count]);
+                    server.consume(count);
+                }
+            }
+            assert_eq!(read, data);
+            // What is held at the end is given back, too.
+            drop(server);
+            tasks.sleep(Duration::from_secs(100)).await;
+            assert_eq!(one.statistics().buffer_bytes, 0);
+        });
+    }
+}
+
+#[test]
 fn a_small_device_queue_only_slows_down() {
     simulate(|tasks| async move {
         let (one, other) = Link::pair(1);
