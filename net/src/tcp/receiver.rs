@@ -48,6 +48,11 @@ pub(super) struct Receiver {
     unacknowledged: u32,
     /// Bytes read since the limit was raised.
     read: u32,
+    /// The most bytes that were held since there were none.
+    peak: usize,
+    /// The same of the time before: as many may come again, and memory for them at once
+    /// spares moving them.
+    expected: usize,
 }
 
 impl Receiver {
@@ -67,6 +72,8 @@ impl Receiver {
             due: Due::Never,
             unacknowledged: 0,
             read: 0,
+            peak: 0,
+            expected: 0,
         }
     }
 
@@ -130,8 +137,11 @@ impl Receiver {
             return;
         }
         let offset = self.ring.len() + start.since(self.next) as usize;
+        let needed = offset + payload.len();
+        let is_new = self.ring.capacity() == 0 && self.expected > needed;
+        let has_room = is_new && self.ring.reserve(self.expected, pool);
         // Without memory the bytes are as good as lost, and come again.
-        if !self.ring.reserve(offset + payload.len(), pool) {
+        if !has_room && !self.ring.reserve(needed, pool) {
             return;
         }
         self.ring.store(offset, payload);
@@ -150,6 +160,7 @@ impl Receiver {
         }
         self.islands.drain(..connected);
         self.ring.extend(reached.since(self.next) as usize);
+        self.peak = self.peak.max(self.ring.len());
         self.next = reached;
         if connected > 0 {
             self.due = Due::Now;
@@ -266,7 +277,7 @@ impl Receiver {
         let count = self.ring.read(buffer);
         self.read = self.read.saturating_add(count as u32);
         if self.ring.len() == 0 {
-            self.grow();
+            self.note_empty();
             if self.islands.is_empty() {
                 self.ring.release(pool);
             }
@@ -289,7 +300,7 @@ impl Receiver {
         let count = self.ring.len() as u32;
         let lent = self.ring.take();
         self.read = self.read.saturating_add(count);
-        self.grow();
+        self.note_empty();
         Some((lent, self.has_opened()))
     }
 
@@ -307,6 +318,11 @@ impl Receiver {
         let told = self.edge.since(self.next);
         let gain = self.possible_edge().since(self.edge);
         !self.is_finished() && gain >= (self.limit / 4).max(1) && told < self.limit / 2
+    }
+
+    fn note_empty(&mut self) {
+        self.expected = core::mem::take(&mut self.peak);
+        self.grow();
     }
 
     /// Lets a peer send more at a time whose data was always read as it came.
