@@ -3,6 +3,7 @@
 //!
 //! Everything here panics, with what was seen so far, when something is not as a test needs it.
 
+mod bulk;
 mod client;
 mod cpu;
 mod descriptors;
@@ -12,10 +13,13 @@ mod launch;
 mod output;
 mod packets;
 mod program;
+mod relay;
 mod stats;
 mod time_server;
 mod tool;
+mod weather;
 
+pub use bulk::{receive_checked, send_checked};
 pub use client::{Client, Response};
 pub use cpu::cpu_time;
 pub use descriptors::need_descriptors;
@@ -24,9 +28,11 @@ pub use lab::{GATEWAY, GUEST_IPV4, GUEST_IPV6, GUEST_LINK_LOCAL, GUEST_MAC, Lab,
 pub use launch::{Disk, Firmware, Home, Launch, Machine, Network, TAP_ARGUMENTS};
 pub use packets::RawSender;
 pub use program::{Ending, Program};
+pub use relay::{Counts, Relay};
 pub use stats::Stats;
 pub use time_server::TimeServer;
 pub use tool::{run, succeed};
+pub use weather::Weather;
 
 use std::time::Duration;
 
