@@ -22,3 +22,4 @@ mod support;
 mod terminal;
 mod tool;
 mod trace;
+mod weather;
