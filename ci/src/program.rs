@@ -41,7 +41,7 @@ impl Program {
     }
 
     /// Starts `words`, standard output and standard error collected together.
-    pub(crate) fn start(name: &str, words: &[OsString], is_guest: bool) -> Self {
+    pub fn start(name: &str, words: &[OsString], is_guest: bool) -> Self {
         let (reader, writer) = io::pipe().expect("cannot make a pipe");
         let second = writer.try_clone().expect("cannot make a pipe");
         // setpriv has the kernel end the program with the thread that starts it, then becomes it.

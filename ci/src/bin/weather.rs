@@ -1,0 +1,75 @@
+//! Prints how fast bulk data, every byte of which is checked, comes through weather: to and from a
+//! machine, beside the same program on Linux in a machine. `ci/bench weather` builds what it needs
+//! and runs it: VMLINUX INITRD MEGABYTES.
+
+use fata_ci::{
+    GUEST_IPV4, Home, Lab, Launch, Machine, Program, Relay, TAP_ARGUMENTS, Weather,
+    receive_checked, send_checked,
+};
+use std::ffi::OsString;
+use std::net::IpAddr;
+
+/// Of 10,000 frames.
+const LOSSES: [u32; 4] = [0, 10, 100, 500];
+const SEED: u32 = 1;
+
+fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let mut next = || arguments.next().expect("VMLINUX INITRD MEGABYTES");
+    let (kernel, initrd, megabytes) = (next(), next(), next());
+    let bytes = megabytes.parse::<u64>().expect("a number") * 1_000_000;
+    println!(
+        "Mbit/s of {megabytes} MB each way; a millisecond's delay, 1 % overtaken by up to 3 ms, \
+         0.5 % doubled"
+    );
+    println!("  loss       to Fata    to Linux  ratio   from Fata  from Linux  ratio");
+    for loss in LOSSES {
+        let fata = measure(loss, bytes, |relay| {
+            Launch::new("bulk", Home::Machine(Machine::Microvm))
+                .arguments(TAP_ARGUMENTS)
+                .qemu_arguments(relay.qemu_arguments())
+                .start()
+        });
+        let linux = measure(loss, bytes, |relay| start_linux(&kernel, &initrd, relay));
+        println!(
+            "{:>4.1} % {:>13.1} {:>11.1} {:>6.2} {:>11.1} {:>11.1} {:>6.2}",
+            f64::from(loss) / 100.0,
+            fata[0],
+            linux[0],
+            fata[0] / linux[0],
+            fata[1],
+            linux[1],
+            fata[1] / linux[1],
+        );
+    }
+}
+
+/// Mbit/s to and from the guest that `start` starts.
+fn measure(loss: u32, bytes: u64, start: impl Fn(&Relay<'_>) -> Program + Sync) -> [f64; 2] {
+    let run = || {
+        let lab = Lab::enter();
+        let relay = Relay::start(&lab, Weather::rough(loss), SEED);
+        let guest = start(&relay);
+        guest.wait_for("bulk: listening");
+        let address = IpAddr::V4(GUEST_IPV4);
+        [
+            send_checked(address, bytes),
+            receive_checked(address, bytes),
+        ]
+        .map(|time| bytes as f64 * 8.0 / 1e6 / time.as_secs_f64())
+    };
+    // A lab belongs to its thread.
+    std::thread::scope(|scope| scope.spawn(run).join().expect("all bytes came right"))
+}
+
+fn start_linux(kernel: &str, initrd: &str, relay: &Relay<'_>) -> Program {
+    const MACHINE: &str = "qemu-system-x86_64 -M microvm,acpi=off,pit=on,pic=on,rtc=on \
+        -global virtio-mmio.force-legacy=false -accel tcg -cpu max -m 64 -nodefaults \
+        -no-user-config -display none -serial stdio -no-reboot";
+    let mut words: Vec<OsString> = MACHINE.split_whitespace().map(Into::into).collect();
+    words.extend(["-kernel", kernel, "-initrd", initrd].map(OsString::from));
+    let line = format!("console=ttyS0 quiet panic=-1 srv=benchd addr={GUEST_IPV4}/24");
+    words.extend(["-append".into(), line.into()]);
+    words.extend(relay.qemu_arguments().map(OsString::from));
+    Program::start("bulk on Linux", &words, true)
+}
