@@ -118,6 +118,14 @@ impl Congestion {
         self.epoch = None;
     }
 
+    /// What held before a reduction that was not called for, but for growth since.
+    pub(super) fn or_wider(self, other: &Self) -> Self {
+        Self {
+            window: self.window.max(other.window),
+            ..self
+        }
+    }
+
     /// Nothing was sent for more than a time-out: what the window has learned is old
     /// (RFC 5681, section 4.1).
     pub(super) fn restart(&mut self, segment: u32) {

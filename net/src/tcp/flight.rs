@@ -213,11 +213,12 @@ impl Flight {
     }
 
     /// Marks what is lost: sent so long before something that arrived that it cannot merely
-    /// be late. Returns whether anything new is, and when to look again.
+    /// be late, which segments may be by `patience` on a path where they overtake each other.
+    /// Returns whether anything new is, and when to look again.
     pub(super) fn find_lost(
         &mut self,
         size: u32,
-        least: Duration,
+        patience: Duration,
         now: Instant,
     ) -> (bool, Option<Instant>) {
         let Some(newest) = self.newest else {
@@ -226,7 +227,7 @@ impl Flight {
         let patience = if !self.reordered && self.sacked >= LATER_SEGMENTS * size {
             Duration::ZERO
         } else {
-            least / 4
+            patience
         };
         let (mut found, mut again) = (false, None::<Instant>);
         for record in &mut self.records {
@@ -380,7 +381,7 @@ mod tests {
             &mut news,
         );
         assert_eq!(
-            flight.find_lost(SIZE, LEAST, at(11)),
+            flight.find_lost(SIZE, LEAST / 4, at(11)),
             (false, Some(at(9) + LEAST / 4))
         );
         flight.sack(
@@ -391,7 +392,7 @@ mod tests {
             &mut news,
         );
         assert_eq!((news.delivered, flight.bytes()), (300, 700));
-        assert_eq!(flight.find_lost(SIZE, LEAST, at(13)), (true, None));
+        assert_eq!(flight.find_lost(SIZE, LEAST / 4, at(13)), (true, None));
         assert_eq!(
             (flight.bytes(), flight.first_lost(SIZE)),
             (600, Some((Sequence(0), Sequence(100))))
@@ -423,9 +424,9 @@ mod tests {
             at(15),
             &mut news,
         );
-        let (found, again) = flight.find_lost(SIZE, LEAST, at(15));
+        let (found, again) = flight.find_lost(SIZE, LEAST / 4, at(15));
         assert_eq!((found, again.is_some()), (false, true));
-        assert_eq!(flight.find_lost(SIZE, LEAST, at(18)), (true, None));
+        assert_eq!(flight.find_lost(SIZE, LEAST / 4, at(18)), (true, None));
     }
 
     #[test]
@@ -439,7 +440,7 @@ mod tests {
             at(14),
             &mut news,
         );
-        flight.find_lost(SIZE, LEAST, at(14));
+        flight.find_lost(SIZE, LEAST / 4, at(14));
         flight.resend((Sequence(0), Sequence(100)), at(15));
         flight.push(Sequence(1_000), Sequence(1_100), at(16));
         flight.sack(
@@ -449,7 +450,7 @@ mod tests {
             at(27),
             &mut news,
         );
-        assert_eq!(flight.find_lost(SIZE, LEAST, at(27)), (true, None));
+        assert_eq!(flight.find_lost(SIZE, LEAST / 4, at(27)), (true, None));
         assert_eq!(flight.first_lost(50), Some((Sequence(0), Sequence(50))));
     }
 
@@ -466,7 +467,7 @@ mod tests {
                 match step {
                     0 => { flight.acknowledge(range.0, LEAST, at(now)); }
                     1 => flight.sack(range, SIZE, LEAST, at(now), &mut News::default()),
-                    2 => { flight.find_lost(SIZE, LEAST, at(now)); }
+                    2 => { flight.find_lost(SIZE, LEAST / 4, at(now)); }
                     3 => if let Some(lost) = flight.first_lost(one.max(1)) {
                         flight.resend(lost, at(now));
                     },

@@ -65,6 +65,13 @@ struct Recovery {
     slow: bool,
 }
 
+/// What a recovery has changed, and how much was sent again since it began.
+#[derive(Clone, Copy, Debug)]
+struct Undo {
+    congestion: Congestion,
+    bytes: u32,
+}
+
 /// What was written and not acknowledged yet.
 pub(super) struct Sender {
     ring: Ring,
@@ -89,6 +96,14 @@ pub(super) struct Sender {
     /// Whether the first segment of a recovery is still to be sent: that does not wait for
     /// the congestion window.
     urgent: bool,
+    /// What to go back to if it turns out that nothing was lost.
+    undo: Option<Undo>,
+    /// How long segments may be late, as a multiple of a quarter of the least round trip; it
+    /// grows with segments that were sent again in vain, once a round trip, and holds for so
+    /// many recoveries (RFC 8985, section 7.1).
+    patience: u32,
+    patience_left: u8,
+    patience_point: Sequence,
     duplicates: u8,
     /// When segments that are late by now turn out to be lost.
     late: Option<Instant>,
@@ -126,6 +141,10 @@ impl Sender {
             congestion: Congestion::new(segment),
             recovery: None,
             urgent: false,
+            undo: None,
+            patience: 1,
+            patience_left: 0,
+            patience_point: initial,
             duplicates: 0,
             late: None,
             progress: now,
@@ -357,6 +376,9 @@ impl Sender {
         if next.again {
             self.flight.resend(next.range, now);
             self.urgent = false;
+            if let Some(undo) = &mut self.undo {
+                undo.bytes += next.range.1.since(next.range.0);
+            }
         } else {
             if self.flight.is_empty() {
                 (self.progress, self.armed) = (now, now);
@@ -426,11 +448,32 @@ impl Sender {
 
     fn take_sacked(&mut self, segment: &Segment<'_>, news: &mut News, now: Instant) {
         let least = self.round_trip.least();
-        for (start, end) in segment.sacked() {
-            // What lies elsewhere tells of duplicates (RFC 2883), or is wrong.
+        for (index, (start, end)) in segment.sacked().enumerate() {
+            if index == 0 && start < end && end <= segment.acknowledged {
+                self.note_duplicate(end.since(start));
+            }
             if start > self.unacknowledged && start < end && end <= self.next {
                 self.flight
                     .sack((start, end), self.segment, least, now, news);
+            }
+        }
+    }
+
+    /// The peer has got bytes twice (RFC 2883): what was sent again was late, not lost.
+    fn note_duplicate(&mut self, bytes: u32) {
+        const MOST_PATIENCE: u32 = 64;
+        const RECOVERIES: u8 = 16;
+        if self.unacknowledged >= self.patience_point {
+            self.patience_point = self.next;
+            self.patience = (self.patience + 1).min(MOST_PATIENCE);
+        }
+        self.patience_left = RECOVERIES;
+        if let Some(undo) = &mut self.undo {
+            undo.bytes = undo.bytes.saturating_sub(bytes);
+            if undo.bytes == 0 {
+                // All of it was sent in vain.
+                self.congestion = undo.congestion.or_wider(&self.congestion);
+                (self.undo, self.recovery) = (None, None);
             }
         }
     }
@@ -469,6 +512,10 @@ impl Sender {
             .is_some_and(|recovery| self.unacknowledged >= recovery.point)
         {
             self.recovery = None;
+            self.patience_left = self.patience_left.saturating_sub(1);
+            if self.patience_left == 0 {
+                self.patience = 1;
+            }
         }
         let mut lost = false;
         if self.sack {
@@ -497,13 +544,23 @@ impl Sender {
         }
         let least = self.round_trip.least();
         let found;
-        (found, self.late) = self.flight.find_lost(self.segment, least, now);
+        let smoothed = self.round_trip.smoothed().unwrap_or_default();
+        let patience = (least / 4 * self.patience).min(smoothed);
+        (found, self.late) = self.flight.find_lost(self.segment, patience, now);
         found
+    }
+
+    fn prepare_undo(&mut self) {
+        self.undo = self.sack.then_some(Undo {
+            congestion: self.congestion,
+            bytes: 0,
+        });
     }
 
     fn begin_recovery(&mut self) {
         self.urgent = true;
         if self.recovery.is_none() {
+            self.prepare_undo();
             self.congestion.lost(self.segment);
             self.recovery = Some(Recovery {
                 point: self.next,
@@ -584,6 +641,9 @@ impl Sender {
 
     fn time_out(&mut self) {
         self.flight.lose_all();
+        if self.recovery.is_none() {
+            self.prepare_undo();
+        }
         self.congestion.timed_out(self.segment, self.backoff > 0);
         self.recovery = Some(Recovery {
             point: self.next,
