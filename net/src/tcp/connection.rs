@@ -340,6 +340,7 @@ impl Connection {
         let flags = segment.flags;
         if !self.receiver.accepts(segment) {
             if !flags.has(Flags::RST) {
+                self.receiver.note_duplicate(segment);
                 self.answer(now);
             }
             return;

@@ -41,6 +41,8 @@ pub(super) struct Receiver {
     islands: Vec<Range>,
     /// Where the newest of it is.
     newest: Sequence,
+    /// What was received twice, until the peer is told.
+    duplicate: Option<Range>,
     /// Where the peer has ended its side.
     fin: Option<Sequence>,
     due: Due,
@@ -68,6 +70,7 @@ impl Receiver {
             segment,
             islands: Vec::new(),
             newest: next,
+            duplicate: None,
             fin: None,
             due: Due::Never,
             unacknowledged: 0,
@@ -104,6 +107,9 @@ impl Receiver {
             return false;
         }
         let skipped = self.next.since(segment.sequence) as usize;
+        if skipped > 0 {
+            self.note_duplicate(segment);
+        }
         let payload = segment.payload.get(skipped..).unwrap_or_default();
         let start = segment.sequence.max(self.next);
         let edge = self.fin.map_or(self.edge, |fin| fin.min(self.edge));
@@ -121,6 +127,16 @@ impl Receiver {
         }
         self.acknowledge_later(before, now);
         self.next != before
+    }
+
+    /// Notes a segment of which bytes were received before.
+    pub(super) fn note_duplicate(&mut self, segment: &Segment<'_>) {
+        let end = segment.sequence + segment.payload.len() as u32;
+        let end = end.min(self.next);
+        if segment.sequence < end {
+            self.duplicate = Some((segment.sequence, end));
+            self.due = Due::Now;
+        }
     }
 
     /// Notes where the peer's side ends, unless it has sent more already.
@@ -239,13 +255,14 @@ impl Receiver {
     /// A segment with data has told where this side is. Where there are gaps, that is not
     /// all.
     pub(super) fn announced(&mut self) {
-        if self.islands.is_empty() {
+        if self.islands.is_empty() && self.duplicate.is_none() {
             self.acknowledged();
         }
     }
 
     /// A segment has told where this side is.
     pub(super) fn acknowledged(&mut self) {
+        self.duplicate = None;
         self.due = Due::Never;
         self.unacknowledged = 0;
     }
@@ -256,17 +273,18 @@ impl Receiver {
         self.edge.max(self.next + window)
     }
 
-    /// The newest of what is behind gaps first (RFC 2018, section 4).
+    /// What came twice (RFC 2883), then what is behind gaps, the newest of it first (RFC 2018,
+    /// section 4).
     pub(super) fn blocks(&self) -> Options {
-        if self.islands.is_empty() {
+        if self.islands.is_empty() && self.duplicate.is_none() {
             return Options::None;
         }
         let mut blocks = [None; MOST_BLOCKS];
-        let newest = self.islands.iter().position(|(_, end)| *end > self.newest);
-        let newest = newest.unwrap_or(0);
-        let others = (0..self.islands.len()).filter(|index| *index != newest);
-        for (block, index) in blocks.iter_mut().zip([newest].into_iter().chain(others)) {
-            *block = Some(self.islands[index]);
+        let newest = self.islands.iter().find(|(_, end)| *end > self.newest);
+        let others = self.islands.iter().filter(|island| newest != Some(island));
+        let told = self.duplicate.iter().chain(newest).chain(others);
+        for (block, range) in blocks.iter_mut().zip(told) {
+            *block = Some(*range);
         }
         Options::Sack(blocks)
     }
