@@ -11,6 +11,7 @@ mod hostile;
 mod idle;
 mod images;
 mod inspect;
+mod iperf3;
 mod load;
 mod names;
 mod network;
