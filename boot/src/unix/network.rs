@@ -1,5 +1,6 @@
 //! The network of a process: the host's sockets, or TCP/IP over a TAP device.
 
+mod capture;
 mod either;
 mod name_servers;
 #[cfg(test)]
@@ -11,13 +12,14 @@ use alloc::borrow::ToOwned;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use capture::CaptureFile;
 use core::cell::{Cell, OnceCell};
 use core::fmt;
 use core::net::IpAddr;
 use core::str::FromStr;
 use either::Either;
 use fata_net::host::{HostStack, Limits};
-use fata_net::{Config, Ipv4Config, Ipv6Config, MacAddress, Tap, TcpIp};
+use fata_net::{Capture, Config, Ipv4Config, Ipv6Config, LARGEST_FRAME, MacAddress, Tap, TcpIp};
 use rand_core::Rng;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -28,11 +30,17 @@ pub type Stack = Either<HostStack, TcpIp>;
 #[derive(Clone)]
 pub(crate) struct Options {
     attachment: Attachment,
-    /// The TAP device, if it was opened before the network, and why it could not be.
-    early: Rc<Cell<Option<Result<Tap, NetworkError>>>>,
+    /// Where the frames of a TAP device are written down.
+    capture: Option<String>,
+    /// The TAP device and that file, if they were opened before the network, and why they
+    /// could not be.
+    early: Rc<Cell<Option<Result<Opened, NetworkError>>>>,
     /// The host's name servers, once they were read.
     servers: Rc<OnceCell<Vec<IpAddr>>>,
 }
+
+/// A TAP device, and the file for its frames.
+type Opened = (Tap, Option<CaptureFile>);
 
 /// What the program's network is attached to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,8 +59,17 @@ impl FromArgs for Options {
             "network: the host's sockets, or TCP/IP over a TAP device",
             Attachment::Host,
         )?;
+        let capture = args.optional(
+            "pcap",
+            "FILE",
+            "write the frames of the TAP device down, for tcpdump and Wireshark",
+        )?;
+        if capture.is_some() && attachment == Attachment::Host {
+            return Err(ArgsError::Conflict("--pcap needs --net tap=NAME"));
+        }
         Ok(Self {
             attachment,
+            capture,
             early: Rc::default(),
             servers: Rc::default(),
         })
@@ -105,10 +122,16 @@ pub(crate) async fn open(
         Attachment::Host => Ok(Either::Host(host(env, &config))),
         Attachment::Tap(name) => {
             let early = options.early.take();
-            let tap = early.unwrap_or_else(|| open_tap(env, name))?;
+            let (tap, file) = early.unwrap_or_else(|| open_tap(env, name, options))?;
             let seed = env.rng().map_err(device_error)?.next_u64();
-            let stack = TcpIp::start(&env.tasks, tap, config, seed);
-            Ok(Either::Device(stack))
+            let tasks = &env.tasks;
+            Ok(Either::Device(match file {
+                None => TcpIp::start(tasks, tap, config, seed),
+                Some(file) => {
+                    let device = Capture::new(tap, tasks, LARGEST_FRAME, file);
+                    TcpIp::start(tasks, device, config, seed)
+                }
+            }))
         }
     }
 }
@@ -122,15 +145,17 @@ pub(crate) fn open_early(env: &Env, options: &Options) -> Profile {
             Profile::Sockets
         }
         Attachment::Tap(name) => {
-            options.early.set(Some(open_tap(env, name)));
+            options.early.set(Some(open_tap(env, name, options)));
             Profile::Devices
         }
     }
 }
 
-fn open_tap(env: &Env, name: &str) -> Result<Tap, NetworkError> {
+fn open_tap(env: &Env, name: &str, options: &Options) -> Result<Opened, NetworkError> {
     let mac = mac_address(&mut env.rng().map_err(device_error)?);
-    Tap::open(name, mac, &env.idler.reactor()).map_err(device_error)
+    let tap = Tap::open(name, mac, &env.idler.reactor()).map_err(device_error)?;
+    let file = options.capture.as_deref().map(CaptureFile::create);
+    Ok((tap, file.transpose()?))
 }
 
 fn device_error(error: impl fmt::Display) -> NetworkError {

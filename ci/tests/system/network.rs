@@ -2,7 +2,8 @@
 
 use crate::support::{BENCH_LISTENING, MICROVM, assert_serves, bench_guest};
 use fata_ci::{
-    GUEST_IPV4, GUEST_IPV6, GUEST_LINK_LOCAL, Home, Lab, Launch, Machine, PATIENCE, TAP, succeed,
+    Client, GUEST_IPV4, GUEST_IPV6, GUEST_LINK_LOCAL, Home, Lab, Launch, Machine, PATIENCE, TAP,
+    succeed,
 };
 use std::io::{Read, Write};
 use std::net::{IpAddr, TcpStream, UdpSocket};
@@ -162,4 +163,36 @@ fn bench_guest_serves_with_four_mebibytes() {
     let (program, address) = bench_guest(&lab, MICROVM, 4);
     (0..100).for_each(|_| assert_serves(address));
     assert!(program.text().contains(BENCH_LISTENING));
+}
+
+#[test]
+#[ignore = "runs a process; ci/test runs it"]
+fn a_process_writes_its_frames_down() {
+    let _lab = Lab::enter();
+    let file = std::env::temp_dir().join(format!("fata-{}.pcap", std::process::id()));
+    let path = file.to_str().expect("a path of letters");
+    let arguments = [
+        format!("--net=tap={TAP}"),
+        format!("--ipv4={GUEST_IPV4}/24"),
+        format!("--pcap={path}"),
+        "--stats=1".to_owned(),
+    ];
+    let program = Launch::new("bench-guest", Home::Process)
+        .arguments(arguments)
+        .start();
+    program.wait_for(BENCH_LISTENING);
+    assert_serves(IpAddr::V4(GUEST_IPV4));
+    let figures = Client::connect(IpAddr::V4(GUEST_IPV4), 80)
+        .and_then(|mut client| client.get("/metrics"))
+        .expect("the figures come");
+    let figures = String::from_utf8(figures.body).expect("they are text");
+    assert!(figures.contains("\ntcp_accepted_total 2\n"), "{figures}");
+    program.wait_for("buffers ");
+    drop(program);
+    let capture = std::fs::read(&file).expect("the file is there");
+    std::fs::remove_file(&file).expect("it can be removed");
+    // Nanoseconds, little-endian.
+    assert_eq!(capture[..4], [0x4d, 0x3c, 0xb2, 0xa1]);
+    let has = |text: &[u8]| capture.windows(text.len()).any(|window| window == text);
+    assert!(has(b"GET / HTTP/1.1") && has(b"Hello, World!"));
 }
