@@ -1,0 +1,16 @@
+//! BLOCK: disks of a Fata program.
+//!
+//! [`Block`] is the device trait: whole sectors, many requests at once, durable after a flush.
+#![no_std]
+
+extern crate alloc;
+
+mod error;
+mod geometry;
+mod ram;
+mod traits;
+
+pub use error::Error;
+pub use geometry::Geometry;
+pub use ram::RamDisk;
+pub use traits::Block;
