@@ -15,7 +15,7 @@ use virtio_drivers::transport::DeviceType;
 pub(crate) use dma::Identity;
 pub(super) use entropy::entropy;
 pub(super) use mmio::announce;
-pub(crate) use transport::Transport;
+use transport::Transport;
 
 /// A device that was found, not set up yet.
 pub(crate) struct Device {
