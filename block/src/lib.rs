@@ -9,8 +9,10 @@ mod error;
 mod geometry;
 mod ram;
 mod traits;
+mod virtio;
 
 pub use error::Error;
 pub use geometry::Geometry;
 pub use ram::RamDisk;
 pub use traits::Block;
+pub use virtio::VirtioBlock;
