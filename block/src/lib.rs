@@ -6,11 +6,13 @@
 extern crate alloc;
 
 mod error;
+mod fault;
 mod geometry;
 mod ram;
 mod traits;
 
 pub use error::Error;
+pub use fault::{DiskCounts, Faults, FaultyDisk};
 pub use geometry::Geometry;
 pub use ram::RamDisk;
 pub use traits::Block;
