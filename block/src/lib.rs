@@ -6,12 +6,14 @@
 extern crate alloc;
 
 mod error;
+mod fault;
 mod geometry;
 mod ram;
 mod traits;
 mod virtio;
 
 pub use error::Error;
+pub use fault::{DiskCounts, Faults, FaultyDisk};
 pub use geometry::Geometry;
 pub use ram::RamDisk;
 pub use traits::Block;
