@@ -2,7 +2,8 @@
 //!
 //! [`KvRo`] reads a store, [`KvRw`] changes it, durably and with several changes as one. They
 //! follow MirageOS's signatures of the same name. [`MemoryKv`] is a store in memory, and
-//! [`FileTable`] one of files that are compiled into the image.
+//! [`FileTable`] one of files that are compiled into the image; [`TarKv`] reads an archive on a
+//! disk.
 //!
 //! ```
 //! use fata_kv::{Error, Key, KvRo, KvRw, MemoryKv};
@@ -29,9 +30,11 @@ mod key;
 mod memory;
 mod metadata;
 mod table;
+mod tar;
 #[cfg(test)]
 mod tests;
 mod traits;
+mod tree;
 
 pub use change::Change;
 pub use error::Error;
@@ -39,4 +42,5 @@ pub use key::{Key, KeyError};
 pub use memory::MemoryKv;
 pub use metadata::{Digest, Entry, Kind, Metadata, ValueMetadata};
 pub use table::{FileEntry, FileTable};
+pub use tar::TarKv;
 pub use traits::{KvRo, KvRw};

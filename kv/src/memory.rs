@@ -1,10 +1,9 @@
 use crate::table::copy_range;
+use crate::tree::Tree;
 use crate::{Change, Digest, Entry, Error, Key, Kind, KvRo, KvRw, Metadata, ValueMetadata};
 use alloc::borrow::ToOwned;
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::cell::RefCell;
-use core::ops::Bound;
 use core::time::Duration;
 use fata_task::Handle;
 
@@ -18,7 +17,7 @@ pub struct MemoryKv {
 }
 
 struct State {
-    values: BTreeMap<Key, Value>,
+    values: Tree<Value>,
     /// Bytes that are left of the bound.
     room: usize,
 }
@@ -37,7 +36,7 @@ impl MemoryKv {
         Self {
             tasks: tasks.clone(),
             state: RefCell::new(State {
-                values: BTreeMap::new(),
+                values: Tree::new(),
                 room: capacity,
             }),
         }
@@ -45,45 +44,6 @@ impl MemoryKv {
 }
 
 impl State {
-    fn kind(&self, key: &Key) -> Option<Kind> {
-        if self.values.contains_key(key) {
-            return Some(Kind::Value);
-        }
-        let is_dictionary = key.is_root() || self.inside(key).next().is_some();
-        is_dictionary.then_some(Kind::Dictionary)
-    }
-
-    /// The values in a dictionary.
-    fn inside(&self, key: &Key) -> impl Iterator<Item = (&Key, &str)> {
-        let range = (Bound::Excluded(key), Bound::Unbounded);
-        self.values
-            .range(range)
-            .map_while(move |(inner, _)| Some((inner, inner.below(key)?)))
-    }
-
-    fn value(&self, key: &Key) -> Result<&Value, Error> {
-        match self.values.get(key) {
-            Some(value) => Ok(value),
-            None if self.kind(key).is_some() => Err(Error::ValueExpected),
-            None => Err(Error::NotFound),
-        }
-    }
-
-    /// Checks that a key can have a value.
-    fn check_place(&self, key: &Key) -> Result<(), Error> {
-        let mut parent = key.parent();
-        while let Some(key) = parent {
-            if self.values.contains_key(&key) {
-                return Err(Error::DictionaryExpected);
-            }
-            parent = key.parent();
-        }
-        match self.kind(key) {
-            Some(Kind::Dictionary) => Err(Error::ValueExpected),
-            _ => Ok(()),
-        }
-    }
-
     /// Puts or removes a value, and notes what was there.
     fn replace(
         &mut self,
@@ -126,11 +86,11 @@ impl State {
         };
         match *change {
             Change::Set(key, bytes) => {
-                self.check_place(key)?;
+                self.values.check_place(key)?;
                 self.replace(journal, key, value(bytes.to_owned()))
             }
             Change::SetRange(key, offset, bytes) => {
-                self.check_place(key)?;
+                self.values.check_place(key)?;
                 let old = self.values.get(key).map(|value| &value.bytes[..]);
                 let new = self.overwritten(old.unwrap_or_default(), offset, bytes)?;
                 self.replace(journal, key, value(new))
@@ -156,10 +116,14 @@ impl State {
     }
 
     fn remove(&mut self, journal: &mut Journal, key: &Key) -> Result<(), Error> {
-        match self.kind(key).ok_or(Error::NotFound)? {
+        match self.values.kind(key).ok_or(Error::NotFound)? {
             Kind::Value => self.replace(journal, key, None),
             Kind::Dictionary => {
-                let keys: Vec<Key> = self.inside(key).map(|(key, _)| key.clone()).collect();
+                let keys: Vec<Key> = self
+                    .values
+                    .inside(key)
+                    .map(|(key, _)| key.clone())
+                    .collect();
                 keys.iter()
                     .try_for_each(|key| self.replace(journal, key, None))
             }
@@ -167,23 +131,27 @@ impl State {
     }
 
     fn rename(&mut self, journal: &mut Journal, from: &Key, to: &Key) -> Result<(), Error> {
-        let kind = self.kind(from).ok_or(Error::NotFound)?;
+        let kind = self.values.kind(from).ok_or(Error::NotFound)?;
         if from == to {
             return Ok(());
         }
         if kind == Kind::Value {
             let value = self.take(journal, from)?;
-            self.check_place(to)?;
+            self.values.check_place(to)?;
             return self.replace(journal, to, value);
         }
         if to.below(from).is_some() {
             return Err(Error::IntoItself);
         }
-        if self.kind(to).is_some() {
+        if self.values.kind(to).is_some() {
             return Err(Error::AlreadyPresent);
         }
-        self.check_place(to)?;
-        let keys: Vec<Key> = self.inside(from).map(|(key, _)| key.clone()).collect();
+        self.values.check_place(to)?;
+        let keys: Vec<Key> = self
+            .values
+            .inside(from)
+            .map(|(key, _)| key.clone())
+            .collect();
         for key in keys {
             let rest = key.below(from).expect("it lies in there");
             let renamed = to.child(rest).map_err(|_| Error::TooLarge)?;
@@ -207,7 +175,7 @@ impl State {
 impl KvRo for MemoryKv {
     async fn metadata(&self, key: &Key) -> Result<Metadata, Error> {
         let state = self.state.borrow();
-        match state.value(key) {
+        match state.values.value(key) {
             Ok(value) => Ok(Metadata::Value(ValueMetadata {
                 size: value.bytes.len() as u64,
                 digest: Digest::of(&value.bytes, value.bytes.len() as u64),
@@ -220,32 +188,11 @@ impl KvRo for MemoryKv {
 
     async fn get_range(&self, key: &Key, offset: u64, buffer: &mut [u8]) -> Result<usize, Error> {
         let state = self.state.borrow();
-        Ok(copy_range(&state.value(key)?.bytes, offset, buffer))
+        Ok(copy_range(&state.values.value(key)?.bytes, offset, buffer))
     }
 
     async fn list(&self, key: &Key, after: &str, limit: usize) -> Result<Vec<Entry>, Error> {
-        let state = self.state.borrow();
-        if state.kind(key).ok_or(Error::NotFound)? == Kind::Value {
-            return Err(Error::DictionaryExpected);
-        }
-        let mut entries: Vec<Entry> = Vec::new();
-        for (_, rest) in state.inside(key) {
-            let (name, kind) = match rest.split_once('/') {
-                Some((name, _)) => (name, Kind::Dictionary),
-                None => (rest, Kind::Value),
-            };
-            if name <= after || entries.last().is_some_and(|last| last.name == name) {
-                continue;
-            }
-            if entries.len() == limit {
-                break;
-            }
-            entries.push(Entry {
-                name: name.to_owned(),
-                kind,
-            });
-        }
-        Ok(entries)
+        self.state.borrow().values.list(key, after, limit)
     }
 }
 
