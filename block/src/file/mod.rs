@@ -1,5 +1,6 @@
 //! A disk in a file, or a block device, of the process's host.
 
+mod attachment;
 mod open;
 mod operation;
 mod pool;
@@ -13,6 +14,7 @@ use operation::Operation;
 use pool::Pool;
 use std::io;
 
+pub use attachment::{Attachment, NoFile};
 pub use open::{Access, DiskFile, OpenError};
 
 /// A read that is no longer than this may be done by the event loop itself. Copying more would

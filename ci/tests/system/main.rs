@@ -5,6 +5,7 @@
 
 mod boot_protocols;
 mod clock;
+mod disks;
 mod faults;
 mod hello;
 mod hostile;

@@ -22,7 +22,7 @@ pub(crate) struct Device {
     pub(crate) transport: Transport,
     /// Raised by all of the device's queues.
     #[cfg_attr(
-        not(any(feature = "net", feature = "terminal")),
+        not(any(feature = "disk", feature = "net", feature = "terminal")),
         expect(dead_code, reason = "the entropy device is polled")
     )]
     pub(crate) interrupt: Interrupt,
