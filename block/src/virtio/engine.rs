@@ -1,5 +1,6 @@
 //! The queue, and what the driver knows of the requests in it.
 
+use super::patience::Patience;
 use super::request::{Frame, Request, Status};
 use crate::Error;
 use alloc::collections::VecDeque;
@@ -7,6 +8,9 @@ use alloc::vec::Vec;
 use core::task::{Context, Poll, Waker};
 use fata_virtio::{Aligned, Device, QueueError, SplitQueue};
 use slab::Slab;
+
+/// With more requests under way an interrupt tells of several at once, which makes batches.
+const FEW: usize = 2;
 
 /// What became of a request.
 enum Slot {
@@ -33,6 +37,7 @@ pub(super) struct Engine {
     frames: Vec<Frame>,
     /// Requests were added since the device was last told.
     added: bool,
+    patience: Patience,
     broken: bool,
 }
 
@@ -46,6 +51,7 @@ impl Engine {
             device,
             backlog: VecDeque::new(),
             added: false,
+            patience: Patience::default(),
             broken: false,
         }
     }
@@ -118,6 +124,7 @@ impl Engine {
     /// Takes in what the device is done with, hands on what waited for room, and tells the
     /// device of everything new at once.
     pub(super) fn turn(&mut self) -> Result<(), QueueError> {
+        let before = self.queue.held();
         while let Some(used) = self.queue.pop()? {
             let key = used.buffer.key;
             let (status, data, frame) = used.buffer.into_parts();
@@ -130,9 +137,20 @@ impl Engine {
             }
             self.backlog.pop_front();
         }
+        if self.queue.held() < before {
+            self.patience.succeed();
+        }
+        if self.queue.held() != before || self.added {
+            self.patience.renew();
+        }
         self.added = false;
         self.queue.publish();
         Ok(())
+    }
+
+    /// Whether to look for the end of a request once more before the processor halts.
+    pub(super) fn is_patient(&mut self) -> bool {
+        (1..=FEW).contains(&self.queue.held()) && self.patience.has_more()
     }
 
     /// Gives a waiting request to the queue. Returns false if there is no room for it.

@@ -5,6 +5,7 @@
 
 mod engine;
 mod limits;
+mod patience;
 mod request;
 #[cfg(test)]
 mod tests;
@@ -254,27 +255,47 @@ async fn run(shared: Rc<Shared>, event: &'static Event) {
 /// Serves the device until it breaks the rules of its queue.
 fn drive(shared: &Shared, event: &Event, context: &mut Context<'_>) -> Poll<QueueError> {
     let mut engine = shared.engine.borrow_mut();
+    // The driver looks at everything, whatever it was woken for.
+    let _ = shared.wake.poll_wait(context);
+    let mut interrupted = event.poll_wait(context).is_ready();
     loop {
-        let interrupted = event.poll_wait(context).is_ready();
-        if interrupted {
+        if core::mem::take(&mut interrupted) {
             engine.device.acknowledge_interrupt();
         }
-        if !shared.wake.poll_wait(context).is_ready() && !interrupted {
-            return Poll::Pending;
+        match serve(&mut engine) {
+            Err(error) => return Poll::Ready(error),
+            Ok(Next::Serve) => continue,
+            Ok(Next::Look) => {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Ok(Next::Wait) => {}
         }
-        if let Err(error) = serve(&mut engine) {
-            return Poll::Ready(error);
+        interrupted = event.poll_wait(context).is_ready();
+        if !interrupted && shared.wake.poll_wait(context).is_pending() {
+            return Poll::Pending;
         }
     }
 }
 
-/// Does all that can be done without waiting. There is an interrupt when there is more.
-fn serve(engine: &mut Engine) -> Result<(), QueueError> {
+/// What comes after all was done that could be done.
+enum Next {
+    /// There is more to do.
+    Serve,
+    /// Soon there may be.
+    Look,
+    /// An interrupt will tell.
+    Wait,
+}
+
+fn serve(engine: &mut Engine) -> Result<Next, QueueError> {
     engine.disable_interrupts();
-    loop {
-        engine.turn()?;
-        if !engine.enable_interrupts()? {
-            return Ok(());
-        }
+    engine.turn()?;
+    if engine.is_patient() {
+        Ok(Next::Look)
+    } else if engine.enable_interrupts()? {
+        Ok(Next::Serve)
+    } else {
+        Ok(Next::Wait)
     }
 }
