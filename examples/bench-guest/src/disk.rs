@@ -49,7 +49,11 @@ impl Job {
 }
 
 /// Does a job, and says what came of it: bytes done, microseconds, and whether there was an error.
-pub async fn measure(tasks: &Handle, disk: Rc<impl Block + 'static>, request: &Request<'_>) -> String {
+pub async fn measure(
+    tasks: &Handle,
+    disk: Rc<impl Block + 'static>,
+    request: &Request<'_>,
+) -> String {
     let Some(job) = Job::parse(request) else {
         return "0 0 err=22\n".into();
     };
@@ -73,7 +77,12 @@ pub async fn measure(tasks: &Handle, disk: Rc<impl Block + 'static>, request: &R
 }
 
 /// Does requests, one after another, until all of the job are taken.
-async fn work(disk: Rc<impl Block>, job: Job, next: Rc<Cell<u64>>, seed: u64) -> Result<u64, Error> {
+async fn work(
+    disk: Rc<impl Block>,
+    job: Job,
+    next: Rc<Cell<u64>>,
+    seed: u64,
+) -> Result<u64, Error> {
     let mut numbers = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
     let sectors = job.size / disk.geometry().sector_size as u64;
     let places = job.span / job.size;
@@ -81,7 +90,11 @@ async fn work(disk: Rc<impl Block>, job: Job, next: Rc<Cell<u64>>, seed: u64) ->
     let mut done = 0;
     while next.get() < job.count {
         let number = next.replace(next.get() + 1);
-        let place = if job.random { numbers.next_u64() } else { number } % places;
+        let place = if job.random {
+            numbers.next_u64()
+        } else {
+            number
+        } % places;
         let sector = place * sectors;
         buffer = if job.writes {
             disk.write(sector, buffer).await?
