@@ -70,7 +70,7 @@ async fn app(env: Env, options: Options) -> Result<(), Box<dyn Error>> {
             let Some(disk) = disk.clone() else {
                 return Ok(Response::text("0 0 err=19\n"));
             };
-            Ok(Response::text(disk::measure(&jobs, disk, &request).await))
+            Ok(Response::text(disk::measure(&jobs, disk, request).await))
         })
         .get("/metrics", async move |_| {
             Ok(metrics(network.statistics().metrics()))
