@@ -140,3 +140,70 @@ fn the_tool_attaches_disks() {
         "{text}"
     );
 }
+
+#[test]
+#[ignore = "boots virtual machines; ci/test runs it"]
+fn ten_tests_of_a_disk_pass() {
+    for home in Home::ALL {
+        let disks = Disks::new();
+        let text = Launch::new("block", home)
+            .attach(Attached::new(&disks.make("disk")))
+            .start()
+            .wait_success();
+        assert!(
+            text.contains("10 tests: 10 passed, 0 failed"),
+            "{home:?}: {text}"
+        );
+    }
+    let disks = Disks::new();
+    let (ending, text) = Launch::new("block", MICROVM)
+        .attach(Attached::new(&disks.make("disk")).read_only())
+        .start()
+        .wait();
+    assert_eq!(ending, Ending::Status(1), "{text}");
+    // What is refused for its place is refused for another reason here.
+    assert!(text.contains("2 passed, 8 failed"), "{text}");
+}
+
+#[test]
+#[ignore = "boots virtual machines; ci/test runs it"]
+fn the_lottery_keeps_its_best_number() {
+    for home in [Home::Process, MICROVM] {
+        let disks = Disks::new();
+        let path = disks.make("lottery");
+        let play = |arguments: &[&str]| {
+            let launch = Launch::new("disk-lottery", home).attach(Attached::new(&path));
+            launch.arguments(arguments.iter().copied()).start().wait()
+        };
+        assert_eq!(play(&[]).0, Ending::Status(6), "a slot without a record");
+        assert_eq!(
+            play(&["--slot=2048"]).0,
+            Ending::Status(5),
+            "beyond the end"
+        );
+        let (ending, text) = play(&["--slot=3", "--reset"]);
+        assert_eq!(ending, Ending::Status(0), "{text}");
+        assert!(text.contains("wins: the best of slot 3 was 0"), "{text}");
+        assert_eq!(&fs::read(&path).expect("it is there")[1536..1540], b"LOTO");
+        for _ in 0..3 {
+            let best = best(&path);
+            let (ending, text) = play(&["--slot=3"]);
+            assert_eq!(ending, Ending::Status(0), "{text}");
+            let won = text.contains("wins: the best of slot 3 was");
+            assert!(text.contains(&best.to_string()), "{text}");
+            let (now, is_kept) = (self::best(&path), !won);
+            assert_eq!(now == best, is_kept, "{best}, then {now}: {text}");
+            assert!(now >= best);
+        }
+        assert_eq!(play(&["--slot=4"]).0, Ending::Status(6), "another slot");
+        assert_eq!(play(&["--reset-all"]).0, Ending::Status(0));
+        assert_eq!(play(&["--slot=2047"]).0, Ending::Status(0));
+    }
+}
+
+/// The number in slot 3.
+fn best(path: &Path) -> u32 {
+    let bytes = fs::read(path).expect("the disk is there");
+    let number = bytes[1540..1544].try_into().expect("there are four");
+    u32::from_be_bytes(number)
+}
