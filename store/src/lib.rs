@@ -14,6 +14,7 @@ mod parallel;
 mod queue;
 mod reader;
 mod record;
+mod room;
 mod store;
 mod superblock;
 mod transaction;

@@ -51,7 +51,8 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    fn answer(self, outcome: Result<(), Error>) {
+    /// Tells who asked what has become of it. Dropping the channel would not wake them.
+    pub(crate) fn answer(self, outcome: Result<(), Error>) {
         // Whoever asked may have lost interest.
         let _ = self.reply.send(outcome);
     }

@@ -1,5 +1,6 @@
 use crate::queue::{OwnedChange, Request, run_group};
 use crate::reader::Reader;
+use crate::room::Room;
 use crate::volume::Volume;
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
@@ -9,7 +10,6 @@ use fata_block::Block;
 use fata_kv::{Change, Entry, Error, Key, KvRo, KvRw, Metadata};
 use fata_task::Handle;
 use fata_task::channel::oneshot;
-use fata_task::channel::semaphore::Semaphore;
 
 /// How much memory a store takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,8 +42,8 @@ struct Inner<B> {
     tasks: Handle,
     volume: Volume<B>,
     limits: Limits,
-    /// Has a permit for each byte that may still wait.
-    room: Semaphore,
+    /// Bytes of changes that may still wait.
+    room: Room,
     queue: RefCell<VecDeque<Request>>,
     /// Whether a task works on the queue.
     is_working: Cell<bool>,
@@ -80,7 +80,7 @@ impl<B: Block + 'static> Store<B> {
                 tasks: tasks.clone(),
                 volume: Volume::open(disk, limits.cached_nodes).await?,
                 limits,
-                room: Semaphore::new(limits.waiting),
+                room: Room::new(limits.waiting),
                 queue: RefCell::new(VecDeque::new()),
                 is_working: Cell::new(false),
                 is_closed: Cell::new(false),
@@ -120,8 +120,10 @@ impl<B: Block> Inner<B> {
     async fn work(&self) {
         while !self.queue.borrow().is_empty() {
             if self.is_closed.get() {
-                // Who waits learns it from the dropped channel.
-                self.queue.borrow_mut().clear();
+                let waiting = core::mem::take(&mut *self.queue.borrow_mut());
+                waiting
+                    .into_iter()
+                    .for_each(|request| request.answer(Err(Error::Closed)));
                 return;
             }
             let is_sound = run_group(&self.volume, &self.queue, self.tasks.wall()).await;
@@ -156,8 +158,7 @@ impl<B: Block + 'static> KvRw for Store<B> {
         if cost > self.inner.limits.waiting {
             return Err(Error::TooLarge);
         }
-        let permit = self.inner.room.acquire_many(cost).await;
-        let _permit = permit.map_err(|_| Error::Closed)?;
+        let _part = self.inner.room.take(cost).await;
         if self.inner.is_closed.get() {
             return Err(Error::Closed);
         }

@@ -4,7 +4,7 @@
 pub mod operation;
 
 use fata_block::FaultyDisk;
-use fata_kv::{Change, Entry, Error, Key, Kind, KvRo, KvRw, MemoryKv};
+use fata_kv::{Change, Entry, Key, Kind, KvRo, KvRw, MemoryKv};
 use fata_store::{Limits, Store, check};
 use fata_task::Handle;
 use std::collections::BTreeMap;
@@ -26,20 +26,37 @@ pub async fn formatted(sector_size: usize, kib: u64, seed: u64) -> Disk {
     disk
 }
 
+/// Few nodes in memory, so that most are read anew.
+pub const LIMITS: Limits = Limits {
+    cached_nodes: 16,
+    waiting: 2 << 20,
+};
+
 pub async fn open(tasks: &Handle, disk: &Disk) -> Store<Disk> {
-    let limits = Limits {
-        cached_nodes: 16,
-        ..Limits::default()
-    };
-    Store::open(tasks, Rc::clone(disk), limits)
-        .await
-        .expect("there is a store")
+    let store = Store::open(tasks, Rc::clone(disk), LIMITS).await;
+    store.expect("there is a store")
+}
+
+/// How much a test does: a number from the environment, or what is quick.
+pub fn amount(variable: &str, default: u64) -> u64 {
+    match std::env::var(variable) {
+        Ok(amount) => amount.parse().expect("the variable is a number"),
+        Err(_) => default,
+    }
 }
 
 /// All values of a store, found by listing its dictionaries a few entries at a time.
 pub async fn contents(store: &impl KvRo) -> BTreeMap<Key, Vec<u8>> {
+    contents_of(store, &Key::ROOT).await
+}
+
+/// The same of a dictionary, which need not be there.
+pub async fn contents_of(store: &impl KvRo, dictionary: &Key) -> BTreeMap<Key, Vec<u8>> {
     let mut values = BTreeMap::new();
-    let mut dictionaries = vec![Key::ROOT];
+    let mut dictionaries = vec![dictionary.clone()];
+    if store.exists(dictionary).await == Ok(None) {
+        return values;
+    }
     while let Some(dictionary) = dictionaries.pop() {
         let mut after = String::new();
         loop {
@@ -80,11 +97,4 @@ pub async fn assert_sound(bytes: Vec<u8>, sector_size: usize) {
     let report = check(FaultyDisk::from_bytes(sector_size, bytes, 0)).await;
     let problems = report.expect("there is a store").problems;
     assert!(problems.is_empty(), "{problems:?}");
-}
-
-pub fn is_gone(outcome: &Result<(), Error>) -> bool {
-    matches!(
-        outcome,
-        Err(Error::Disk(fata_block::Error::Gone) | Error::Closed)
-    )
 }

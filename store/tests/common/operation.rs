@@ -38,6 +38,8 @@ impl Operation {
 
 pub struct Generator {
     random: ChaCha8Rng,
+    /// The dictionary in which it makes its changes.
+    inside: Key,
     /// How many names of values there are.
     names: u64,
     /// The longest value.
@@ -48,9 +50,16 @@ impl Generator {
     pub fn new(seed: u64, names: u64, longest: u64) -> Self {
         Self {
             random: ChaCha8Rng::seed_from_u64(seed),
+            inside: Key::ROOT,
             names,
             longest,
         }
+    }
+
+    /// Makes its changes in a dictionary.
+    pub fn inside(mut self, dictionary: Key) -> Self {
+        self.inside = dictionary;
+        self
     }
 
     pub fn below(&mut self, bound: u64) -> u64 {
@@ -63,11 +72,11 @@ impl Generator {
         let text = match number % 8 {
             0 => format!("dictionary/{}/value{number}", number % 5),
             1 => format!("dictionary/value{number}"),
-            2 => format!("{}{number}", "long".repeat(number as usize % 120)),
+            2 => format!("{}{number}", "long".repeat(number as usize % 110)),
             3 if self.below(30) == 0 => "dictionary".to_owned(),
             _ => format!("value{number}"),
         };
-        text.parse().expect("it is a key")
+        self.inside.child(&text).expect("it is a key")
     }
 
     pub fn value(&mut self) -> Vec<u8> {
