@@ -17,6 +17,8 @@ mod record;
 mod room;
 mod store;
 mod superblock;
+#[cfg(test)]
+mod tests;
 mod transaction;
 mod tree;
 mod volume;

@@ -203,8 +203,14 @@ impl<'a, B: Block> Reader<'a, B> {
             return Ok(None);
         };
         let end = rest.iter().position(|byte| *byte == 0);
+        let name = text(&rest[..end.unwrap_or(rest.len())])?;
+        // What is no name was not put there by us, and could keep a caller busy for ever.
+        let child = dictionary.child(&name).map_err(|_| Error::Damaged)?;
+        if child.name() != name || name.as_str() <= after {
+            return Err(Error::Damaged);
+        }
         Ok(Some(Entry {
-            name: text(&rest[..end.unwrap_or(rest.len())])?,
+            name,
             kind: match end {
                 Some(_) => Kind::Dictionary,
                 None => Kind::Value,

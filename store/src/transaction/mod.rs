@@ -82,10 +82,13 @@ impl<'a, B: Block> Transaction<'a, B> {
     async fn write_waiting(&mut self) -> Result<(), Error> {
         let waiting = core::mem::take(&mut self.waiting);
         let volume = self.volume();
-        all(waiting
+        let writes = waiting
             .into_iter()
-            .map(|(page, bytes)| volume.write(page, bytes)))
-        .await
+            .map(|(page, bytes)| volume.write(page, bytes));
+        let written = all(writes).await;
+        // What is lost may be of earlier batches, so that this one cannot just be refused.
+        self.changes += u64::from(written.is_err());
+        written
     }
 
     async fn wait_to_write(&mut self, page: u64, bytes: Vec<u8>) -> Result<(), Error> {
