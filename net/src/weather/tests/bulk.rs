@@ -3,7 +3,6 @@
 use super::*;
 use crate::{Config, Stack, TcpIp, TcpListener, TcpStream};
 use core::net::SocketAddr;
-use embedded_io_async::{BufRead, Write};
 use stacks::{CLIENT, SERVER, config};
 
 /// Enough for a debug build, and for every way to recover from losses.
