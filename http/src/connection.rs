@@ -161,16 +161,19 @@ impl<'s, S: Read + Write> Connection<'s, S> {
             self.input.reserve(1);
             match self.read_more(is_idle).await {
                 Some(Ok(length @ 1..)) => self.input.end += length,
+                // Lingering would keep the place that others need.
+                None if !is_idle && self.stop.is_evicted() => return Err(Refusal::Broken),
                 None if !is_idle => return Err(Refusal::Status(Status::REQUEST_TIMEOUT)),
                 _ => return Ok(None),
             }
         }
     }
 
-    /// Reads more input. `None` if the time is up, or, while idle, if the server stops.
+    /// Reads more input. `None` if the time is up, if others need the place, or, while idle, if
+    /// the server stops.
     async fn read_more(&mut self, is_idle: bool) -> Option<Result<usize, S::Error>> {
         let stop = &self.stop;
-        let since = Some(self.wire.watchdog.started());
+        let since = self.wire.watchdog.started();
         let mut read = pin!(
             self.wire
                 .stream
@@ -179,13 +182,14 @@ impl<'s, S: Read + Write> Connection<'s, S> {
         let watchdog = &mut self.wire.watchdog;
         poll_fn(|context| {
             if let Poll::Ready(result) = read.as_mut().poll(context) {
-                if is_idle {
-                    stop.set_busy();
-                }
+                stop.set_busy();
                 return Poll::Ready(Some(result));
             }
-            let stopped = is_idle && stop.poll(context, since).is_ready();
-            if stopped || watchdog.poll_expired(context) {
+            let stopped = match is_idle {
+                true => stop.poll(context, Some(since)),
+                false => stop.poll_evicted(context, since),
+            };
+            if stopped.is_ready() || watchdog.poll_expired(context) {
                 return Poll::Ready(None);
             }
             Poll::Pending

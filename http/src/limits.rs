@@ -40,8 +40,9 @@ pub struct Limits {
     /// Default: 20 s.
     pub write_timeout: Duration,
     /// Most simultaneous connections. Further ones wait, in the stack's backlog, and the
-    /// server makes room for them: it closes the connection that has been idle for the
-    /// longest time, and others after their next answer.
+    /// server makes room for them: it closes the connection that has been idle, or whose
+    /// request's head has been arriving, for the longest time and a second at least, and
+    /// others after their next answer.
     /// Default: 2,000.
     pub connections: usize,
     /// Most bytes that are read and dropped when a request is refused or its body is

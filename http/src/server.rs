@@ -16,7 +16,8 @@ use fata_task::Handle;
 
 /// How long to wait after a failure to accept that may pass.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// How long a connection is idle at least before it is closed to make room.
+/// How long a connection is idle, or the head of its request arrives, at least before it is
+/// closed to make room.
 const LEAST_IDLE: Duration = Duration::from_secs(1);
 /// How often to look for idle connections while there is no room.
 const ROOM_PAUSE: Duration = Duration::from_millis(100);
@@ -148,7 +149,8 @@ async fn accept<L: TcpListener>(
     .await
 }
 
-/// Waits for a free place. Connections that were idle for a while have to make room.
+/// Waits for a free place. Connections that have waited for a while for a request, or for the
+/// rest of its head, have to make room.
 async fn make_room(service: &Service) {
     let limit = service.limits.connections.max(1);
     while service.slots.used() >= limit {

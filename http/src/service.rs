@@ -42,8 +42,8 @@ impl Service {
     }
 }
 
-/// Tells connections to end: all of them when the server stops, and idle ones when it has
-/// no place for new ones.
+/// Tells connections to end: all of them when the server stops, and those that wait for a
+/// request or the rest of its head when it has no place for new ones.
 #[derive(Default)]
 pub(crate) struct StopSignal {
     set: Cell<bool>,
@@ -52,7 +52,7 @@ pub(crate) struct StopSignal {
 
 struct Waiting {
     waker: Waker,
-    /// Since when the connection is idle, unless it is busy.
+    /// Since when the connection is idle, or the head of a request arrives, unless it is busy.
     idle: Option<Instant>,
     evicted: bool,
 }
@@ -69,8 +69,8 @@ impl StopSignal {
         }
     }
 
-    /// Tells the connection that has been idle for the longest time to end, if that is at
-    /// least `least`.
+    /// Tells the connection to end that has waited for the longest time for a request or the
+    /// rest of its head, if that is at least `least`.
     pub(crate) fn evict(&self, now: Instant, least: Duration) {
         let mut waiting = self.waiting.borrow_mut();
         let oldest = waiting
@@ -124,6 +124,22 @@ impl StopListener<'_> {
             }
         }
         Poll::Pending
+    }
+
+    /// Ready if the connection is to make room. The head of a request arrives since `start`.
+    pub(crate) fn poll_evicted(&self, context: &mut Context<'_>, start: Instant) -> Poll<()> {
+        // Heads that arrive are still answered when the server stops.
+        if !self.signal.is_set() && self.poll(context, Some(start)).is_ready() {
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
+
+    /// Whether the connection was told to make room.
+    pub(crate) fn is_evicted(&self) -> bool {
+        let waiting = self.signal.waiting.borrow();
+        let place = self.key.get().and_then(|key| waiting.get(key));
+        place.is_some_and(|waiting| waiting.evicted)
     }
 
     /// The connection is not idle any more.

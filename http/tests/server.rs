@@ -404,6 +404,34 @@ fn idle_connections_make_room() {
 }
 
 #[test]
+fn heads_that_never_end_make_room() {
+    simulate(async |tasks: Handle| {
+        let limits = Limits {
+            connections: 10,
+            ..Limits::default()
+        };
+        let network = serve(&tasks, Server::new(tasks.clone()).limits(limits), app());
+        let mut slow: Vec<_> = (0..10).map(|_| network.connect()).collect();
+        for byte in b"GET / HT" {
+            for client in &mut slow {
+                client.write(&[*byte]).await.unwrap();
+            }
+            tasks.sleep(Duration::from_millis(500)).await;
+        }
+        let get = b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+        let start = tasks.now();
+        for _ in 0..3 {
+            let mut client = network.connect();
+            client.write(get).await.unwrap();
+            assert_eq!(statuses(&client.read_to_end().await), [200]);
+        }
+        assert!(tasks.now().since(start) < Duration::from_secs(1));
+        let closed = slow.iter().filter(|client| client.is_closed()).count();
+        assert_eq!(closed, 1, "one place was enough");
+    });
+}
+
+#[test]
 fn pipelined_answers_without_bodies_do_not_pile_up() {
     simulate(async |tasks: Handle| {
         let (mut client, mut stream) = common::duplex(100_000);

@@ -21,6 +21,7 @@ mod pages;
 mod random;
 mod router;
 mod sandbox;
+mod slow;
 mod support;
 mod terminal;
 mod tool;
