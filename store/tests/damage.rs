@@ -77,3 +77,18 @@ fn a_check_tells_what_is_there_and_what_the_bitmap_has_wrong() {
     assert!(matches!(problems[..], [Problem::Leaked(_)]));
     assert!(problems[0].to_string().contains("count as used"));
 }
+
+#[test]
+fn numbers_that_would_overflow_are_refused() {
+    // The generation, and the next number for a value.
+    for at in [16, 88] {
+        let (mut image, _) = image();
+        for page in 0..2 {
+            image[page * PAGE + at..][..8].fill(0xff);
+            reseal(&mut image, page);
+        }
+        let disk = FaultyDisk::from_bytes(PAGE, image, 1);
+        let checked = simulate(|_| async move { check(disk).await });
+        assert_eq!(checked, Err(Error::NotAStore), "{at}");
+    }
+}
