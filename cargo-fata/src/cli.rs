@@ -54,6 +54,17 @@ Examples:
                                             a container image for urunc, and a pod for Kubernetes
   cargo fata image site --format oci --output site.tar";
 
+const DISK_EXAMPLES: &str = "\
+Programs open the store with the crate fata-store. A program that runs has its disk to itself.
+
+Examples:
+  cargo fata disk format disk.img --size 64M
+  cargo fata disk put disk.img public       all files of the folder public
+  cargo fata disk put disk.img logo.svg images/logo.svg
+  cargo fata disk list disk.img images
+  cargo fata disk get disk.img images copy  into the folder copy
+  cargo fata disk check disk.img            the exit status is 1 if something is wrong";
+
 const RUN_EXAMPLES: &str = "\
 What the program writes to its console appears here, what you type goes to it, and Ctrl-C stops
 it. Addresses in a backtrace are followed by function, file and line. The exit status is the
@@ -94,6 +105,9 @@ pub enum Command {
     Run(RunOptions),
     /// Says what an image is, what it is made of and what takes its room
     Inspect(InspectOptions),
+    /// Makes stores in disk images, and puts values in and takes them out
+    #[command(subcommand, after_help = DISK_EXAMPLES)]
+    Disk(DiskCommand),
     /// Becomes PROGRAM, which the kernel ends when PARENT ends
     #[command(hide = true)]
     Tethered {
@@ -101,6 +115,59 @@ pub enum Command {
         program: PathBuf,
         #[arg(last = true)]
         arguments: Vec<OsString>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DiskCommand {
+    /// Makes an empty store
+    Format {
+        /// File of the disk; it is made if it is not there
+        image: PathBuf,
+        /// Least size of the file: a number and K, M or G
+        #[arg(long, value_name = "SIZE")]
+        size: Option<Memory>,
+        /// Formats the disk even if something is on it, which is lost
+        #[arg(long)]
+        force: bool,
+    },
+    /// Puts a file, a folder, or the files of a tar archive into a store
+    Put {
+        /// File of the disk
+        image: PathBuf,
+        /// What to put in: a file, a folder, an archive *.tar, or `-` for standard input
+        from: PathBuf,
+        /// Key of the value, or of the dictionary for a folder's or archive's files
+        /// [default: the file's name, or the root]
+        key: Option<String>,
+    },
+    /// Writes a value, or all values of a dictionary
+    Get {
+        /// File of the disk
+        image: PathBuf,
+        /// Key of the value or dictionary
+        key: String,
+        /// File, or folder for a dictionary [default: standard output]
+        to: Option<PathBuf>,
+    },
+    /// Lists the values and their sizes in bytes
+    List {
+        /// File of the disk
+        image: PathBuf,
+        /// Dictionary [default: the root]
+        key: Option<String>,
+    },
+    /// Removes a value, or a dictionary with all that lies in it
+    Remove {
+        /// File of the disk
+        image: PathBuf,
+        /// Key of the value or dictionary
+        key: String,
+    },
+    /// Looks whether all of a store can be read and makes sense
+    Check {
+        /// File of the disk
+        image: PathBuf,
     },
 }
 

@@ -26,6 +26,8 @@ pub enum Error {
         "cannot start cargo ({0}): {1}; install Rust with rustup and put its bin folder on PATH"
     )]
     CargoMissing(PathBuf, #[source] io::Error),
+    #[error(transparent)]
+    DiskCommand(#[from] crate::disk::Error),
     /// Cargo ran, failed, and said why.
     #[error("cargo failed; its messages are above")]
     CargoFailed,

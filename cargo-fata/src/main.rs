@@ -7,6 +7,7 @@ mod build;
 mod cli;
 mod cloud_hypervisor;
 mod crash;
+mod disk;
 mod drives;
 mod elf;
 mod error;
@@ -62,6 +63,7 @@ fn execute(command: Command) -> Result<u8, Error> {
         Command::Image(options) => image::image(&options).map(|()| 0),
         Command::Run(options) => run::run(&options),
         Command::Inspect(options) => inspect::inspect(&options).map(|()| 0),
+        Command::Disk(command) => Ok(disk::disk(&command)?),
         Command::Tethered {
             parent,
             program,

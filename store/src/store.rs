@@ -98,11 +98,6 @@ impl<B: Block + 'static> Store<B> {
         }
     }
 
-    #[cfg(test)]
-    pub(crate) fn height(&self) -> u8 {
-        self.inner.volume.committed.get().tree.height
-    }
-
     fn reader(&self) -> Reader<'_, B> {
         Reader::new(&self.inner.volume)
     }

@@ -15,6 +15,9 @@ pub(crate) const MAX_BITMAPS: usize = (PAGE - SELECTED) * 8;
 /// The most levels a tree can have: more than any disk holds.
 pub(crate) const MAX_HEIGHT: u8 = 20;
 
+/// Numbers beyond this were not counted up to: the disk would have worn out long before.
+const MAX_NUMBER: u64 = 1 << 62;
+
 /// The state of a store as of one transaction. All else follows from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Superblock {
@@ -72,7 +75,7 @@ impl Superblock {
             return Found::Foreign;
         }
         let height = u8::try_from(field(6)).unwrap_or(u8::MAX);
-        if height > MAX_HEIGHT {
+        if height > MAX_HEIGHT || generation.max(field(7)) > MAX_NUMBER {
             return Found::Nothing;
         }
         let selected = (0..MAX_BITMAPS).map(|index| {

@@ -63,7 +63,7 @@ impl<B: Block> Volume<B> {
                 generation: found.generation,
             }),
             next_id: Cell::new(found.next_id),
-            next_generation: Cell::new(found.generation.checked_add(1).ok_or(Error::Damaged)?),
+            next_generation: Cell::new(found.generation + 1),
             superblock: Cell::new(place),
             bitmap: RefCell::new(Bitmap::new(layout, found.selected)),
             cache: RefCell::new(Cache::new(cached_nodes)),

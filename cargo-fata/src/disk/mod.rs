@@ -1,0 +1,212 @@
+//! `cargo fata disk`: stores in disk images, from this computer.
+
+mod content;
+mod executor;
+mod names;
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use fata_block::file::{Access, DiskFile, OpenError};
+use fata_block::{Block, FileDisk};
+use fata_kv::{Key, KeyError, Kind, KvRo, KvRw};
+use fata_store::{Limits, Report, Store, check, format};
+use fata_task::Handle;
+
+use crate::cli::DiskCommand;
+
+/// Bytes that are read or written at once.
+const AT_ONCE: usize = 1 << 20;
+
+/// Status of a check that has found something.
+const DAMAGED: u8 = 1;
+
+/// Why a disk's command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{0}: {1}")]
+    Open(PathBuf, OpenError),
+    #[error("{0}: {1}")]
+    File(PathBuf, #[source] io::Error),
+    #[error("{0}: no such file; say how large it is to be, such as --size 64M")]
+    NoSize(PathBuf),
+    #[error("{0} is not empty, and all of it would be lost; --force formats it all the same")]
+    InUse(PathBuf),
+    #[error("{0}: {1}")]
+    Key(String, KeyError),
+    #[error("{0}: {1}")]
+    Store(String, fata_kv::Error),
+    #[error("{0}: {1}")]
+    Disk(PathBuf, fata_block::Error),
+    #[error("{0} has no name that is a key; name the key")]
+    NoName(PathBuf),
+    #[error("cannot write: {0}")]
+    Output(#[source] io::Error),
+}
+
+/// Does what was typed, and returns the exit status.
+pub fn disk(command: &DiskCommand) -> Result<u8, Error> {
+    match command {
+        DiskCommand::Format { image, size, force } => {
+            make(image, size.map(|size| size.bytes()))?;
+            with_disk(image, Access::ReadWrite, async |_, disk| {
+                format_disk(image, &disk, *force).await
+            })?;
+            Ok(0)
+        }
+        DiskCommand::Put { image, from, key } => {
+            let key = key.as_deref().map(names::parse).transpose()?;
+            with_store(image, Access::ReadWrite, async |store| {
+                content::put(&store, from, key).await
+            })
+        }
+        DiskCommand::Get { image, key, to } => {
+            let key = names::parse(key)?;
+            with_store(image, Access::ReadOnly, async |store| {
+                content::get(&store, &key, to.as_deref()).await
+            })
+        }
+        DiskCommand::List { image, key } => {
+            let key = names::parse(key.as_deref().unwrap_or_default())?;
+            with_store(image, Access::ReadOnly, async |store| {
+                list(&store, key).await
+            })
+        }
+        DiskCommand::Remove { image, key } => {
+            let key = names::parse(key)?;
+            with_store(image, Access::ReadWrite, async |store| {
+                store
+                    .remove(&key)
+                    .await
+                    .map_err(|error| failed(&key, error))
+            })
+        }
+        DiskCommand::Check { image } => with_disk(image, Access::ReadOnly, async |_, disk| {
+            let report = check(&disk).await;
+            let report =
+                report.map_err(|error| Error::Store(image.display().to_string(), error))?;
+            print_report(&report).map_err(Error::Output)?;
+            Ok(if report.problems.is_empty() {
+                0
+            } else {
+                DAMAGED
+            })
+        }),
+    }
+}
+
+fn failed(key: &Key, error: fata_kv::Error) -> Error {
+    Error::Store(key.to_string(), error)
+}
+
+/// Makes the image's file if there is none, or makes it larger.
+fn make(image: &Path, size: Option<u64>) -> Result<(), Error> {
+    let failed = |error| Error::File(image.into(), error);
+    let size = match (size, fs::metadata(image)) {
+        (None, Err(error)) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(Error::NoSize(image.into()));
+        }
+        (None, _) => return Ok(()),
+        (Some(size), Ok(metadata)) if metadata.len() >= size => return Ok(()),
+        (Some(size), _) => size,
+    };
+    let file = File::options().create(true).append(true).open(image);
+    file.and_then(|file| file.set_len(size)).map_err(failed)
+}
+
+async fn format_disk(image: &Path, disk: &FileDisk, force: bool) -> Result<(), Error> {
+    if !force
+        && !is_blank(disk)
+            .await
+            .map_err(|error| Error::Disk(image.into(), error))?
+    {
+        return Err(Error::InUse(image.into()));
+    }
+    // Random enough to tell stores apart: the seeds of this process's hash tables.
+    let identity = {
+        use std::hash::{BuildHasher, Hasher, RandomState};
+        RandomState::new().build_hasher().finish()
+    };
+    let done = format(disk, identity).await;
+    done.map_err(|error| Error::Store(image.display().to_string(), error))
+}
+
+/// Whether the beginning of a disk is zero.
+async fn is_blank(disk: &FileDisk) -> Result<bool, fata_block::Error> {
+    let geometry = disk.geometry();
+    let length = (geometry.bytes().min(AT_ONCE as u64)) as usize;
+    let bytes = disk.read(0, vec![0; length]).await?;
+    Ok(bytes.iter().all(|byte| *byte == 0))
+}
+
+/// Runs something with a disk.
+fn with_disk<T>(
+    image: &Path,
+    access: Access,
+    work: impl AsyncFnOnce(Handle, FileDisk) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let file = DiskFile::open(image, access).map_err(|error| Error::Open(image.into(), error))?;
+    let disk = FileDisk::start(file).map_err(|error| Error::File(image.into(), error))?;
+    executor::run(|tasks| work(tasks, disk))
+}
+
+/// Runs something with a store.
+fn with_store(
+    image: &Path,
+    access: Access,
+    work: impl AsyncFnOnce(Store<FileDisk>) -> Result<(), Error>,
+) -> Result<u8, Error> {
+    with_disk(image, access, async |tasks, disk| {
+        let store = Store::open(&tasks, disk, Limits::default()).await;
+        let store = store.map_err(|error| Error::Store(image.display().to_string(), error))?;
+        work(store).await.map(|()| 0)
+    })
+}
+
+/// Prints all values under a key, with their sizes.
+async fn list(store: &Store<FileDisk>, key: Key) -> Result<(), Error> {
+    let mut output = io::stdout().lock();
+    names::walk(store, key, async |key, size| {
+        writeln!(output, "{size:>12}  {}", key.as_str()).map_err(Error::Output)
+    })
+    .await
+}
+
+fn print_report(report: &Report) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    for problem in &report.problems {
+        writeln!(output, "{problem}")?;
+    }
+    writeln!(
+        output,
+        "{} values of {} bytes; {} of {} pages in use; {}",
+        report.values,
+        report.bytes,
+        report.used,
+        report.used + report.free,
+        match report.problems.len() {
+            0 => "nothing is wrong".to_owned(),
+            count => format!("{count} problems"),
+        }
+    )
+}
+
+/// Reads up to a buffer's length, less only at the end.
+fn read_full(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut length = 0;
+    while length < buffer.len() {
+        match input.read(&mut buffer[length..]) {
+            Ok(0) => break,
+            Ok(read) => length += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(length)
+}
+
+/// What a key names, if anything.
+async fn kind(store: &Store<FileDisk>, key: &Key) -> Result<Option<Kind>, Error> {
+    store.exists(key).await.map_err(|error| failed(key, error))
+}

@@ -1,0 +1,140 @@
+//! A key-value store on a disk, over HTTP: what was answered is on the disk.
+//!
+//! `PUT /KEY` sets a value, `GET /KEY` returns it, or the names in a dictionary; `DELETE /KEY`
+//! removes either.
+#![cfg_attr(fata_vm, no_std, no_main)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::rc::Rc;
+use alloc::string::String;
+use core::error::Error;
+use core::net::{Ipv6Addr, SocketAddr};
+use fata_boot::{Args, ArgsError, Disk, Env, FromArgs};
+use fata_http::{Method, Request, Response, Router, Server, Status};
+use fata_kv::{Error as KvError, Key, Kind, KvRo, KvRw};
+use fata_net::Stack;
+use fata_store::{Limits, Store};
+use rand_core::Rng;
+
+#[global_allocator]
+static HEAP: fata_boot::heap::Talc = fata_boot::heap::Talc::new();
+
+fata_boot::main!(app, Options);
+
+/// Bytes of the largest value.
+const LARGEST: usize = 1 << 20;
+
+/// Names of a dictionary in one answer; `?after=NAME` asks for those that follow.
+const NAMES: usize = 1000;
+
+struct Options {
+    port: u16,
+    format: bool,
+}
+
+impl FromArgs for Options {
+    fn from_args(args: &mut Args) -> Result<Self, ArgsError> {
+        Ok(Self {
+            port: args.option("port", "PORT", "TCP port to serve on", 8080)?,
+            format: args.flag("format", "make an empty store if the disk has none")?,
+        })
+    }
+}
+
+async fn app(env: Env, options: Options) -> Result<(), Box<dyn Error>> {
+    let store = Rc::new(open(&env, options.format).await?);
+    let network = env.network().await?;
+    let everywhere = SocketAddr::from((Ipv6Addr::UNSPECIFIED, options.port));
+    let listener = network.listen(everywhere).await?;
+    log::info!("listening on port {}", options.port);
+    let [reader, writer, remover] = core::array::from_fn(|_| Rc::clone(&store));
+    let routes = Router::new()
+        .get("/*key", async move |request| {
+            answer(get(&*reader, request).await)
+        })
+        .route(Method::Put, "/*key", async move |request| {
+            let value = request.read_to_vec(LARGEST).await?;
+            answer(put(&*writer, request, &value).await)
+        })
+        .route(Method::Delete, "/*key", async move |request| {
+            answer(remove(&*remover, request).await)
+        });
+    Ok(Server::new(env.tasks.clone())
+        .serve(listener, routes)
+        .await?)
+}
+
+async fn open(env: &Env, may_format: bool) -> Result<Store<Disk>, Box<dyn Error>> {
+    let disk = env.disk("store").await?;
+    match Store::open(&env.tasks, disk.clone(), Limits::default()).await {
+        Err(KvError::NotAStore) if may_format => {
+            fata_store::format(&disk, env.rng()?.next_u64()).await?;
+            log::info!("made an empty store");
+            Ok(Store::open(&env.tasks, disk, Limits::default()).await?)
+        }
+        Err(KvError::NotAStore) => Err("the disk has no store; --format makes one".into()),
+        opened => Ok(opened?),
+    }
+}
+
+/// The key that a request names.
+fn key(request: &Request<'_>) -> Result<Key, KvError> {
+    let path = request.param("key").unwrap_or_default();
+    // What is no key names nothing.
+    path.parse().map_err(|_| KvError::NotFound)
+}
+
+async fn get(store: &impl KvRo, request: &Request<'_>) -> Result<Response, KvError> {
+    let key = key(request)?;
+    match store.exists(&key).await?.ok_or(KvError::NotFound)? {
+        Kind::Value => {
+            let value = store.get(&key, LARGEST).await?;
+            Ok(Response::text(value).content_type("application/octet-stream"))
+        }
+        Kind::Dictionary => {
+            let after = request.query_value("after").unwrap_or_default();
+            let mut names = String::new();
+            for entry in store.list(&key, &after, NAMES).await? {
+                let end = if entry.kind == Kind::Dictionary {
+                    "/"
+                } else {
+                    ""
+                };
+                names.push_str(&format!("{}{end}\n", entry.name));
+            }
+            Ok(Response::text(names))
+        }
+    }
+}
+
+async fn put(store: &impl KvRw, request: &Request<'_>, value: &[u8]) -> Result<Response, KvError> {
+    store.set(&key(request)?, value).await?;
+    Ok(Response::new(Status::NO_CONTENT))
+}
+
+async fn remove(store: &impl KvRw, request: &Request<'_>) -> Result<Response, KvError> {
+    store.remove(&key(request)?).await?;
+    Ok(Response::new(Status::NO_CONTENT))
+}
+
+/// Errors of the store are answers, too.
+fn answer(result: Result<Response, KvError>) -> Result<Response, fata_http::Error> {
+    result.or_else(|error| {
+        let status = match error {
+            KvError::NotFound => Status::NOT_FOUND,
+            KvError::DictionaryExpected | KvError::ValueExpected => Status::CONFLICT,
+            KvError::TooLarge => Status::CONTENT_TOO_LARGE,
+            KvError::NoSpace => Status::INSUFFICIENT_STORAGE,
+            KvError::ReadOnly => Status::FORBIDDEN,
+            _ => {
+                log::error!("{error}");
+                Status::INTERNAL_SERVER_ERROR
+            }
+        };
+        Ok(Response::new(status).body("text/plain; charset=utf-8", format!("{error}\n")))
+    })
+}
