@@ -1,0 +1,122 @@
+//! `cargo fata disk`, as it is typed.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+/// Runs a command in a folder.
+fn disk(folder: &Path, words: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_cargo-fata"))
+        .current_dir(folder)
+        .arg("disk")
+        .args(words)
+        .output()
+        .expect("the tool starts")
+}
+
+#[track_caller]
+fn succeed(folder: &Path, words: &[&str]) -> String {
+    let output = disk(folder, words);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{words:?}: {error}");
+    String::from_utf8(output.stdout).expect("the output is text")
+}
+
+#[track_caller]
+fn fail(folder: &Path, words: &[&str]) -> String {
+    let output = disk(folder, words);
+    assert!(!output.status.success(), "{words:?} succeeds");
+    String::from_utf8(output.stderr).expect("the output is text")
+}
+
+#[test]
+fn what_is_put_in_comes_out() {
+    let folder = TempDir::new().expect("there is room");
+    let folder = folder.path();
+    let large: Vec<u8> = (0..3_000_000_u32).map(|place| (place / 3) as u8).collect();
+    fs::create_dir_all(folder.join("from/inner/empty")).expect("there is room");
+    fs::write(folder.join("from/large"), &large).expect("there is room");
+    fs::write(folder.join("from/inner/small"), "small").expect("there is room");
+    succeed(folder, &["format", "disk.img", "--size", "16M"]);
+    succeed(folder, &["put", "disk.img", "from"]);
+    succeed(folder, &["put", "disk.img", "from/inner/small"]);
+    let tar = Command::new("tar")
+        .args([
+            "--create",
+            "--file",
+            "files.tar",
+            "--directory",
+            "from",
+            ".",
+        ])
+        .current_dir(folder)
+        .status();
+    assert!(tar.expect("tar is there").success());
+    succeed(folder, &["put", "disk.img", "files.tar", "archive/a"]);
+    let expected = [
+        "archive/a/inner/small",
+        "archive/a/large",
+        "inner/small",
+        "large",
+        "small",
+    ];
+    let listed = succeed(folder, &["list", "disk.img"]);
+    let names: Vec<_> = listed
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(1))
+        .collect();
+    assert_eq!(names, expected);
+    assert_eq!(
+        succeed(folder, &["get", "disk.img", "inner/small"]),
+        "small"
+    );
+    succeed(folder, &["get", "disk.img", "archive/a", "to"]);
+    assert!(fs::read(folder.join("to/large")).expect("it came out") == large);
+    assert!(succeed(folder, &["check", "disk.img"]).contains("nothing is wrong"));
+    succeed(folder, &["remove", "disk.img", "archive"]);
+    assert_eq!(succeed(folder, &["list", "disk.img"]).lines().count(), 3);
+}
+
+#[test]
+fn mistakes_say_what_to_do() {
+    let folder = TempDir::new().expect("there is room");
+    let folder = folder.path();
+    let missing = fail(folder, &["format", "disk.img"]);
+    assert!(missing.contains("--size 64M"), "{missing}");
+    succeed(folder, &["format", "disk.img", "--size", "1M"]);
+    let used = fail(folder, &["format", "disk.img"]);
+    assert!(used.contains("--force"), "{used}");
+    succeed(folder, &["format", "disk.img", "--force"]);
+    let absent = fail(folder, &["get", "disk.img", "a/b"]);
+    assert!(absent.contains("/a/b: there is no such key"), "{absent}");
+    fs::write(folder.join("large"), vec![7; 2 << 20]).expect("there is room");
+    let full = fail(folder, &["put", "disk.img", "large"]);
+    assert!(full.contains("the store is full"), "{full}");
+    assert!(succeed(folder, &["check", "disk.img"]).contains("nothing is wrong"));
+    fs::write(folder.join("other"), vec![7; 1 << 20]).expect("there is room");
+    let other = fail(folder, &["list", "other"]);
+    assert!(other.contains("format it first"), "{other}");
+}
+
+#[test]
+fn a_check_finds_damage() {
+    let folder = TempDir::new().expect("there is room");
+    let folder = folder.path();
+    succeed(folder, &["format", "disk.img", "--size", "1M"]);
+    fs::write(folder.join("value"), vec![0x5a; 100_000]).expect("there is room");
+    succeed(folder, &["put", "disk.img", "value"]);
+    let path = folder.join("disk.img");
+    let mut image = fs::read(&path).expect("it is there");
+    let place = image
+        .windows(64)
+        .position(|window| window == [0x5a; 64])
+        .expect("the value is on the disk");
+    image[place + 1000] ^= 1;
+    fs::write(&path, image).expect("there is room");
+    let output = disk(folder, &["check", "disk.img"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("/value"), "{text}");
+}
