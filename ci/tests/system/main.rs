@@ -22,6 +22,7 @@ mod random;
 mod router;
 mod sandbox;
 mod slow;
+mod storage;
 mod support;
 mod terminal;
 mod tool;

@@ -19,7 +19,13 @@ impl<B: Block + Clone + 'static> Pages<B> {
     /// Finds out what the disk has.
     pub async fn open(tasks: &Handle, disk: B) -> Result<Self, Error> {
         match Store::open(tasks, disk.clone(), Limits::default()).await {
-            Err(Error::NotAStore) => Ok(Self::Archive(TarKv::open(disk, MOST_FILES).await?)),
+            // An archive may be too small to be a store.
+            Err(error @ (Error::NotAStore | Error::Unsupported)) => {
+                match TarKv::open(disk, MOST_FILES).await {
+                    Err(Error::NotAStore) => Err(error),
+                    opened => Ok(Self::Archive(opened?)),
+                }
+            }
             opened => Ok(Self::Store(opened?)),
         }
     }

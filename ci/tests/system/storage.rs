@@ -1,0 +1,116 @@
+//! Programs that keep something on a disk, over HTTP.
+
+use crate::support::MICROVM;
+use crate::tool::tool;
+use fata_ci::{Attached, Client, Home, Lab, Launch, Program, Tree, succeed, workspace};
+use std::fs::File;
+use std::net::IpAddr;
+use std::path::Path;
+use tempfile::TempDir;
+
+const LISTENING: &str = "listening";
+
+const BOTH: [Home; 2] = [Home::Process, MICROVM];
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("paths in the tests are UTF-8")
+}
+
+/// Starts a program with a disk.
+fn start(lab: &Lab, name: &str, home: Home, disk: &Path, arguments: &[&str]) -> (Program, IpAddr) {
+    let launch = Launch::new(name, home).attach(Attached::new(disk));
+    let launch = launch.arguments(arguments.iter().copied());
+    let (program, address) = launch.start_in(lab);
+    program.wait_for(LISTENING);
+    (program, address)
+}
+
+/// Sends a request with a body, and returns status and answer.
+fn send(address: IpAddr, method: &str, path: &str, body: &str) -> (u16, String) {
+    let mut client = Client::connect(address, 8080).expect("the server accepts");
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: test\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    client.send(head.as_bytes()).expect("the server reads");
+    let response = client.response(method).expect("the server answers");
+    let text = String::from_utf8(response.body).expect("the answer is text");
+    (response.status, text)
+}
+
+#[test]
+#[ignore = "boots virtual machines; ci/test runs it"]
+fn values_outlive_the_program_that_took_them() {
+    for home in BOTH {
+        let lab = Lab::enter();
+        let folder = TempDir::new().expect("there is room");
+        let disk = folder.path().join("disk.img");
+        let file = File::create(&disk).expect("there is room");
+        file.set_len(1 << 20).expect("there is room");
+        {
+            let (_program, address) = start(&lab, "kv", home, &disk, &["--format"]);
+            for number in 0..50 {
+                let path = format!("/people/{number}");
+                assert_eq!(send(address, "PUT", &path, &path).0, 204, "{home:?}");
+            }
+            assert_eq!(send(address, "DELETE", "/people/7", "").0, 204);
+            assert_eq!(send(address, "PUT", "/people", "x").0, 409);
+            assert_eq!(send(address, "PUT", "/people/1/x", "x").0, 409);
+            let large = "x".repeat(900_000);
+            let full = send(address, "PUT", "/large", &large);
+            assert_eq!(full.0, 507, "{}", full.1);
+            // Killed here, without a word.
+        }
+        let (_program, address) = start(&lab, "kv", home, &disk, &["--format"]);
+        for number in (0..50).filter(|number| *number != 7) {
+            let path = format!("/people/{number}");
+            assert_eq!(send(address, "GET", &path, ""), (200, path.clone()));
+        }
+        assert_eq!(send(address, "GET", "/people/7", "").0, 404);
+        assert_eq!(send(address, "GET", "/large", "").0, 404);
+        assert_eq!(send(address, "GET", "/", "").1, "people/\n");
+        let names = send(address, "GET", "/people?after=8", "").1;
+        assert_eq!(names, "9\n");
+        drop(_program);
+        let checked = succeed(&tool(), ["disk", "check", text(&disk)]);
+        let checked = String::from_utf8_lossy(&checked);
+        assert!(checked.starts_with("49 values"), "{home:?}: {checked}");
+    }
+}
+
+#[test]
+#[ignore = "boots virtual machines; ci/test runs it"]
+fn pages_come_from_archives_and_stores() {
+    let content = workspace().join("examples/site/content");
+    let pages = Tree::read(&content);
+    let folder = TempDir::new().expect("there is room");
+    let archive = folder.path().join("site.tar");
+    let options = [
+        "--create",
+        "--file",
+        text(&archive),
+        "--directory",
+        text(&content),
+    ];
+    succeed("tar", options.iter().copied().chain(["."]));
+    let store = folder.path().join("site.img");
+    succeed(&tool(), ["disk", "format", text(&store), "--size", "4M"]);
+    succeed(&tool(), ["disk", "put", text(&store), text(&content)]);
+    for (disk, kind) in [(&archive, "a tar archive"), (&store, "a store")] {
+        for home in BOTH {
+            let lab = Lab::enter();
+            let (program, address) = start(&lab, "site-disk", home, disk, &["--port=8080"]);
+            assert!(program.text().contains(kind), "{home:?}");
+            for (name, bytes) in pages.files() {
+                let name = text(name);
+                let path = name.strip_suffix("index.html").unwrap_or(name);
+                let mut client = Client::connect(address, 8080).expect("the server accepts");
+                let response = client.get(&format!("/{path}")).expect("it answers");
+                assert_eq!(response.status, 200, "{home:?}, {kind}: {path}");
+                assert!(response.body == bytes, "{home:?}, {kind}: {path} differs");
+            }
+            let mut client = Client::connect(address, 8080).expect("the server accepts");
+            assert_eq!(client.get("/none").expect("it answers").status, 404);
+        }
+    }
+}
