@@ -34,6 +34,8 @@ mod event;
 mod executor;
 mod handle;
 #[cfg(not(fata_vm))]
+mod parked;
+#[cfg(not(fata_vm))]
 mod reactor;
 mod simulate;
 mod sync;
@@ -51,6 +53,8 @@ pub use deadlines::{DeadlineKey, Deadlines};
 pub use event::Event;
 pub use executor::{Executor, Idle, Unparker};
 pub use handle::{Cancelled, Elapsed, Handle, JoinHandle};
+#[cfg(not(fata_vm))]
+pub use parked::block_on;
 #[cfg(not(fata_vm))]
 pub use reactor::{Reactor, Readiness, Registration};
 pub use simulate::simulate;

@@ -1,7 +1,6 @@
 //! `cargo fata disk`: stores in disk images, from this computer.
 
 mod content;
-mod executor;
 mod names;
 
 use std::fs::{self, File};
@@ -148,7 +147,7 @@ fn with_disk<T>(
 ) -> Result<T, Error> {
     let file = DiskFile::open(image, access).map_err(|error| Error::Open(image.into(), error))?;
     let disk = FileDisk::start(file).map_err(|error| Error::File(image.into(), error))?;
-    executor::run(|tasks| work(tasks, disk))
+    fata_task::block_on(|tasks| work(tasks, disk))
 }
 
 /// Runs something with a store.
