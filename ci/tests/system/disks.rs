@@ -10,15 +10,15 @@ use tempfile::TempDir;
 const SIZE: u64 = 1 << 20;
 
 /// Disks in a folder that goes with the test.
-struct Disks(TempDir);
+pub struct Disks(TempDir);
 
 impl Disks {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self(tempfile::tempdir().expect("there is room for a folder"))
     }
 
     /// A new disk, whose first sector begins with its name.
-    fn make(&self, name: &str) -> PathBuf {
+    pub fn make(&self, name: &str) -> PathBuf {
         let path = self.0.path().join(name);
         fs::write(&path, name).expect("there is room for a disk");
         let file = File::options().write(true).open(&path);
@@ -28,7 +28,8 @@ impl Disks {
     }
 }
 
-fn begins_with(path: &Path, text: &str) -> bool {
+/// Whether the file still has its size and begins with just this text.
+pub fn begins_with(path: &Path, text: &str) -> bool {
     let bytes = fs::read(path).expect("the disk is there");
     bytes.len() as u64 == SIZE && bytes.starts_with(text.as_bytes()) && bytes[text.len()] == 0
 }

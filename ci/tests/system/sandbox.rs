@@ -9,7 +9,7 @@ use std::fs;
 use std::net::IpAddr;
 
 /// What a program ends with that has made a call that is not allowed.
-const CAUGHT: Ending = Ending::Status(159);
+pub const CAUGHT: Ending = Ending::Status(159);
 const LISTENING: &str = "listening";
 
 /// The program's network: the host's sockets, or the lab's TAP.
@@ -158,7 +158,7 @@ fn every_thread_is_filtered_for_good() {
 }
 
 /// Each attempt of the test program, and the call that it must be caught for.
-const ATTEMPTS: &[(&str, &str)] = &[
+pub const ATTEMPTS: &[(&str, &str)] = &[
     ("open", "open (2)"),
     ("openat", "openat (257)"),
     ("openat2", "openat2 (437)"),

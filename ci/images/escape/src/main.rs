@@ -13,6 +13,7 @@ fata_boot::main!(app, Options);
 
 struct Options {
     attempt: Option<Attempt>,
+    stay: bool,
 }
 
 #[cfg(not(fata_vm))]
@@ -26,12 +27,16 @@ impl FromArgs for Options {
     #[cfg(not(fata_vm))]
     fn from_args(args: &mut Args) -> Result<Self, ArgsError> {
         let attempt = args.optional("attempt", "NAME", "the system call to make")?;
-        Ok(Self { attempt })
+        let stay = args.flag("stay", "run on without an attempt")?;
+        Ok(Self { attempt, stay })
     }
 
     #[cfg(fata_vm)]
     fn from_args(_: &mut Args) -> Result<Self, ArgsError> {
-        Ok(Self { attempt: None })
+        Ok(Self {
+            attempt: None,
+            stay: false,
+        })
     }
 }
 
@@ -39,6 +44,9 @@ impl FromArgs for Options {
 async fn app(_: Env, options: Options) -> ExitStatus {
     let Some(attempt) = options.attempt else {
         log::info!("no attempt to escape");
+        if options.stay {
+            core::future::pending::<()>().await;
+        }
         return ExitStatus::SUCCESS;
     };
     #[cfg(not(fata_vm))]
