@@ -25,15 +25,19 @@ name = "$1"
 mem = $2
 minmem = [2, $2]
 marker = "$3"
-tests = ["boot", "http", "close", "tcp", "udp", "ping"]
+tests = ["boot", "http", "close", "tcp", "udp", "ping", "blk"]
 command = """
 $(cat)
 """
 TOML
 }
 
-# Writes the definition of bench-guest: NAME MEBIBYTES MACHINE-OPTIONS CARD ARGUMENTS.
+# Writes the definition of bench-guest: NAME MEBIBYTES MACHINE-OPTIONS CARD [ARGUMENTS [DISK]].
+# DISK is the device that has the harness's disk.
 define_bench_guest() {
+    local disk=
+    [ -z "${6:-}" ] ||
+        disk="-drive if=none,id=d0,format=raw,file={work}/blk.raw -device $6,drive=d0"
     write_definition "$1" "$2" 'bench-guest: listening' <<TEXT
 qemu-system-x86_64 $3 -accel tcg -cpu max -m {mem}
  -nodefaults -no-user-config -display none -serial stdio -no-reboot
@@ -41,5 +45,6 @@ qemu-system-x86_64 $3 -accel tcg -cpu max -m {mem}
  -append '--ipv4={ip}/24 --ipv4-gateway={gateway} ${5:-}'
  -netdev tap,id=n0,ifname={tap},script=no,downscript=no
  -device $4,netdev=n0,mac={mac}
+ $disk
 TEXT
 }

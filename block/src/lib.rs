@@ -4,15 +4,23 @@
 #![no_std]
 
 extern crate alloc;
+#[cfg(not(fata_vm))]
+extern crate std;
 
 mod error;
 mod fault;
+#[cfg(not(fata_vm))]
+pub mod file;
 mod geometry;
 mod ram;
 mod traits;
+mod virtio;
 
 pub use error::Error;
 pub use fault::{DiskCounts, Faults, FaultyDisk};
+#[cfg(not(fata_vm))]
+pub use file::FileDisk;
 pub use geometry::Geometry;
 pub use ram::RamDisk;
 pub use traits::Block;
+pub use virtio::VirtioBlock;

@@ -119,6 +119,25 @@ impl Args {
         self.value(name, metavar, help, None)
     }
 
+    /// Takes every value of the option `--name`, a `metavar`, described by `help`, in the order in
+    /// which they were given.
+    ///
+    /// # Errors
+    /// [`ArgsError`] if a value is missing or not valid.
+    pub fn repeated<T>(
+        &mut self,
+        name: &'static str,
+        metavar: &'static str,
+        help: &'static str,
+    ) -> Result<Vec<T>, ArgsError>
+    where
+        T: FromStr<Err: Display>,
+    {
+        self.describe(name, metavar, help, None);
+        let values = self.take(name, metavar)?;
+        values.into_iter().map(|value| parse(name, value)).collect()
+    }
+
     /// Takes the flag `--name`, described by `help`: whether it was given.
     ///
     /// # Errors
@@ -222,31 +241,22 @@ impl Args {
         default: Option<String>,
     ) -> Result<Option<T>, ArgsError> {
         self.describe(name, metavar, help, default);
-        let Some(value) = self.take(name, metavar)? else {
-            return Ok(None);
-        };
-        value
-            .parse()
-            .map(Some)
-            .map_err(|error: T::Err| ArgsError::InvalidValue {
-                name,
-                value,
-                reason: error.to_string(),
-            })
+        let last = self.take(name, metavar)?.pop();
+        last.map(|value| parse(name, value)).transpose()
     }
 
-    /// Takes the last value of an option, and drops those before.
+    /// Takes all values of an option. There are none if help is wanted.
     fn take(
         &mut self,
         name: &'static str,
         metavar: &'static str,
-    ) -> Result<Option<String>, ArgsError> {
-        let mut last = None;
+    ) -> Result<Vec<String>, ArgsError> {
+        let mut values = Vec::new();
         while let Some(index) = self.position(name) {
             let word = self.words.remove(index);
             // Bytes, as what searches in a `str` costs every image a kilobyte.
             let equals = word.bytes().position(|byte| byte == b'=');
-            last = if let Some(equals) = equals {
+            let value = if let Some(equals) = equals {
                 word.get(equals + 1..).map(ToOwned::to_owned)
             } else if self.words.get(index).is_some_and(|next| !is_option(next)) {
                 Some(self.words.remove(index))
@@ -255,8 +265,9 @@ impl Args {
             } else {
                 return Err(ArgsError::MissingValue { name, metavar });
             };
+            values.extend(value.filter(|_| !self.help));
         }
-        Ok(last.filter(|_| !self.help))
+        Ok(values)
     }
 
     /// Where `--name` or `--name=…` stands first.
@@ -279,6 +290,16 @@ fn remove(words: &mut Vec<String>, name: &str) -> bool {
         found = true;
     }
     found
+}
+
+fn parse<T: FromStr<Err: Display>>(name: &'static str, value: String) -> Result<T, ArgsError> {
+    value
+        .parse()
+        .map_err(|error: T::Err| ArgsError::InvalidValue {
+            name,
+            value,
+            reason: error.to_string(),
+        })
 }
 
 fn pad(text: &mut String, count: usize) {
@@ -323,6 +344,18 @@ mod tests {
             Ok(Some(String::new()))
         );
         assert_eq!(args.optional::<u8>("none", "N", ""), Ok(None));
+    }
+
+    #[test]
+    fn every_value_is_kept_in_order() {
+        let disks = |args: &mut Args| args.repeated::<u8>("disk", "N", "");
+        let mut given = args(&["--disk", "3", "--port=1", "--disk=1", "--disk", "2"]);
+        assert_eq!(disks(&mut given), Ok(alloc::vec![3, 1, 2]));
+        assert_eq!(port(&mut given), Ok(1));
+        assert_eq!(disks(&mut args(&[])), Ok(Vec::new()));
+        assert!(disks(&mut args(&["--disk=1", "--disk=x"])).is_err());
+        assert!(disks(&mut args(&["--disk=1", "--disk"])).is_err());
+        assert_eq!(disks(&mut args(&["--help", "--disk=x"])), Ok(Vec::new()));
     }
 
     #[test]

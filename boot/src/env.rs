@@ -49,7 +49,7 @@ pub struct Env {
         expect(dead_code, reason = "a machine's devices have interrupts instead")
     )]
     pub(crate) idler: home::Idler,
-    #[cfg(feature = "net")]
+    #[cfg(any(feature = "disk", feature = "net"))]
     settings: Settings,
 }
 
@@ -60,6 +60,8 @@ pub(crate) struct Settings {
     pub(crate) trace: bool,
     #[cfg(feature = "net")]
     pub(crate) network: crate::network::Options,
+    #[cfg(feature = "disk")]
+    pub(crate) disks: home::disk::Options,
 }
 
 impl FromArgs for Settings {
@@ -69,13 +71,15 @@ impl FromArgs for Settings {
             trace: args.given("trace", "print when each phase of the start ended"),
             #[cfg(feature = "net")]
             network: FromArgs::from_args(args)?,
+            #[cfg(feature = "disk")]
+            disks: FromArgs::from_args(args)?,
         })
     }
 }
 
 impl Env {
     #[cfg_attr(
-        not(feature = "net"),
+        not(any(feature = "disk", feature = "net")),
         expect(unused_variables, reason = "only devices need settings")
     )]
     pub(crate) fn new(tasks: Handle, idler: home::Idler, settings: Settings) -> Self {
@@ -84,7 +88,7 @@ impl Env {
             console: home::console::open(&idler),
             #[cfg(any(feature = "net", feature = "terminal"))]
             idler,
-            #[cfg(feature = "net")]
+            #[cfg(any(feature = "disk", feature = "net"))]
             settings,
         }
     }
@@ -116,10 +120,40 @@ impl Env {
         crate::network::resolver(self, network, &self.settings.network)
     }
 
-    /// Opens what [`network`](Self::network) will be attached to, before the sandbox closes.
-    #[cfg(all(feature = "net", not(fata_vm)))]
-    pub(crate) fn open_network_early(&self) -> home::Profile {
-        home::network::open_early(self, &self.settings.network.home)
+    /// A disk. `name` says which if several are attached: `--disk NAME=FILE` attaches one for
+    /// that name, `--disk FILE` one for the first that asks and has none of its own. Ask once for
+    /// each name and clone the handle.
+    ///
+    /// In a virtual machine a disk has a name if its serial number is `disk:` and the name, of at
+    /// most 15 characters; `cargo fata run --disk` sees to that.
+    ///
+    /// # Errors
+    /// [`DiskError`](crate::DiskError) if there is no such disk or it cannot be opened.
+    #[cfg(feature = "disk")]
+    pub async fn disk(&self, name: &str) -> Result<crate::Disk, crate::DiskError> {
+        crate::disk::open(self, &self.settings.disks, name).await
+    }
+
+    /// Opens what the program is attached to, before the sandbox closes.
+    #[cfg(not(fata_vm))]
+    pub(crate) fn open_early(&self) -> home::Profile {
+        home::Profile {
+            #[cfg(feature = "net")]
+            sockets: home::network::open_early(self, &self.settings.network.home),
+            #[cfg(not(feature = "net"))]
+            sockets: false,
+            #[cfg(feature = "disk")]
+            disks: self.settings.disks.open_early(),
+            #[cfg(not(feature = "disk"))]
+            disks: false,
+        }
+    }
+
+    /// Starts the threads that the program needs, before the sandbox closes.
+    #[cfg(not(fata_vm))]
+    pub(crate) fn start_early(&self) {
+        #[cfg(feature = "disk")]
+        self.settings.disks.start_early();
     }
 
     /// CONSOLE: bytes in and out.

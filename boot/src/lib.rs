@@ -22,6 +22,8 @@
 extern crate alloc;
 
 mod args;
+#[cfg(feature = "disk")]
+mod disk;
 mod env;
 #[cfg(feature = "net")]
 mod network;
@@ -51,6 +53,8 @@ pub mod heap;
 //   `async network::open(&Env, &Options, Config, bool) -> Result<Stack, NetworkError>`, which
 //   may lower the bounds of connections that were not given (the last argument), and
 //   `network::name_servers(&Options, &Stack) -> Vec<IpAddr>`;
+// - with the feature `disk`: `disk::{Disk: Block + Clone, Options: FromArgs + Clone}` and
+//   `async disk::open(&Env, &Options, &str) -> Result<Option<Disk>, DiskError>`;
 // - with the feature `terminal`: `terminal::{Terminal: Clone,
 //   open(&Env) -> Result<Terminal, TerminalError>}`.
 #[cfg(not(fata_vm))]
@@ -87,6 +91,8 @@ mod protocol;
 mod timer;
 
 pub use args::{Args, ArgsError, FromArgs, split};
+#[cfg(feature = "disk")]
+pub use disk::{Disk, DiskError};
 pub use env::{EntropyError, Env, Rng};
 #[cfg(feature = "net")]
 pub use network::{Network, NetworkError, Resolver};

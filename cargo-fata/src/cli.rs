@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use fata_block::file::Attachment;
+
 use crate::port::Port;
 use crate::qemu::{Memory, Network, Publish, parse_mac};
 
@@ -62,6 +64,7 @@ Examples:
   cargo fata run site --publish 8080:80     then open http://localhost:8080
   cargo fata run site --machine q35         PCI devices instead of memory-mapped ones
   cargo fata run site --net tap=tap0 -- --ipv4 10.0.0.2/24
+  cargo fata run queue --disk disk.img      with the disk that is in this file
   cargo fata run site --vmm firecracker --net tap=tap0 --dry-run -- --ipv4 10.0.0.2/24
                                             print how Firecracker is to be started
   cargo fata run hello --gdb                wait for a debugger, and say how to attach it
@@ -201,6 +204,10 @@ pub struct MachineOptions {
     /// [default: user with QEMU, else none]
     #[arg(long, value_name = "NETWORK")]
     pub net: Option<Network>,
+    /// Attaches a file or block device as a disk, such as disk.img; with a name that the program
+    /// asks for, data=disk.img; read-only, disk.img,ro; may be given several times
+    #[arg(long, value_name = "[NAME=]FILE[,ro]")]
+    pub disk: Vec<Attachment>,
     /// Hands a port of this computer (on 127.0.0.1) to a port of the program, such as 8080:80 or
     /// 5353:53/udp; may be given several times
     #[arg(long, value_name = "HOST:GUEST")]
@@ -225,6 +232,7 @@ impl MachineOptions {
             (self.machine.is_some(), "--machine"),
             (self.memory.is_some(), "--memory"),
             (self.net.is_some(), "--net"),
+            (!self.disk.is_empty(), "--disk"),
             (!self.publish.is_empty(), "--publish"),
             (self.mac.is_some(), "--mac"),
             (self.gdb.is_some(), "--gdb"),
@@ -292,6 +300,7 @@ mod tests {
             "--memory 16X",
             "--net wifi",
             "--net tap=",
+            "--disk ,ro",
             "--gdb=0",
         ] {
             let words = format!("cargo-fata run {words}");

@@ -4,6 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 
+use fata_block::file::OpenError;
+
 use crate::elf::Defect;
 use crate::manifest::Unreadable;
 use crate::qemu::Memory;
@@ -69,6 +71,10 @@ pub enum Error {
         "the image does not fit into {memory}; it takes --memory {least}K to load it, and more to run"
     )]
     TooLittleMemory { memory: Memory, least: u64 },
+    #[error("disk {path}: {source}")]
+    Disk { path: PathBuf, source: OpenError },
+    #[error("two disks have the name {0}; give each --disk a name of its own")]
+    SameDisk(String),
     #[error("--mac needs a network card; use it with --net user or --net tap=INTERFACE")]
     MacWithoutCard,
     #[error(

@@ -7,6 +7,7 @@ mod build;
 mod cli;
 mod cloud_hypervisor;
 mod crash;
+mod drives;
 mod elf;
 mod error;
 mod files;

@@ -33,6 +33,7 @@ impl Machine {
         let only_qemu = [
             (options.machine.is_some(), "--machine"),
             (options.gdb.is_some(), "--gdb"),
+            (!options.disk.is_empty(), "--disk"),
             (!options.qemu_arg.is_empty(), "--qemu-arg"),
         ];
         if let Some((_, option)) = only_qemu.into_iter().find(|(given, _)| *given) {
@@ -117,6 +118,7 @@ pub mod tests {
         for (words, option) in [
             ("--machine q35", "--machine"),
             ("--gdb", "--gdb"),
+            ("--disk a.img", "--disk"),
             ("--qemu-arg -S", "--qemu-arg"),
         ] {
             let error = machine(words).unwrap_err();

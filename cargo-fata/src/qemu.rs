@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use crate::arguments;
 use crate::cli::{Machine, MachineOptions};
+use crate::drives;
 use crate::error::Error;
 use crate::port::Protocol;
 use crate::programs;
@@ -190,7 +191,7 @@ pub fn check(options: &MachineOptions) -> Result<(), Error> {
     if options.mac.is_some() && network == Network::None {
         return Err(Error::MacWithoutCard);
     }
-    Ok(())
+    drives::check(&options.disk)
 }
 
 /// QEMU's arguments for a machine that boots `image` with the program's `program_arguments`.
@@ -220,6 +221,11 @@ pub fn command_line(
     line.option("-m", options.memory.unwrap_or_default().to_string());
     line.option("-device", device(machine, "rng"));
     line.network(options, machine);
+    for (index, disk) in options.disk.iter().enumerate() {
+        let (drive, device) = drives::arguments(disk, index, &device(machine, "blk"));
+        line.option("-drive", drive);
+        line.option("-device", device);
+    }
     line.option("-kernel", image);
     line.option("-append", arguments::join(program_arguments));
     if let Some(port) = options.gdb {

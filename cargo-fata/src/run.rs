@@ -10,6 +10,7 @@ use crate::build::{Built, build};
 use crate::cli::{RunOptions, Vmm};
 use crate::cloud_hypervisor;
 use crate::crash::Crash;
+use crate::drives;
 use crate::error::Error;
 use crate::files::{relative, replace};
 use crate::filter::Filter;
@@ -137,6 +138,7 @@ fn build_to_fit(options: &RunOptions) -> Result<Built, Error> {
 fn run_in_qemu(options: &RunOptions) -> Result<u8, Error> {
     qemu::check(&options.machine)?;
     let program = qemu::find()?;
+    let _locked = drives::open(&options.machine.disk)?;
     let built = build_to_fit(options)?;
     let use_kvm = kvm::is_usable(&program, &built.directory)?;
     if !use_kvm {

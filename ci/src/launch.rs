@@ -1,3 +1,4 @@
+use crate::attached::Attached;
 use crate::files::{debug_binary, image};
 use crate::lab::{GUEST_IPV4, GUEST_MAC, Lab, TAP};
 use crate::program::Program;
@@ -37,6 +38,13 @@ impl Machine {
         match self {
             Self::Microvm => "virtio-net-device",
             Self::Q35 | Self::Pc => "virtio-net-pci",
+        }
+    }
+
+    pub(crate) fn disk(self) -> &'static str {
+        match self {
+            Self::Microvm => "virtio-blk-device",
+            Self::Q35 | Self::Pc => "virtio-blk-pci",
         }
     }
 }
@@ -131,6 +139,7 @@ pub struct Launch {
     home: Home,
     memory: u32,
     network: Network,
+    attached: Vec<Attached>,
     arguments: Vec<String>,
     qemu_arguments: Vec<String>,
 }
@@ -145,6 +154,7 @@ impl Launch {
             home,
             memory: 64,
             network: Network::None,
+            attached: Vec::new(),
             arguments: Vec::new(),
             qemu_arguments: Vec::new(),
         }
@@ -172,6 +182,12 @@ impl Launch {
     /// The network of a virtual machine.
     pub fn network(mut self, network: Network) -> Self {
         self.network = network;
+        self
+    }
+
+    /// Attaches a disk for the program, one more with each call.
+    pub fn attach(mut self, disk: Attached) -> Self {
+        self.attached.push(disk);
         self
     }
 
@@ -207,6 +223,7 @@ impl Launch {
                     .clone()
                     .unwrap_or_else(|| debug_binary(&self.name));
                 let mut words = vec![OsString::from(file)];
+                words.extend(self.attached.iter().map(Attached::process_argument));
                 words.extend(self.arguments.iter().map(OsString::from));
                 Program::start(&format!("{} as a process", self.name), &words, false)
             }
@@ -243,6 +260,9 @@ impl Launch {
             }
         }
         words.extend(self.network_arguments(machine).map(OsString::from));
+        for (index, disk) in self.attached.iter().enumerate() {
+            words.extend(disk.qemu_arguments(index, machine));
+        }
         words.extend(self.qemu_arguments.iter().map(OsString::from));
         words
     }

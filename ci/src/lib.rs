@@ -3,6 +3,7 @@
 //!
 //! Everything here panics, with what was seen so far, when something is not as a test needs it.
 
+mod attached;
 mod bulk;
 mod client;
 mod cpu;
@@ -19,6 +20,7 @@ mod time_server;
 mod tool;
 mod weather;
 
+pub use attached::Attached;
 pub use bulk::{receive_checked, send_checked};
 pub use client::{Client, Response};
 pub use cpu::cpu_time;

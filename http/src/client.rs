@@ -2,7 +2,7 @@ use crate::body::Decoder;
 use crate::client_error::ClientError;
 use crate::head::{self, Extent, Field, Framing, Scanner};
 use crate::syntax::{is_token, is_value, push_decimal};
-use crate::{Limits, Method, Status, chunked};
+use crate::{Error, Limits, Method, Status, chunked};
 use alloc::vec::Vec;
 use embedded_io_async::{ErrorType, Read, Write};
 
@@ -45,6 +45,8 @@ pub struct Client<S> {
     output: Vec<u8>,
     fields: Vec<Field>,
     body: Decoder,
+    /// Why the body cannot be read on.
+    failed: Option<Error>,
     reusable: bool,
 }
 
@@ -68,6 +70,7 @@ impl<S: Read + Write> Client<S> {
             output: Vec::new(),
             fields: Vec::new(),
             body: Decoder::DONE,
+            failed: None,
             reusable: true,
         }
     }
@@ -233,14 +236,14 @@ impl<S: Read + Write> Client<S> {
                 self.start += extent.end;
                 continue;
             }
-            self.reusable = !facts.close && (minor > 0 || facts.keep_alive);
             let framing = facts.framing().map_err(|_| ClientError::BadAnswer)?;
+            if framing == Some(Framing::Chunked) && minor == 0 {
+                return Err(ClientError::BadAnswer);
+            }
+            self.reusable = !facts.close && (minor > 0 || facts.keep_alive);
             self.body = if method == Method::Head || status.is_bodiless() {
                 Decoder::DONE
             } else if let Some(framing) = framing {
-                if framing == Framing::Chunked && minor == 0 {
-                    return Err(ClientError::BadAnswer);
-                }
                 Decoder::new(framing, self.limits.body)
             } else {
                 self.reusable = false;
@@ -268,14 +271,20 @@ impl<S: Read + Write> Client<S> {
             return Ok(0);
         }
         loop {
+            if let Some(error) = self.failed {
+                return Err(ClientError::Body(error));
+            }
             if self.body.is_done() {
                 return Ok(0);
             }
             let input = &self.input[self.start..self.end];
-            let (skip, length) = self
-                .body
-                .take(input, buffer.len())
-                .map_err(ClientError::Body)?;
+            let taken = self.body.take(input, buffer.len());
+            let (skip, length) = taken.map_err(|error| {
+                // Nobody knows where the next answer would begin.
+                self.reusable = false;
+                self.failed = Some(error);
+                ClientError::Body(error)
+            })?;
             buffer[..length].copy_from_slice(&input[skip..skip + length]);
             self.start += skip + length;
             if length > 0 {
@@ -433,10 +442,10 @@ impl<S: Read + Write> Answer<'_, S> {
     /// Reads the rest of the body.
     ///
     /// # Errors
-    /// [`Error::BodyTooLarge`](crate::Error::BodyTooLarge) if it is longer than `limit`
+    /// [`Error::BodyTooLarge`] if it is longer than `limit`
     /// bytes, and all errors of reading it.
     pub async fn read_to_vec(&mut self, limit: usize) -> Result<Vec<u8>, ClientError<S::Error>> {
-        let too_large = ClientError::Body(crate::Error::BodyTooLarge);
+        let too_large = ClientError::Body(Error::BodyTooLarge);
         crate::read_to_vec(self, limit).await?.ok_or(too_large)
     }
 }

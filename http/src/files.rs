@@ -5,6 +5,7 @@
 
 use crate::Error;
 use alloc::borrow::Cow;
+use fata_kv::FileTable;
 
 /// A read-only tree of files that a [`FileServer`](crate::FileServer) serves.
 pub trait Files {
@@ -63,64 +64,15 @@ impl Content for &'static [u8] {
     }
 }
 
-/// A file of a [`FileTable`].
-#[derive(Clone, Copy, Debug)]
-pub struct FileEntry {
-    /// The path, without a `/` at its start.
-    pub path: &'static str,
-    /// The bytes.
-    pub content: &'static [u8],
-    /// The strong entity tag, with its quotes.
-    pub etag: &'static str,
-    /// When the file was changed last, in seconds since the Unix epoch; 0 if unknown.
-    pub modified: u64,
-}
-
-/// Files that are compiled into the program, sorted by path. The crate `fata-http-build`
-/// makes the table of a folder.
-///
-/// ```
-/// use fata_http::{FileEntry, FileServer, FileTable};
-///
-/// static FILES: &[FileEntry] = &[
-///     FileEntry { path: "about/index.html", content: b"<p>us", etag: "\"1\"", modified: 0 },
-///     FileEntry { path: "index.html", content: b"<p>hello", etag: "\"2\"", modified: 0 },
-/// ];
-/// let site = FileServer::new(FileTable::new(FILES));
-/// # fn check(_: impl fata_http::Handler) {}
-/// # check(site);
-/// ```
-#[derive(Clone, Copy, Debug)]
-pub struct FileTable {
-    entries: &'static [FileEntry],
-}
-
-impl FileTable {
-    /// The files of a table that is sorted by path, bytewise. Files of a table that is
-    /// not sorted may not be found.
-    pub const fn new(entries: &'static [FileEntry]) -> Self {
-        Self { entries }
-    }
-
-    /// The files, sorted by path.
-    pub const fn entries(&self) -> &'static [FileEntry] {
-        self.entries
-    }
-}
-
 impl Files for FileTable {
     type Content = &'static [u8];
 
     async fn find(&self, path: &str) -> Result<Option<File<Self::Content>>, Error> {
-        let found = self.entries.binary_search_by(|entry| entry.path.cmp(path));
-        Ok(found.ok().map(|index| {
-            let entry = &self.entries[index];
-            File {
-                content: entry.content,
-                size: entry.content.len() as u64,
-                etag: Cow::Borrowed(entry.etag),
-                modified: (entry.modified > 0).then_some(entry.modified),
-            }
+        Ok(self.entry(path).map(|entry| File {
+            content: entry.content,
+            size: entry.content.len() as u64,
+            etag: Cow::Borrowed(entry.etag),
+            modified: (entry.modified > 0).then_some(entry.modified),
         }))
     }
 }

@@ -2,6 +2,7 @@
 //! close, and the server still serves afterwards.
 
 mod common;
+mod torture;
 
 use common::{exchange_in_steps, serve, statuses};
 use fata_http::{Error, Limits, Request, Response, Router, Server};
@@ -36,6 +37,16 @@ const CORPUS: &[&[u8]] = &[
     b"POST /x HTTP/1.0\r\nContent-Length: 4\r\n\r\nbody",
     b"DELETE /echo HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
     b"PUT /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+];
+
+const ANSWERS: &[&[u8]] = &[
+    b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: y\r\n\r\nhello",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;e=\"x\"\r\nhello\r\n0\r\nT: v\r\n\r\n",
+    b"HTTP/1.1 204 No Content\r\n\r\n",
+    b"HTTP/1.1 100 Continue\r\n\r\n",
+    b"HTTP/1.1 302 \r\nLocation: /\r\nConnection: close\r\n\r\nbye",
+    b"HTTP/1.0 404 Not Found\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n",
 ];
 
 /// What confuses parsers.
@@ -228,6 +239,19 @@ fn assembled() -> impl Strategy<Value = Vec<u8>> {
         )
 }
 
+/// Answers of servers that are confused, or want to confuse.
+fn answers() -> impl Strategy<Value = Vec<u8>> {
+    let answers = prop::collection::vec(select(ANSWERS), 1..5);
+    let mutations = prop::collection::vec(mutation(), 0..4);
+    (answers, mutations).prop_map(|(answers, mutations)| {
+        let mut input = answers.concat();
+        for mutation in mutations {
+            mutation.apply(&mut input);
+        }
+        input
+    })
+}
+
 fn hostile() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         5 => mutated(),
@@ -263,5 +287,15 @@ proptest! {
             let answers = exchange_in_steps(&tasks, &network, CORPUS[0], usize::MAX).await;
             assert_eq!(statuses(&answers), [200]);
         });
+    }
+
+    #[test]
+    fn another_parser_sees_the_same_requests(input in hostile(), step in 1_usize..50) {
+        torture::server(&input, step);
+    }
+
+    #[test]
+    fn another_parser_sees_the_same_answers(input in answers(), step in 1_usize..50) {
+        torture::client(&input, step);
     }
 }

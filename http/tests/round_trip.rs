@@ -273,3 +273,33 @@ fn the_client_guards_its_requests() {
         assert_eq!(client.get("/").await.err(), Some(ClientError::NotReusable));
     });
 }
+
+#[test]
+fn nothing_is_taken_for_the_answer_behind_a_bad_one() {
+    // Each could be read on as a whole answer behind another.
+    let next = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    for bad in [
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0x\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
+        "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n",
+    ] {
+        simulate(async |_: Handle| {
+            let (near, mut far) = duplex(10_000);
+            far.write_all(format!("{bad}{next}{next}").as_bytes())
+                .await
+                .unwrap();
+            let mut client = Client::new(near, "h");
+            let body = match client.get("/").await {
+                Ok(mut answer) => {
+                    let read = answer.read_to_vec(100).await;
+                    assert_eq!(answer.read_to_vec(100).await, read, "it stays so");
+                    read
+                }
+                Err(error) => Err(error),
+            };
+            assert!(body.is_err(), "{bad}");
+            let second = client.get("/").await.err();
+            assert_eq!(second, Some(ClientError::NotReusable), "{bad}");
+        });
+    }
+}

@@ -4,14 +4,12 @@ mod torture;
 
 use fata_net::{Frame, MacAddress, Net, Offload, PartialChecksum, TransmitError, VirtioNet};
 use fata_task::Event;
-use fata_virtio::fake::{DeviceQueue, FakeDevice, FakeHal, FakeTransport, assert_nothing_shared};
+use fata_virtio::fake::{DeviceQueue, FakeDevice, FakeHal, assert_nothing_shared};
 use fata_virtio::{SetUpError, feature};
 use proptest::prelude::*;
 use std::num::NonZeroU16;
 use std::task::{Context, Poll, Waker};
 use virtio_drivers::transport::DeviceType;
-
-type Card = VirtioNet<FakeHal, FakeTransport>;
 
 const MTU: u64 = 1 << 3;
 const MAC: u64 = 1 << 5;
@@ -24,7 +22,7 @@ const CONFIGURATION: [u8; 12] = [2, 4, 6, 8, 10, 12, 1, 0, 1, 0, 0x78, 5];
 struct Bench {
     fake: FakeDevice,
     event: &'static Event,
-    card: Card,
+    card: VirtioNet,
     receive: DeviceQueue,
     transmit: DeviceQueue,
 }
@@ -34,7 +32,7 @@ impl Bench {
         let device = FakeDevice::new(DeviceType::Network, features, &sizes, &CONFIGURATION);
         let (fake, transport) = device;
         let event: &'static Event = Box::leak(Box::default());
-        let card = VirtioNet::new(transport, event, 4).expect("the device is honest");
+        let card = VirtioNet::new::<FakeHal>(transport, event, 4).expect("the device is honest");
         Self {
             receive: fake.queue(0),
             transmit: fake.queue(1),
@@ -152,7 +150,7 @@ fn a_device_that_cannot_be_a_card_is_refused() {
     let refused = |queues: &[u32], configuration: &[u8]| {
         let (_, transport) = FakeDevice::new(DeviceType::Network, MODERN, queues, configuration);
         let event: &'static Event = Box::leak(Box::default());
-        Card::new(transport, event, 4).err()
+        VirtioNet::new::<FakeHal>(transport, event, 4).err()
     };
     assert_eq!(
         refused(&[256], &CONFIGURATION),

@@ -22,7 +22,17 @@ pub trait Idle {
     /// Like [`poll`](Self::poll), but waits until there is something to signal, or until
     /// `deadline`. Called when no task is ready. May return early.
     fn wait(&self, deadline: Option<Instant>);
+
+    /// What ends a [`wait`](Self::wait) early, or keeps the next one from waiting. It is called
+    /// when a task is woken during a wait, so by other threads too. A home whose tasks are woken
+    /// by nothing but what it signals itself needs none.
+    fn unparker(&self) -> Option<Unparker> {
+        None
+    }
 }
+
+/// Ends a wait of [`Idle`] from any thread.
+pub type Unparker = Arc<dyn Fn() + Send + Sync>;
 
 type LocalFuture = Pin<Box<dyn Future<Output = ()>>>;
 
@@ -41,7 +51,16 @@ pub(crate) struct Ticket {
     ready: Arc<ReadyQueue>,
 }
 
-type ReadyQueue = Mutex<VecDeque<Arc<Ticket>>>;
+type ReadyQueue = Mutex<Ready>;
+
+/// What was woken for the next round.
+#[derive(Default)]
+struct Ready {
+    tickets: VecDeque<Arc<Ticket>>,
+    /// While the executor waits and nothing was woken: what ends that. It is set under the same
+    /// lock as the queue is found empty, so no other thread's wake comes between the two.
+    unparker: Option<Unparker>,
+}
 
 impl Wake for Ticket {
     fn wake(self: Arc<Self>) {
@@ -50,7 +69,13 @@ impl Wake for Ticket {
 
     fn wake_by_ref(self: &Arc<Self>) {
         if !self.queued.swap(true, Ordering::AcqRel) {
-            self.ready.lock().push_back(Arc::clone(self));
+            let mut ready = self.ready.lock();
+            ready.tickets.push_back(Arc::clone(self));
+            let unparker = ready.unparker.take();
+            drop(ready);
+            if let Some(unpark) = unparker {
+                unpark();
+            }
         }
     }
 }
@@ -64,7 +89,6 @@ pub(crate) struct Inner {
     slots: RefCell<Slab<Slot>>,
     /// What is left of the current round.
     round: RefCell<VecDeque<Arc<Ticket>>>,
-    /// What was woken for the next one.
     ready: Arc<ReadyQueue>,
     /// The time of the current round, once something has asked for it.
     round_time: Cell<Option<Instant>>,
@@ -166,8 +190,18 @@ impl Inner {
     fn begin_round(&self) {
         let mut round = self.round.borrow_mut();
         if round.is_empty() {
-            core::mem::swap(&mut *round, &mut *self.ready.lock());
+            core::mem::swap(&mut *round, &mut self.ready.lock().tickets);
         }
+    }
+
+    /// Whether nothing was woken. Then what is woken from now on is told to `unparker`.
+    fn is_out_of_work(&self, unparker: &Option<Unparker>) -> bool {
+        let mut ready = self.ready.lock();
+        let is_empty = ready.tickets.is_empty();
+        if is_empty {
+            ready.unparker.clone_from(unparker);
+        }
+        is_empty
     }
 
     fn next_of_round(&self) -> Option<Arc<Ticket>> {
@@ -230,6 +264,7 @@ impl Executor {
         let root = self.inner.ticket(None);
         let root_waker = Waker::from(Arc::clone(&root));
         root_waker.wake_by_ref();
+        let unparker = idle.unparker();
         loop {
             // One round: what is ready now. What these wake is for the next round, so
             // that device events and timers get their turn between two rounds.
@@ -247,15 +282,16 @@ impl Executor {
                     }
                 }
             }
-            self.wait_for_work(idle);
+            self.wait_for_work(idle, &unparker);
         }
     }
 
-    fn wait_for_work(&self, idle: &impl Idle) {
+    fn wait_for_work(&self, idle: &impl Idle, unparker: &Option<Unparker>) {
         self.inner.fire_timers();
-        if self.inner.ready.lock().is_empty() {
+        if self.inner.is_out_of_work(unparker) {
             let deadline = self.inner.timers.borrow().next();
             idle.wait(deadline);
+            self.inner.ready.lock().unparker = None;
             self.inner.fire_timers();
         } else {
             idle.poll();
@@ -269,6 +305,6 @@ impl Drop for Executor {
         let slots = core::mem::take(&mut *self.inner.slots.borrow_mut());
         drop(slots);
         self.inner.round.borrow_mut().clear();
-        self.inner.ready.lock().clear();
+        self.inner.ready.lock().tickets.clear();
     }
 }

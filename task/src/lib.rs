@@ -49,7 +49,7 @@ pub use embassy_futures::yield_now;
 
 pub use deadlines::{DeadlineKey, Deadlines};
 pub use event::Event;
-pub use executor::{Executor, Idle};
+pub use executor::{Executor, Idle, Unparker};
 pub use handle::{Cancelled, Elapsed, Handle, JoinHandle};
 #[cfg(not(fata_vm))]
 pub use reactor::{Reactor, Readiness, Registration};

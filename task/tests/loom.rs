@@ -11,7 +11,7 @@
 #[path = "../../boot/src/vm/pending.rs"]
 mod pending;
 
-use fata_task::{Event, Executor, Idle};
+use fata_task::{Event, Executor, Idle, Unparker};
 use fata_time::{FakeClock, Instant};
 use loom::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use loom::sync::{Condvar, Mutex};
@@ -81,6 +81,36 @@ impl Idle for Machine {
         }
         drop(interrupted);
         self.poll();
+    }
+}
+
+/// A process: it waits until its unparker is called.
+#[derive(Default)]
+struct Process(Arc<Parking>);
+
+#[derive(Default)]
+struct Parking {
+    unparked: Mutex<bool>,
+    change: Condvar,
+}
+
+impl Idle for Process {
+    fn poll(&self) {}
+
+    fn wait(&self, _: Option<Instant>) {
+        let mut unparked = self.0.unparked.lock().unwrap();
+        while !*unparked {
+            unparked = self.0.change.wait(unparked).unwrap();
+        }
+        *unparked = false;
+    }
+
+    fn unparker(&self) -> Option<Unparker> {
+        let parking = Arc::clone(&self.0);
+        Some(Arc::new(move || {
+            *parking.unparked.lock().unwrap() = true;
+            parking.change.notify_one();
+        }))
     }
 }
 
@@ -224,6 +254,25 @@ fn a_thread_signals<S: Signal>() {
 #[test]
 fn a_signal_from_another_thread_wakes() {
     model(4, a_thread_signals::<Event>);
+}
+
+/// Two threads that know nothing of the home, and a task that waits for each in turn.
+#[test]
+fn a_wake_from_another_thread_unparks() {
+    model(3, || {
+        let events = [Arc::new(Event::new()), Arc::new(Event::new())];
+        let threads = events
+            .clone()
+            .map(|event| loom::thread::spawn(move || event.signal()));
+        executor().block_on(&Process::default(), async {
+            for event in events {
+                event.wait().await;
+            }
+        });
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    });
 }
 
 #[test]

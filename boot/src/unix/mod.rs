@@ -1,6 +1,8 @@
 //! The home of a process: the same names as `vm/mod.rs`.
 
 pub(crate) mod console;
+#[cfg(feature = "disk")]
+pub(crate) mod disk;
 pub(crate) mod entropy;
 pub(crate) mod heap;
 #[cfg(feature = "net")]
@@ -40,19 +42,11 @@ impl FromArgs for Settings {
 }
 
 /// Opens what the program is attached to and locks the process in, if it is to be.
-#[cfg_attr(
-    not(feature = "net"),
-    expect(unused_variables, reason = "only devices are opened")
-)]
 pub(crate) fn confine(env: &Env, settings: Settings) -> Result<(), sandbox::SandboxError> {
     if !settings.sandbox {
         return Ok(());
     }
-    #[cfg(feature = "net")]
-    let profile = env.open_network_early();
-    #[cfg(not(feature = "net"))]
-    let profile = Profile::Devices;
-    sandbox::lock(profile)
+    sandbox::lock(env.open_early(), || env.start_early())
 }
 
 /// The words of the command line, without the program's name.

@@ -6,7 +6,7 @@ mod name_servers;
 #[cfg(test)]
 mod tests;
 
-use crate::home::{Profile, sandbox};
+use crate::home::sandbox;
 use crate::{Args, ArgsError, Env, FromArgs, NetworkError};
 use alloc::borrow::ToOwned;
 use alloc::rc::Rc;
@@ -136,17 +136,17 @@ pub(crate) async fn open(
     }
 }
 
-/// Does what of [`open`] the sandbox would not allow, and tells what must be allowed.
-pub(crate) fn open_early(env: &Env, options: &Options) -> Profile {
+/// Does what of [`open`] the sandbox would not allow, and tells whether sockets must be allowed.
+pub(crate) fn open_early(env: &Env, options: &Options) -> bool {
     match &options.attachment {
         Attachment::Host => {
             raise_descriptor_limit();
             options.host_servers();
-            Profile::Sockets
+            true
         }
         Attachment::Tap(name) => {
             options.early.set(Some(open_tap(env, name, options)));
-            Profile::Devices
+            false
         }
     }
 }

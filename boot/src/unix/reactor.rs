@@ -1,16 +1,18 @@
 //! The event loop of a process: epoll, edge-triggered.
 
 use alloc::rc::Rc;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::time::Duration;
-use fata_task::{Idle, Reactor, Readiness};
+use fata_task::{Idle, Reactor, Readiness, Unparker};
 use fata_time::{Clock, HostClock, Instant};
-use rustix::event::{Timespec, epoll};
+use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
 use rustix::io::Errno;
 use slab::Slab;
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::thread;
 
 /// How many changes one call of the host can report.
 const BATCH: usize = 256;
@@ -25,22 +27,37 @@ pub(crate) struct Idler {
     event_loop: Rc<EventLoop>,
 }
 
-/// The process's event loop.
+/// The process's event loop, for the thread that calls.
 ///
 /// # Panics
-/// If the host refuses a descriptor for it.
+/// If the host refuses descriptors for it.
 pub(crate) fn idle() -> Idler {
-    let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)
-        .expect("the event loop needs a descriptor; raise the limit of open files");
+    let (epoll, wakes) =
+        descriptors().expect("the event loop needs descriptors; raise the limit of open files");
     Idler {
         event_loop: Rc::new(EventLoop {
             epoll,
+            wakes: Arc::new(wakes),
             watched: RefCell::default(),
             changes: RefCell::new(Vec::with_capacity(BATCH)),
             polled: Cell::default(),
         }),
     }
 }
+
+/// The event loop, and a descriptor that it watches.
+fn descriptors() -> io::Result<(OwnedFd, OwnedFd)> {
+    let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+    let wakes = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+    // Each write is a change, so nobody has to read what was written.
+    let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
+    epoll::add(&epoll, &wakes, WAKES, flags)?;
+    Ok((epoll, wakes))
+}
+
+/// What the event loop calls the descriptor that other threads write to; it watches nothing else
+/// under that key.
+const WAKES: epoll::EventData = epoll::EventData::new_u64(u64::MAX);
 
 impl Idler {
     /// The event loop, for those who own descriptors.
@@ -62,10 +79,24 @@ impl Idle for Idler {
         let timeout = deadline.map(|deadline| deadline - HostClock.now());
         self.event_loop.turn(timeout);
     }
+
+    fn unparker(&self) -> Option<Unparker> {
+        let home = thread::current().id();
+        let wakes = Arc::clone(&self.event_loop.wakes);
+        // The home's own thread wakes tasks of what a wait has reported: that wait is over.
+        Some(Arc::new(move || {
+            if thread::current().id() != home {
+                // It fails when the count is at its end, after 2^64 writes.
+                let _ = rustix::io::write(wakes.as_fd(), &1_u64.to_ne_bytes());
+            }
+        }))
+    }
 }
 
 struct EventLoop {
     epoll: OwnedFd,
+    /// Other threads that wake tasks write here.
+    wakes: Arc<OwnedFd>,
     watched: RefCell<Slab<Rc<Readiness>>>,
     changes: RefCell<Vec<epoll::Event>>,
     /// When the host was asked without waiting last.
@@ -137,7 +168,7 @@ impl Reactor for EventLoop {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use fata_task::{Executor, Registration};
+    use fata_task::{Event, Executor, Registration};
     use std::io::{Read, Write};
     use std::os::unix::net::UnixStream;
 
@@ -174,6 +205,29 @@ mod tests {
                 assert!(tasks.now() - start >= duration);
             }
         });
+    }
+
+    #[test]
+    fn another_thread_ends_the_wait() {
+        let idler = idle();
+        let executor = Executor::new(HostClock);
+        let (sender, receiver) = std::sync::mpsc::channel::<Arc<Event>>();
+        let waker = thread::spawn(move || {
+            for event in receiver {
+                // Most of the time the executor waits by then, at times not yet.
+                thread::yield_now();
+                event.signal();
+            }
+        });
+        executor.block_on(&idler, async {
+            for _ in 0..1_000 {
+                let event = Arc::new(Event::new());
+                sender.send(Arc::clone(&event)).unwrap();
+                event.wait().await;
+            }
+        });
+        drop(sender);
+        waker.join().unwrap();
     }
 
     #[test]

@@ -3,6 +3,8 @@
 mod apic;
 mod backtrace;
 pub(crate) mod console;
+#[cfg(feature = "disk")]
+pub(crate) mod disk;
 pub(crate) mod entropy;
 mod entry;
 mod exit;

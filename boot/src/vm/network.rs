@@ -1,6 +1,6 @@
 //! The network of a virtual machine: TCP/IP over its virtio-net device.
 
-use super::virtio::{self, Identity, Transport};
+use super::virtio::{self, Identity};
 use super::{entropy, heap};
 use crate::{Args, ArgsError, Env, FromArgs, NetworkError};
 use alloc::string::ToString;
@@ -33,12 +33,12 @@ pub(crate) async fn open(
         .map_err(|error| NetworkError::Device(error.to_string()))?
         .ok_or(NetworkError::NoDevice)?;
     let event = device.interrupt.event;
-    let card = VirtioNet::<Identity, Transport>::new(device.transport, event, large_buffers());
+    let card = VirtioNet::new::<Identity>(device.transport, event, large_buffers());
     let card = card.map_err(|error| NetworkError::Device(error.to_string()))?;
     let mut seed = [0; 8];
     entropy::fill_or_warn(&mut seed);
     let seed = u64::from_le_bytes(seed);
-    Ok(TcpIp::start(
+    Ok(TcpIp::start_on_card(
         &env.tasks,
         card,
         fitted(config, is_given),

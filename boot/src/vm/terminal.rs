@@ -1,6 +1,6 @@
 //! The terminal of a virtual machine: its virtio console.
 
-use super::virtio::{self, Identity, Transport};
+use super::virtio::{self, Identity};
 use crate::{Env, TerminalError};
 use alloc::string::ToString;
 use fata_console::VirtioConsole;
@@ -15,6 +15,6 @@ pub(crate) fn open(env: &Env) -> Result<Terminal, TerminalError> {
         .map_err(|error| TerminalError::Device(error.to_string()))?
         .ok_or(TerminalError::NoDevice)?;
     let event = device.interrupt.event;
-    VirtioConsole::start::<Identity, Transport>(&env.tasks, device.transport, event)
+    VirtioConsole::start::<Identity>(&env.tasks, device.transport, event)
         .map_err(|error| TerminalError::Device(error.to_string()))
 }

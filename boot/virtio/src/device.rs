@@ -1,11 +1,14 @@
 //! A device's life: set up, used, reset.
 
+use crate::dma::Operations;
+use crate::port::Port;
 use crate::{Buffer, SetUpError, SplitQueue};
+use alloc::boxed::Box;
 use alloc::rc::Rc;
 use core::cell::{Cell, RefCell};
 use core::mem::ManuallyDrop;
 use virtio_drivers::transport::{DeviceStatus, InterruptStatus, Transport};
-use virtio_drivers::{Hal, PAGE_SIZE, PhysAddr};
+use virtio_drivers::{Hal, PhysAddr};
 
 /// Feature bits of all kinds of devices (section 6).
 pub mod feature {
@@ -27,11 +30,12 @@ const CONFIGURATION_READS: usize = 16;
 ///
 /// The device is reset when its owner asks for it, and when the `Device` and all its queues
 /// are gone, or one of the queues: whatever comes first.
-pub struct Device<T: Transport>(Rc<Shared<T>>);
+pub struct Device(Rc<Shared>);
 
 /// What the device and its queues have in common.
-pub(crate) struct Shared<T: Transport> {
-    transport: RefCell<ManuallyDrop<T>>,
+pub(crate) struct Shared {
+    transport: RefCell<ManuallyDrop<Box<dyn Port>>>,
+    hal: &'static Operations,
     features: u64,
     state: Cell<State>,
 }
@@ -46,15 +50,18 @@ enum State {
     Stuck,
 }
 
-impl<T: Transport> Device<T> {
+impl Device {
     /// Begins to set a device up (section 3.1.1, steps 1 to 6), with those of the features
     /// that it offers, and [`feature::VERSION_1`] if it does. Next come [`queue`](Self::queue)
     /// and [`start`](Self::start).
     ///
     /// # Errors
     /// If the device does not reset, or refuses the features.
-    pub fn new(transport: T, features: u64) -> Result<Self, SetUpError> {
-        Self::negotiate(transport, |_| features)
+    pub fn new<H: Hal>(
+        transport: impl Transport + 'static,
+        features: u64,
+    ) -> Result<Self, SetUpError> {
+        Self::negotiate::<H>(transport, |_| features)
     }
 
     /// As [`new`](Self::new), for features that depend on one another: `choose` is given
@@ -62,9 +69,21 @@ impl<T: Transport> Device<T> {
     ///
     /// # Errors
     /// As for `new`.
-    pub fn negotiate(transport: T, choose: impl FnOnce(u64) -> u64) -> Result<Self, SetUpError> {
+    pub fn negotiate<H: Hal>(
+        transport: impl Transport + 'static,
+        choose: impl FnOnce(u64) -> u64,
+    ) -> Result<Self, SetUpError> {
+        Self::agree(Box::new(transport), Operations::of::<H>(), choose)
+    }
+
+    fn agree(
+        transport: Box<dyn Port>,
+        hal: &'static Operations,
+        choose: impl FnOnce(u64) -> u64,
+    ) -> Result<Self, SetUpError> {
         let mut shared = Shared {
             transport: RefCell::new(ManuallyDrop::new(transport)),
+            hal,
             features: 0,
             state: Cell::new(State::Live),
         };
@@ -75,17 +94,17 @@ impl<T: Transport> Device<T> {
         let transport = shared.transport.get_mut();
         let known = DeviceStatus::ACKNOWLEDGE | DeviceStatus::DRIVER;
         transport.set_status(known);
-        let offered = transport.read_device_features();
+        let offered = transport.device_features();
         let accepted = offered & (choose(offered) | feature::VERSION_1);
-        transport.write_driver_features(accepted);
+        transport.set_driver_features(accepted);
         let agreed = known | DeviceStatus::FEATURES_OK;
         transport.set_status(agreed);
         // Legacy devices do not know this bit (section 3.1.2).
         let modern = accepted & feature::VERSION_1 != 0;
-        if modern && !transport.get_status().contains(DeviceStatus::FEATURES_OK) {
+        if modern && !transport.status().contains(DeviceStatus::FEATURES_OK) {
             return Err(SetUpError::FeaturesRefused);
         }
-        transport.set_guest_page_size(PAGE_SIZE as u32);
+        transport.set_page_size();
         shared.features = accepted;
         Ok(Self(Rc::new(shared)))
     }
@@ -100,11 +119,7 @@ impl<T: Transport> Device<T> {
     ///
     /// # Errors
     /// If the device has no such queue, it is in use, or there is no memory for it.
-    pub fn queue<H: Hal, B: Buffer>(
-        &self,
-        number: u16,
-        size: u16,
-    ) -> Result<SplitQueue<H, T, B>, SetUpError> {
+    pub fn queue<B: Buffer>(&self, number: u16, size: u16) -> Result<SplitQueue<B>, SetUpError> {
         SplitQueue::new(Rc::clone(&self.0), number, size)
     }
 
@@ -124,11 +139,12 @@ impl<T: Transport> Device<T> {
     /// If the configuration is shorter, or changes again and again.
     pub fn configuration<const N: usize>(&self, offset: usize) -> Result<[u8; N], SetUpError> {
         let transport = self.0.transport.borrow();
+        let mut bytes = [0; N];
         for _ in 0..CONFIGURATION_READS {
-            let before = transport.read_config_generation();
-            let bytes = transport.read_config_space(offset);
-            if transport.read_config_generation() == before {
-                return bytes.map_err(|_| SetUpError::NoField);
+            let before = transport.generation();
+            transport.configuration(offset, &mut bytes)?;
+            if transport.generation() == before {
+                return Ok(bytes);
             }
         }
         Err(SetUpError::Unstable)
@@ -136,7 +152,7 @@ impl<T: Transport> Device<T> {
 
     /// Takes the reasons of the last interrupt, so that the next one is a new edge.
     pub fn acknowledge_interrupt(&self) -> InterruptStatus {
-        self.0.transport.borrow_mut().ack_interrupt()
+        self.0.transport.borrow_mut().acknowledge_interrupt()
     }
 
     /// Takes all memory away from the device, which is of no more use then. Returns false if
@@ -146,14 +162,18 @@ impl<T: Transport> Device<T> {
     }
 }
 
-impl<T: Transport> Shared<T> {
+impl Shared {
+    pub(crate) fn hal(&self) -> &'static Operations {
+        self.hal
+    }
+
     pub(crate) fn features(&self) -> u64 {
         self.features
     }
 
     /// Whether queues must have the layout of section 2.7.2.
     pub(crate) fn is_legacy(&self) -> bool {
-        self.transport.borrow().requires_legacy_layout()
+        self.transport.borrow().is_legacy()
     }
 
     /// The most descriptors that a queue can have; 0 if there is no such queue.
@@ -162,16 +182,15 @@ impl<T: Transport> Shared<T> {
     /// If the queue is in use.
     pub(crate) fn free_queue_size(&self, number: u16) -> Result<u32, SetUpError> {
         let mut transport = self.transport.borrow_mut();
-        if transport.queue_used(number) {
+        if transport.is_queue_used(number) {
             return Err(SetUpError::QueueInUse(number));
         }
-        Ok(transport.max_queue_size(number))
+        Ok(transport.most_descriptors(number))
     }
 
     pub(crate) fn set_queue(&self, number: u16, size: u16, addresses: [PhysAddr; 3]) {
-        let [descriptors, available, used] = addresses;
         let mut transport = self.transport.borrow_mut();
-        transport.queue_set(number, size.into(), descriptors, available, used);
+        transport.set_queue(number, size.into(), addresses);
     }
 
     pub(crate) fn notify(&self, number: u16) {
@@ -186,7 +205,7 @@ impl<T: Transport> Shared<T> {
             let mut transport = self.transport.borrow_mut();
             transport.set_status(DeviceStatus::empty());
             // Section 2.4.2: until the device reads 0, the reset is under way.
-            let done = (0..RESET_READS).any(|_| transport.get_status().is_empty());
+            let done = (0..RESET_READS).any(|_| transport.status().is_empty());
             self.state
                 .set(if done { State::Reset } else { State::Stuck });
         }
@@ -194,7 +213,7 @@ impl<T: Transport> Shared<T> {
     }
 }
 
-impl<T: Transport> Drop for Shared<T> {
+impl Drop for Shared {
     fn drop(&mut self) {
         // The transport of a device that is stuck is not dropped: it would wait for ever.
         if self.reset() {

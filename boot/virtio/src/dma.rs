@@ -1,21 +1,44 @@
 use crate::SetUpError;
-use core::marker::PhantomData;
 use core::ptr::NonNull;
 use virtio_drivers::{BufferDirection, Hal, PAGE_SIZE, PhysAddr};
 
+/// What a [`Hal`] does, as values, so that queues and drivers are compiled once and not anew
+/// for each.
+pub(crate) struct Operations {
+    allocate: fn(usize, BufferDirection) -> (PhysAddr, NonNull<u8>),
+    free: unsafe fn(PhysAddr, NonNull<u8>, usize) -> i32,
+    pub(crate) share: unsafe fn(NonNull<[u8]>, BufferDirection) -> PhysAddr,
+    pub(crate) unshare: unsafe fn(PhysAddr, NonNull<[u8]>, BufferDirection),
+}
+
+impl Operations {
+    pub(crate) const fn of<H: Hal>() -> &'static Self {
+        &Self {
+            allocate: H::dma_alloc,
+            free: H::dma_dealloc,
+            share: H::share,
+            unshare: H::unshare,
+        }
+    }
+}
+
 /// Zeroed pages that the device reaches, too.
-pub(crate) struct Dma<H: Hal> {
+pub(crate) struct Dma {
     address: PhysAddr,
     start: NonNull<u8>,
     pages: usize,
-    hal: PhantomData<H>,
+    hal: &'static Operations,
 }
 
-impl<H: Hal> Dma<H> {
+impl Dma {
     /// At least `bytes` bytes.
-    pub(crate) fn new(bytes: usize, direction: BufferDirection) -> Result<Self, SetUpError> {
+    pub(crate) fn new(
+        hal: &'static Operations,
+        bytes: usize,
+        direction: BufferDirection,
+    ) -> Result<Self, SetUpError> {
         let pages = bytes.div_ceil(PAGE_SIZE).max(1);
-        let (address, start) = H::dma_alloc(pages, direction);
+        let (address, start) = (hal.allocate)(pages, direction);
         if address == 0 {
             return Err(SetUpError::NoMemory);
         }
@@ -23,7 +46,7 @@ impl<H: Hal> Dma<H> {
             address,
             start,
             pages,
-            hal: PhantomData,
+            hal,
         })
     }
 
@@ -38,9 +61,9 @@ impl<H: Hal> Dma<H> {
     }
 }
 
-impl<H: Hal> Drop for Dma<H> {
+impl Drop for Dma {
     fn drop(&mut self) {
-        // SAFETY: the pages came from `dma_alloc`, with these values, and go back once.
-        unsafe { H::dma_dealloc(self.address, self.start, self.pages) };
+        // SAFETY: the pages came from `allocate`, with these values, and go back once.
+        unsafe { (self.hal.free)(self.address, self.start, self.pages) };
     }
 }

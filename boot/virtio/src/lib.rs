@@ -31,6 +31,7 @@ mod dma;
 mod error;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
+mod port;
 mod queue;
 mod rings;
 

@@ -1,14 +1,14 @@
 //! The driver's side of a split virtqueue.
 
 use crate::device::{Shared, feature};
+use crate::dma::Operations;
 use crate::rings::{INDIRECT, NEXT, Rings, Tables, WRITE, fence, passes};
 use crate::{Buffer, QueueError, Rejected, Segment, SetUpError};
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec;
 use core::mem;
-use virtio_drivers::transport::Transport;
-use virtio_drivers::{Hal, PhysAddr};
+use virtio_drivers::PhysAddr;
 
 /// The largest size that section 2.7 allows.
 const MOST_DESCRIPTORS: u16 = 1 << 15;
@@ -20,12 +20,13 @@ const MOST_DESCRIPTORS: u16 = 1 << 15;
 /// allocates.
 ///
 /// If a queue is dropped, its device is reset first.
-pub struct SplitQueue<H: Hal, T: Transport, B: Buffer> {
-    device: Rc<Shared<T>>,
+pub struct SplitQueue<B: Buffer> {
+    device: Rc<Shared>,
+    hal: &'static Operations,
     number: u16,
     /// Nothing that is read from them is trusted.
-    rings: mem::ManuallyDrop<Rings<H>>,
-    tables: mem::ManuallyDrop<Option<Tables<H>>>,
+    rings: mem::ManuallyDrop<Rings>,
+    tables: mem::ManuallyDrop<Option<Tables>>,
     event_index: bool,
 
     /// By the head of its chain, each buffer that was added and did not come back.
@@ -72,17 +73,18 @@ pub struct Used<B> {
     pub written: usize,
 }
 
-impl<H: Hal, T: Transport, B: Buffer> SplitQueue<H, T, B> {
+impl<B: Buffer> SplitQueue<B> {
     /// Section 4.1.5.1.3 and 4.2.3.2, with the transport's steps in [`Transport::queue_set`].
-    pub(crate) fn new(device: Rc<Shared<T>>, number: u16, size: u16) -> Result<Self, SetUpError> {
+    pub(crate) fn new(device: Rc<Shared>, number: u16, size: u16) -> Result<Self, SetUpError> {
         let offered = u16::try_from(device.free_queue_size(number)?).unwrap_or(u16::MAX);
         let size = offered.min(size).min(MOST_DESCRIPTORS);
         let size = 1 << size.checked_ilog2().ok_or(SetUpError::NoQueue(number))?;
         let features = device.features();
-        let rings = Rings::new(size, device.is_legacy())?;
+        let hal = device.hal();
+        let rings = Rings::new(hal, size, device.is_legacy())?;
         let indirect = B::SEGMENTS > 1 && features & feature::INDIRECT_DESCRIPTORS != 0;
         let tables = if indirect {
-            Some(Tables::new(size, B::SEGMENTS)?)
+            Some(Tables::new(hal, size, B::SEGMENTS)?)
         } else {
             None
         };
@@ -106,6 +108,7 @@ impl<H: Hal, T: Transport, B: Buffer> SplitQueue<H, T, B> {
             interrupts: true,
             broken: None,
             device,
+            hal,
             number,
             rings: mem::ManuallyDrop::new(rings),
             tables: mem::ManuallyDrop::new(tables),
@@ -170,7 +173,7 @@ impl<H: Hal, T: Transport, B: Buffer> SplitQueue<H, T, B> {
 
     #[inline(always)]
     fn insert(&mut self, buffer: B, shape: Shape) {
-        let head = self.first_free;
+        let (head, hal) = (self.first_free, self.hal);
         // From here on the buffer does not move, and nothing but `describe` touches it.
         let buffer = self.buffers[usize::from(head)].insert(buffer);
         let mut left = shape.segments;
@@ -180,7 +183,7 @@ impl<H: Hal, T: Transport, B: Buffer> SplitQueue<H, T, B> {
             let mut index = 0u16;
             describe(buffer, |segment| {
                 // SAFETY: the buffer's promise.
-                let address = unsafe { H::share(segment.memory, segment.direction()) };
+                let address = unsafe { (hal.share)(segment.memory, segment.direction()) };
                 left -= 1;
                 addresses[usize::from(index)] = address;
                 let flags = flags(segment, left);
@@ -197,7 +200,7 @@ impl<H: Hal, T: Transport, B: Buffer> SplitQueue<H, T, B> {
             let mut index = head;
             describe(buffer, |segment| {
                 // SAFETY: the buffer's promise.
-                let address = unsafe { H::share(segment.memory, segment.direction()) };
+                let address = unsafe { (hal.share)(segment.memory, segment.direction()) };
                 left -= 1;
                 self.addresses[usize::from(index)] = address;
                 let flags = flags(segment, left);
@@ -276,12 +279,12 @@ impl<H: Hal, T: Transport, B: Buffer> SplitQueue<H, T, B> {
     /// Takes out the buffer whose chain begins at `head`, if there is one.
     fn take(&mut self, head: u16) -> Option<B> {
         let mut buffer = self.buffers[usize::from(head)].take()?;
-        let mut last = head;
+        let (mut last, hal) = (head, self.hal);
         if self.tables.is_some() {
             let mut index = usize::from(head) * B::SEGMENTS;
             describe(&mut buffer, |segment| {
                 // SAFETY: what `insert` has shared, once.
-                unsafe { unshare::<H>(self.addresses[index], segment) };
+                unsafe { unshare(hal, self.addresses[index], segment) };
                 index += 1;
             });
             self.free += 1;
@@ -289,7 +292,7 @@ impl<H: Hal, T: Transport, B: Buffer> SplitQueue<H, T, B> {
             let mut index = head;
             describe(&mut buffer, |segment| {
                 // SAFETY: what `insert` has shared, once.
-                unsafe { unshare::<H>(self.addresses[usize::from(index)], segment) };
+                unsafe { unshare(hal, self.addresses[usize::from(index)], segment) };
                 last = index;
                 index = self.slots[usize::from(index)].next;
             });
@@ -359,7 +362,7 @@ impl<H: Hal, T: Transport, B: Buffer> SplitQueue<H, T, B> {
     }
 }
 
-impl<H: Hal, T: Transport, B: Buffer> Drop for SplitQueue<H, T, B> {
+impl<B: Buffer> Drop for SplitQueue<B> {
     /// Resets the device, then frees rings and buffers. They stay where they are if the
     /// device does not confirm the reset.
     fn drop(&mut self) {
@@ -430,9 +433,9 @@ fn flags(segment: Segment, left: u16) -> u16 {
 /// # Safety
 /// `address` is what sharing the segment has returned, and it was not taken back yet.
 #[inline(always)]
-unsafe fn unshare<H: Hal>(address: PhysAddr, segment: Segment) {
+unsafe fn unshare(hal: &Operations, address: PhysAddr, segment: Segment) {
     // SAFETY: as the caller promises.
-    unsafe { H::unshare(address, segment.memory, segment.direction()) };
+    unsafe { (hal.unshare)(address, segment.memory, segment.direction()) };
 }
 
 #[cfg(test)]

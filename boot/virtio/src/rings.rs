@@ -2,11 +2,11 @@
 //! the queue's size.
 
 use crate::access::Field;
-use crate::dma::Dma;
+use crate::dma::{Dma, Operations};
 use crate::{SetUpError, access};
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
-use virtio_drivers::{BufferDirection, Hal, PAGE_SIZE, PhysAddr};
+use virtio_drivers::{BufferDirection, PAGE_SIZE, PhysAddr};
 
 /// The descriptor goes on with the one in `next` (section 2.7.5).
 pub(crate) const NEXT: u16 = 1;
@@ -71,20 +71,24 @@ impl Layout {
 }
 
 /// Descriptor table, available ring and used ring.
-pub(crate) struct Rings<H: Hal> {
-    memory: Dma<H>,
+pub(crate) struct Rings {
+    memory: Dma,
     layout: Layout,
     /// The queue's size, a power of two, less one.
     mask: u16,
 }
 
-impl<H: Hal> Rings<H> {
+impl Rings {
     /// Zeroed rings for a power of two of descriptors.
-    pub(crate) fn new(size: u16, legacy: bool) -> Result<Self, SetUpError> {
+    pub(crate) fn new(
+        hal: &'static Operations,
+        size: u16,
+        legacy: bool,
+    ) -> Result<Self, SetUpError> {
         debug_assert!(size.is_power_of_two());
         let layout = Layout::new(size, legacy);
         Ok(Self {
-            memory: Dma::new(layout.end, BufferDirection::Both)?,
+            memory: Dma::new(hal, layout.end, BufferDirection::Both)?,
             layout,
             mask: size - 1,
         })
@@ -189,19 +193,23 @@ impl<H: Hal> Rings<H> {
 }
 
 /// Tables for indirect chains, one for each head.
-pub(crate) struct Tables<H: Hal> {
-    memory: Dma<H>,
+pub(crate) struct Tables {
+    memory: Dma,
     /// Descriptors in each.
     entries: usize,
     mask: u16,
 }
 
-impl<H: Hal> Tables<H> {
-    pub(crate) fn new(size: u16, entries: usize) -> Result<Self, SetUpError> {
+impl Tables {
+    pub(crate) fn new(
+        hal: &'static Operations,
+        size: u16,
+        entries: usize,
+    ) -> Result<Self, SetUpError> {
         debug_assert!(size.is_power_of_two());
         let bytes = usize::from(size) * entries * size_of::<Descriptor>();
         Ok(Self {
-            memory: Dma::new(bytes, BufferDirection::DriverToDevice)?,
+            memory: Dma::new(hal, bytes, BufferDirection::DriverToDevice)?,
             entries,
             mask: size - 1,
         })

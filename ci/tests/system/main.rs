@@ -4,7 +4,9 @@
 //! network namespace of its own. `ci/test` provides them all.
 
 mod boot_protocols;
+mod clients;
 mod clock;
+mod disks;
 mod faults;
 mod hello;
 mod hostile;

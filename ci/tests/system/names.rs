@@ -1,7 +1,7 @@
 //! Names that are resolved by a DNS server of the test's own.
 
 use crate::support::MICROVM;
-use fata_ci::{Ending, GATEWAY, Home, Lab, Launch, Program};
+use fata_ci::{Ending, GATEWAY, Home, Lab, Launch, Program, succeed};
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, TcpListener, UdpSocket};
 use std::thread;
@@ -105,4 +105,21 @@ fn a_microvm_resolves_names_over_udp_and_tcp() {
 #[ignore = "runs a process; ci/test runs it"]
 fn a_process_resolves_names_over_udp_and_tcp() {
     assert_resolves(Home::Process);
+}
+
+/// Fata serves no DNS: that this server is a real one to others is what the tests above rest on.
+#[test]
+#[ignore = "needs a network namespace; ci/test runs it"]
+fn dig_understands_the_server() {
+    let _lab = Lab::enter();
+    start_server();
+    for name in ["ok.test", "long.test"] {
+        for (kind, address) in [("A", "203.0.113.7\n"), ("AAAA", "2001:db8::7\n")] {
+            let arguments = ["@127.0.0.1", "+short", "+tries=1", name, kind];
+            let answer = succeed("dig", arguments);
+            assert_eq!(String::from_utf8_lossy(&answer), address, "{name}");
+        }
+    }
+    let answer = succeed("dig", ["@127.0.0.1", "+tries=1", "no.test", "A"]);
+    assert!(String::from_utf8_lossy(&answer).contains("status: NXDOMAIN"));
 }

@@ -24,18 +24,18 @@ const CONFIG_SIZE: usize = 0;
 /// The configuration has a size (section 5.3.3).
 const FEATURE_SIZE: u64 = 1 << 0;
 
-pub(super) struct Device<H: Hal, T: Transport> {
-    device: fata_virtio::Device<T>,
-    receive: SplitQueue<H, T, Writable<Buffer>>,
-    transmit: SplitQueue<H, T, Readable<Buffer>>,
+pub(super) struct Device {
+    device: fata_virtio::Device,
+    receive: SplitQueue<Writable<Buffer>>,
+    transmit: SplitQueue<Readable<Buffer>>,
     /// The queues' buffers while the device does not have them.
     unfilled: Option<Buffer>,
     unsent: Option<Buffer>,
 }
 
-impl<H: Hal, T: Transport> Device<H, T> {
-    pub(super) fn new(transport: T) -> Result<Self, SetUpError> {
-        let device = fata_virtio::Device::new(transport, FEATURE_SIZE)?;
+impl Device {
+    pub(super) fn new<H: Hal>(transport: impl Transport + 'static) -> Result<Self, SetUpError> {
+        let device = fata_virtio::Device::new::<H>(transport, FEATURE_SIZE)?;
         let receive = device.queue(RECEIVE, QUEUE_SIZE)?;
         let transmit = device.queue(TRANSMIT, QUEUE_SIZE)?;
         device.start();

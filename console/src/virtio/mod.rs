@@ -58,12 +58,12 @@ impl VirtioConsole {
     /// # Errors
     /// If there is no memory for the queues, or the device does not follow the
     /// specification.
-    pub fn start<H: Hal + 'static, T: Transport + 'static>(
+    pub fn start<H: Hal>(
         tasks: &Handle,
-        transport: T,
+        transport: impl Transport + 'static,
         event: &'static Event,
     ) -> Result<Self, SetUpError> {
-        let device = Device::<H, T>::new(transport)?;
+        let device = Device::new::<H>(transport)?;
         let shared = Rc::new(Shared {
             state: RefCell::default(),
             wake: Event::new(),
@@ -148,11 +148,7 @@ impl Terminal for VirtioConsole {
     }
 }
 
-async fn run<H: Hal, T: Transport>(
-    mut device: Device<H, T>,
-    shared: Rc<Shared>,
-    event: &'static Event,
-) {
+async fn run(mut device: Device, shared: Rc<Shared>, event: &'static Event) {
     let error = drive(&mut device, &shared, event).await;
     log::error!(target: "console", "the virtio console is not used any more: {error}");
     let mut state = shared.state.borrow_mut();
@@ -164,11 +160,7 @@ async fn run<H: Hal, T: Transport>(
 }
 
 /// Serves the device until it breaks the rules of its queues.
-async fn drive<H: Hal, T: Transport>(
-    device: &mut Device<H, T>,
-    shared: &Shared,
-    event: &'static Event,
-) -> QueueError {
+async fn drive(device: &mut Device, shared: &Shared, event: &'static Event) -> QueueError {
     loop {
         if let Err(error) = device.turn(shared) {
             return error;

@@ -45,7 +45,7 @@ impl Hands {
     fn new(tasks: &Handle, features: u64, size: [u16; 2]) -> Self {
         let (device, transport) = fake(features, size);
         let event: &'static Event = Box::leak(Box::default());
-        let console = VirtioConsole::start::<FakeHal, _>(tasks, transport, event).unwrap();
+        let console = VirtioConsole::start::<FakeHal>(tasks, transport, event).unwrap();
         Self {
             receive: device.queue(RECEIVE),
             transmit: device.queue(TRANSMIT),

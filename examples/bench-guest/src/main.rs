@@ -1,12 +1,16 @@
 //! The services that the bench measures: HTTP on port 80, a TCP sink on 9, a source of bytes on
-//! 19, a UDP echo on 7. `GET /metrics` has what the stack counts, for Prometheus; `GET /stats` tells how much of the heap is in use, and how much processor
-//! time was used.
+//! 19, a UDP echo on 7. `GET /metrics` has what the stack counts, for Prometheus; `GET /stats`
+//! tells how much of the heap is in use, and how much processor time was used; `GET /blk` reads
+//! and writes the disk.
 #![cfg_attr(fata_vm, no_std, no_main)]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
+mod disk;
+
 use alloc::boxed::Box;
+use alloc::rc::Rc;
 use alloc::{format, vec};
 use core::error::Error;
 use core::net::{Ipv6Addr, SocketAddr};
@@ -57,8 +61,17 @@ async fn app(env: Env, options: Options) -> Result<(), Box<dyn Error>> {
         idle_timeout: IDLE,
         ..Limits::default()
     });
+    // A machine without a disk has the other services.
+    let disk = env.disk("bench").await.ok().map(Rc::new);
+    let jobs = tasks.clone();
     let pages = Router::new()
         .get("/", async |_| Ok(Response::text("Hello, World!")))
+        .get("/blk", async move |request| {
+            let Some(disk) = disk.clone() else {
+                return Ok(Response::text("0 0 err=19\n"));
+            };
+            Ok(Response::text(disk::measure(&jobs, disk, request).await))
+        })
         .get("/metrics", async move |_| {
             Ok(metrics(network.statistics().metrics()))
         })

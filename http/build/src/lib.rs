@@ -53,8 +53,8 @@ impl std::error::Error for Error {
 }
 
 /// Writes `files.rs` to the build script's output folder: an expression of the type
-/// `&'static [fata_http::FileEntry]` with all files of a folder and its subfolders. Cargo
-/// runs the script again when any of them changes.
+/// `&'static [FileEntry]` (of `fata_http` or `fata_kv`, whichever is in scope) with all files of
+/// a folder and its subfolders. Cargo runs the script again when any of them changes.
 ///
 /// A relative path starts at the package's own folder. Files and folders whose names
 /// begin with a dot are left out, but for `.well-known`. Symbolic links are followed.
@@ -93,7 +93,7 @@ pub fn expression(folder: &Path) -> Result<String, Error> {
         // Writing to a string never fails.
         let _ = writeln!(
             expression,
-            "::fata_http::FileEntry {{ path: {name:?}, content: include_bytes!({absolute:?}), \
+            "FileEntry {{ path: {name:?}, content: include_bytes!({absolute:?}), \
              etag: {etag:?}, modified: {modified} }},"
         );
     }

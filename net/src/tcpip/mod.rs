@@ -42,7 +42,7 @@ pub use statistics::{Statistics, Totals};
 pub use stream::{ReadHalf, TcpStream, WriteHalf};
 pub use udp::UdpSocket;
 
-use crate::{Error, Net, Stack};
+use crate::{Error, Net, Stack, VirtioNet};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::RefCell;
@@ -106,6 +106,12 @@ impl TcpIp {
             tasks.spawn(warn_if_not_configured(stack.clone(), tasks.clone()));
         }
         stack
+    }
+
+    /// As [`start`](Self::start). What runs for each packet is compiled with this crate, for
+    /// speed; that which is generic is compiled with the program, which may prefer size.
+    pub fn start_on_card(tasks: &Handle, card: VirtioNet, config: Config, seed: u64) -> Self {
+        Self::start(tasks, card, config, seed)
     }
 
     /// Waits until the interface has an address by which others can reach it: an IPv4

@@ -71,11 +71,11 @@ fn choose(offered: u64, large_buffers: u16) -> u64 {
 /// It holds up to 256 receive buffers from the start, and up to 128 transmit buffers as they
 /// are needed, of 1,536 bytes each. Large ones, of 64 KiB, take the place of some when bulk
 /// data first comes or goes.
-pub struct VirtioNet<H: Hal, T: Transport> {
-    device: Device<T>,
+pub struct VirtioNet {
+    device: Device,
     event: &'static Event,
-    receive: Receiver<H, T>,
-    transmit: Sender<H, T>,
+    receive: Receiver,
+    transmit: Sender,
     /// The device broke the rules and is not used any more.
     broken: bool,
     mac: MacAddress,
@@ -84,7 +84,7 @@ pub struct VirtioNet<H: Hal, T: Transport> {
     counters: Counters,
 }
 
-impl<H: Hal, T: Transport> VirtioNet<H, T> {
+impl VirtioNet {
     /// Sets the device up. `event` is signalled after each of its interrupts. At most
     /// `large_buffers` are allocated for each direction, and one to merge frames in; with
     /// none, no frame is longer than the MTU.
@@ -92,12 +92,16 @@ impl<H: Hal, T: Transport> VirtioNet<H, T> {
     /// # Errors
     /// If there is no memory for the queues, or the device does not follow the
     /// specification.
-    pub fn new(
-        transport: T,
+    pub fn new<H: Hal>(
+        transport: impl Transport + 'static,
         event: &'static Event,
         large_buffers: u16,
     ) -> Result<Self, SetUpError> {
-        let device = Device::negotiate(transport, |offered| choose(offered, large_buffers))?;
+        let device = Device::negotiate::<H>(transport, |offered| choose(offered, large_buffers))?;
+        Self::open(device, event, large_buffers)
+    }
+
+    fn open(device: Device, event: &'static Event, large_buffers: u16) -> Result<Self, SetUpError> {
         let has = |feature: u64| device.features() & feature != 0;
         let mac = if has(FEATURE_MAC) {
             device.configuration(CONFIG_MAC)?
@@ -206,7 +210,7 @@ impl<H: Hal, T: Transport> VirtioNet<H, T> {
     }
 }
 
-impl<H: Hal, T: Transport> Net for VirtioNet<H, T> {
+impl Net for VirtioNet {
     type Frame = ReceivedFrame;
 
     fn mac(&self) -> MacAddress {

@@ -6,11 +6,9 @@ use super::header;
 use crate::Frame;
 use alloc::vec;
 use fata_virtio::{SplitQueue, Writable};
-use virtio_drivers::Hal;
-use virtio_drivers::transport::Transport;
 
-pub(super) struct Receiver<H: Hal, T: Transport> {
-    pub(super) queue: SplitQueue<H, T, Writable<Buffer>>,
+pub(super) struct Receiver {
+    pub(super) queue: SplitQueue<Writable<Buffer>>,
     /// Bytes of the header before each frame.
     pub(super) header: usize,
     /// Whether a frame may go over several buffers.
@@ -23,7 +21,7 @@ pub(super) struct Receiver<H: Hal, T: Transport> {
     pub(super) spare: Option<Buffer>,
 }
 
-impl<H: Hal, T: Transport> Receiver<H, T> {
+impl Receiver {
     /// Queues a small buffer for each descriptor.
     pub(super) fn fill(&mut self) -> Result<(), Violation> {
         (0..self.queue.size()).try_for_each(|_| self.offer(vec![0; SMALL].into()))

@@ -5,11 +5,9 @@ use super::error::Violation;
 use super::header;
 use crate::{Offload, TransmitError};
 use fata_virtio::{QueueError, Readable, SplitQueue};
-use virtio_drivers::Hal;
-use virtio_drivers::transport::Transport;
 
-pub(super) struct Sender<H: Hal, T: Transport> {
-    pub(super) queue: SplitQueue<H, T, Readable<Buffer>>,
+pub(super) struct Sender {
+    pub(super) queue: SplitQueue<Readable<Buffer>>,
     header: usize,
     small: Pool,
     /// Buffers for segments that the device cuts, if it does.
@@ -18,13 +16,9 @@ pub(super) struct Sender<H: Hal, T: Transport> {
     pub(super) wants_room: bool,
 }
 
-impl<H: Hal, T: Transport> Sender<H, T> {
+impl Sender {
     /// At most `large` of the queue's buffers are large ones.
-    pub(super) fn new(
-        queue: SplitQueue<H, T, Readable<Buffer>>,
-        header: usize,
-        large: u16,
-    ) -> Self {
+    pub(super) fn new(queue: SplitQueue<Readable<Buffer>>, header: usize, large: u16) -> Self {
         Self {
             small: Pool::new(queue.size() - large, SMALL),
             large: (large > 0).then(|| Pool::new(large, LARGE)),

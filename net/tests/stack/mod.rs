@@ -1,11 +1,15 @@
 //! A whole stack, and a peer on its link that does what bytes say.
 
+#[path = "../script/mod.rs"]
+mod script;
+
 use embedded_io_async::{Read, Write};
 use fata_net::{
     Config, Ipv4Config, Ipv6Config, Link, Net, Offload, Offloads, PartialChecksum, Stack, TcpIp,
     TcpListener, TcpStream, UdpSocket,
 };
 use fata_task::{Handle, simulate};
+use script::Script;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
@@ -109,37 +113,6 @@ async fn serve(tasks: &Handle, stack: &TcpIp) {
             let _ = socket.send_to(&buffer[..count], sender).await;
         }
     });
-}
-
-/// The bytes that are left.
-struct Script<'a>(&'a [u8]);
-
-impl Script<'_> {
-    fn byte(&mut self) -> u8 {
-        match self.0 {
-            [byte, rest @ ..] => {
-                self.0 = rest;
-                *byte
-            }
-            [] => 0,
-        }
-    }
-
-    fn word(&mut self) -> u16 {
-        u16::from_be_bytes([self.byte(), self.byte()])
-    }
-
-    fn bytes(&mut self, count: usize) -> Vec<u8> {
-        (0..count).map(|_| self.byte()).collect()
-    }
-
-    /// A number near zero, mostly.
-    fn offset(&mut self) -> u32 {
-        match self.byte() {
-            byte @ ..200 => u32::from(byte % 16).wrapping_sub(4),
-            _ => u32::from(self.word()) << 16 | u32::from(self.word()),
-        }
-    }
 }
 
 struct Peer {

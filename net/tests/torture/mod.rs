@@ -3,9 +3,7 @@
 use fata_net::{LARGEST_FRAME, Net, Offload, PartialChecksum, TransmitError, VirtioNet};
 use fata_task::Event;
 use fata_virtio::fake::schedule::Watch;
-use fata_virtio::fake::{
-    FakeDevice, FakeHal, FakeTransport, Hostile, Script, assert_nothing_shared,
-};
+use fata_virtio::fake::{FakeDevice, FakeHal, Hostile, Script, assert_nothing_shared};
 use fata_virtio::feature;
 use std::cell::RefCell;
 use std::num::NonZeroU16;
@@ -17,8 +15,6 @@ const FEATURE_MTU: u64 = 1 << 3;
 const FEATURE_MAC: u64 = 1 << 5;
 /// Checksums, segmentation and mergeable buffers, both ways.
 const OFFLOADS: u64 = 1 << 15 | 3 << 11 | 3 << 7 | 3;
-
-type Card = VirtioNet<FakeHal, FakeTransport>;
 
 /// Bytes of an Ethernet header.
 const HEADER: usize = 14;
@@ -41,8 +37,8 @@ const SEGMENTS: Offload = Offload::Segments {
 };
 
 struct User {
-    card: Card,
-    frames: Vec<<Card as Net>::Frame>,
+    card: VirtioNet,
+    frames: Vec<<VirtioNet as Net>::Frame>,
     /// Bytes of the longest frame that the driver may deliver.
     longest: usize,
 }
@@ -109,7 +105,7 @@ pub fn card(bytes: &[u8]) {
     let (fake, transport) = FakeDevice::new(DeviceType::Network, features, &sizes, &configuration);
     EVENT.clear();
     let large = if flags & 128 != 0 { 2 } else { 0 };
-    let card = VirtioNet::new(transport, &EVENT, large).expect("the set-up is honest");
+    let card = VirtioNet::new::<FakeHal>(transport, &EVENT, large).expect("the set-up is honest");
     let hostile = Hostile::new(&fake, 2, Script::new(theirs));
     let hostile = Rc::new(RefCell::new(hostile));
     let watching = Rc::clone(&hostile);

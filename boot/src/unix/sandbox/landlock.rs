@@ -29,7 +29,7 @@ pub(super) fn restrict(profile: Profile) -> Result<Landlocked, RulesetError> {
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(KNOWN))?
         .scope(Scope::from_all(KNOWN))?;
-    if profile == Profile::Devices {
+    if !profile.sockets {
         rules = rules.handle_access(AccessNet::from_all(KNOWN))?;
     }
     Ok(Landlocked(rules.create()?.restrict_self()?.ruleset))

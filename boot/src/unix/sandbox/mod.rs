@@ -1,8 +1,9 @@
 //! The sandbox: a program that has started gives up every right that it needs no more.
 //!
-//! What the program is attached to is opened first, as spt of Solo5 does. Then a seccomp
-//! filter allows the system calls of the event loop, and those of the host's sockets if
-//! that is the network; Landlock, where the host has it, bars files and more.
+//! What the program is attached to is opened first, as spt of Solo5 does. Then Landlock, where
+//! the host has it, bars files and more; the threads of disks, which are started after that,
+//! inherit it. A seccomp filter for all threads allows the system calls of the event loop, those
+//! of the host's sockets if that is the network, and those of disks if there are any.
 //! Both last until the process ends, and nobody can take them off.
 
 mod landlock;
@@ -17,15 +18,12 @@ use seccompiler::apply_filter_all_threads;
 
 /// What a sandboxed program is attached to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Profile {
-    /// Devices that are open already, or none.
-    Devices,
-    /// The host's sockets of TCP and UDP, which the program opens as it goes.
-    #[cfg_attr(
-        not(any(feature = "net", test)),
-        expect(dead_code, reason = "they are the network's")
-    )]
-    Sockets,
+pub(crate) struct Profile {
+    /// The host's sockets of TCP and UDP, which the program opens as it goes. Devices need
+    /// nothing once they are open.
+    pub(crate) sockets: bool,
+    /// Disks, which are open already, and threads that read and write them.
+    pub(crate) disks: bool,
 }
 
 static ON: AtomicBool = AtomicBool::new(false);
@@ -35,24 +33,29 @@ pub(crate) fn is_on() -> bool {
     ON.load(Ordering::Relaxed)
 }
 
-/// Locks this process in. A system call that the profile does not allow ends it from now
+/// Locks this process in. What `start` starts has the same rights. A system call that the profile does not allow ends it from now
 /// on, with a message and the status [`report::STATUS`].
 ///
 /// # Errors
 /// [`SandboxError`]; then the program must not run.
-pub(crate) fn lock(profile: Profile) -> Result<(), SandboxError> {
+pub(crate) fn lock(profile: Profile, start: impl FnOnce()) -> Result<(), SandboxError> {
     let filter = rules::filter(profile).map_err(SandboxError::Filter)?;
     forbid_dumps().map_err(SandboxError::Dumps)?;
     report::catch().map_err(SandboxError::Signal)?;
     forbid_backtraces();
     let landlocked = landlock::restrict(profile).map_err(SandboxError::Landlock)?;
+    start();
     apply_filter_all_threads(&filter).map_err(SandboxError::Filter)?;
     ON.store(true, Ordering::Relaxed);
-    let network = match profile {
-        Profile::Devices => "no sockets",
-        Profile::Sockets => "only TCP and UDP sockets",
+    let network = match profile.sockets {
+        false => "no sockets",
+        true => "only TCP and UDP sockets",
     };
-    log::info!(target: "boot", "in the sandbox: {network}, no files, {}", landlocked.describe());
+    let files = match profile.disks {
+        false => "no files",
+        true => "no files but its disks",
+    };
+    log::info!(target: "boot", "in the sandbox: {network}, {files}, {}", landlocked.describe());
     Ok(())
 }
 
@@ -69,7 +72,7 @@ fn forbid_dumps() -> Result<(), Errno> {
 /// Backtraces are read from files: none may come with the message of a panic, or of memory
 /// that has run out.
 fn forbid_backtraces() {
-    // SAFETY: the home starts no threads and the program's own code has not begun, so
+    // SAFETY: the home has started no threads yet and the program's own code has not begun, so
     // nobody reads the environment at this moment.
     unsafe { std::env::set_var("RUST_BACKTRACE", "0") };
     // The usual message would advise to set that variable.

@@ -126,20 +126,44 @@ const SOCKETS: &[Rule] = &[
     (Sysno::ioctl, &[is(1, libc::FIONREAD as i32)]),
 ];
 
+/// The threads of `fata_block::file`.
+const DISKS: &[Rule] = &[
+    (Sysno::pread64, &[]),
+    (Sysno::preadv2, &[]),
+    (Sysno::pwrite64, &[]),
+    (Sysno::fdatasync, &[]),
+    (Sysno::fallocate, &[]),
+    // Locks and conditions of the standard library, locks of the C library's allocator, and the
+    // wait for a thread's end.
+    (
+        Sysno::futex,
+        &[is(1, libc::FUTEX_WAIT_BITSET | libc::FUTEX_PRIVATE_FLAG)],
+    ),
+    (
+        Sysno::futex,
+        &[is(1, libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG)],
+    ),
+    (
+        Sysno::futex,
+        &[is(1, libc::FUTEX_WAIT_BITSET | libc::FUTEX_CLOCK_REALTIME)],
+    ),
+    // The C library has an arena of memory for each thread, whose pages it makes writable as they
+    // are needed.
+    (Sysno::mprotect, &[bits(2, libc::PROT_EXEC, 0)]),
+];
+
 /// Whether a call is allowed with some arguments, in some profile.
 pub(super) fn is_known(call: Sysno) -> bool {
-    let mut rules = ALWAYS.iter().chain(SOCKETS);
+    let mut rules = ALWAYS.iter().chain(SOCKETS).chain(DISKS);
     call == Sysno::tgkill || rules.any(|(known, _)| *known == call)
 }
 
 /// The filter of a profile, for this process.
 pub(super) fn filter(profile: Profile) -> Result<BpfProgram, Error> {
-    let sockets = match profile {
-        Profile::Devices => &[],
-        Profile::Sockets => SOCKETS,
-    };
+    let sockets = if profile.sockets { SOCKETS } else { &[] };
+    let disks = if profile.disks { DISKS } else { &[] };
     let mut calls: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
-    for (call, checks) in ALWAYS.iter().chain(sockets) {
+    for (call, checks) in ALWAYS.iter().chain(sockets).chain(disks) {
         add(&mut calls, *call, checks)?;
     }
     // Aborting is a signal to oneself.
@@ -187,15 +211,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn devices_need_less_than_sockets() {
-        let length = |profile| filter(profile).unwrap().len();
-        assert!(length(Profile::Devices) < length(Profile::Sockets));
+    fn each_right_is_more() {
+        let length = |sockets, disks| filter(Profile { sockets, disks }).unwrap().len();
+        assert!(length(false, false) < length(true, false));
+        assert!(length(false, false) < length(false, true));
+        assert!(length(true, false) < length(true, true));
     }
 
     /// A call with and without checks would be allowed in every way.
     #[test]
     fn no_call_is_both_checked_and_not() {
-        let rules: Vec<_> = ALWAYS.iter().chain(SOCKETS).collect();
+        let rules: Vec<_> = ALWAYS.iter().chain(SOCKETS).chain(DISKS).collect();
         for (index, (call, checks)) in rules.iter().enumerate() {
             for (other, others) in &rules[..index] {
                 assert!(
@@ -208,10 +234,10 @@ mod tests {
 
     #[test]
     fn only_what_is_allowed_is_known() {
-        for call in [Sysno::read, Sysno::socket, Sysno::tgkill] {
+        for call in [Sysno::read, Sysno::socket, Sysno::pwrite64, Sysno::tgkill] {
             assert!(is_known(call), "{call}");
         }
-        for call in [Sysno::openat, Sysno::execve, Sysno::ptrace, Sysno::mprotect] {
+        for call in [Sysno::openat, Sysno::execve, Sysno::ptrace, Sysno::clone] {
             assert!(!is_known(call), "{call}");
         }
     }

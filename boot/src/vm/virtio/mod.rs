@@ -15,14 +15,14 @@ use virtio_drivers::transport::DeviceType;
 pub(crate) use dma::Identity;
 pub(super) use entropy::entropy;
 pub(super) use mmio::announce;
-pub(crate) use transport::Transport;
+use transport::Transport;
 
 /// A device that was found, not set up yet.
 pub(crate) struct Device {
     pub(crate) transport: Transport,
     /// Raised by all of the device's queues.
     #[cfg_attr(
-        not(any(feature = "net", feature = "terminal")),
+        not(any(feature = "disk", feature = "net", feature = "terminal")),
         expect(dead_code, reason = "the entropy device is polled")
     )]
     pub(crate) interrupt: Interrupt,

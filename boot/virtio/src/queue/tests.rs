@@ -4,7 +4,7 @@ mod interleavings;
 mod model;
 
 use super::*;
-use crate::fake::{DeviceQueue, FakeDevice, FakeHal, FakeTransport, assert_nothing_shared};
+use crate::fake::{DeviceQueue, FakeDevice, FakeHal, assert_nothing_shared};
 use crate::{Device, Readable, Writable, feature};
 use alloc::vec::Vec;
 use std::string::ToString;
@@ -12,7 +12,7 @@ use virtio_drivers::transport::DeviceType;
 
 /// A part to read and a part to write, either of which may be empty.
 type Request = (Readable<Vec<u8>>, Writable<Vec<u8>>);
-type Queue<B = Request> = SplitQueue<FakeHal, FakeTransport, B>;
+type Queue<B = Request> = SplitQueue<B>;
 
 const ALL: u64 = feature::VERSION_1 | feature::EVENT_INDEX | feature::INDIRECT_DESCRIPTORS;
 
@@ -25,7 +25,7 @@ fn request(readable: &[u8], writable: usize) -> Request {
 
 fn open<B: Buffer>(features: u64, most: u32, size: u16) -> (FakeDevice, Queue<B>) {
     let (fake, transport) = FakeDevice::new(DeviceType::Block, features, &[most], &[]);
-    let device = Device::new(transport, ALL).expect("the device is honest");
+    let device = Device::new::<FakeHal>(transport, ALL).expect("the device is honest");
     let queue = device.queue(0, size).expect("the device has a queue");
     device.start();
     (fake, queue)
@@ -82,11 +82,14 @@ fn the_device_bounds_the_size() {
 fn what_cannot_be_set_up_has_a_reason() {
     let open = |queues: &[u32]| {
         let device = FakeDevice::new(DeviceType::Block, feature::VERSION_1, queues, b"abc");
-        (device.0, Device::new(device.1, 0).expect("it is honest"))
+        (
+            device.0,
+            Device::new::<FakeHal>(device.1, 0).expect("it is honest"),
+        )
     };
     let (fake, device) = open(&[8, 0]);
-    let first = device.queue::<FakeHal, Request>(0, 8);
-    let second = |number| device.queue::<FakeHal, Request>(number, 8).err();
+    let first = device.queue::<Request>(0, 8);
+    let second = |number| device.queue::<Request>(number, 8).err();
     assert_eq!(second(0), Some(SetUpError::QueueInUse(0)));
     assert_eq!(second(1), Some(SetUpError::NoQueue(1)));
     assert_eq!(second(2), Some(SetUpError::NoQueue(2)));
@@ -98,7 +101,7 @@ fn what_cannot_be_set_up_has_a_reason() {
 
     let (fake, transport) = FakeDevice::new(DeviceType::Block, feature::VERSION_1, &[8], &[]);
     fake.refuse_features();
-    let refused = Device::new(transport, 0).err();
+    let refused = Device::new::<FakeHal>(transport, 0).err();
     assert_eq!(refused, Some(SetUpError::FeaturesRefused));
     assert_nothing_shared();
 }
@@ -256,7 +259,7 @@ fn a_device_that_does_not_reset_keeps_its_memory() {
 #[test]
 fn a_queue_that_goes_takes_the_device_with_it() {
     let (fake, transport) = FakeDevice::new(DeviceType::Network, ALL, &[8, 8], &[]);
-    let device = Device::new(transport, ALL).expect("the device is honest");
+    let device = Device::new::<FakeHal>(transport, ALL).expect("the device is honest");
     let mut one: Queue = device.queue(0, 8).expect("there are two");
     let mut other: Queue = device.queue(1, 8).expect("there are two");
     device.start();

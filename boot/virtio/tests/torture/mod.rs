@@ -1,9 +1,7 @@
 //! A driver and a hostile device, both of which do what bytes say.
 
 use fata_virtio::fake::schedule::Watch;
-use fata_virtio::fake::{
-    FakeDevice, FakeHal, FakeTransport, Hostile, Script, assert_nothing_shared,
-};
+use fata_virtio::fake::{FakeDevice, FakeHal, Hostile, Script, assert_nothing_shared};
 use fata_virtio::{Device, QueueError, Readable, SplitQueue, Writable, feature};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -16,7 +14,7 @@ const ALL: u64 = feature::VERSION_1 | feature::EVENT_INDEX | feature::INDIRECT_D
 
 /// The driver, and what it has given away.
 struct Driver {
-    queue: SplitQueue<FakeHal, FakeTransport, Request>,
+    queue: SplitQueue<Request>,
     serial: u32,
     /// Bytes to read and to write of each request in the queue, by serial number.
     held: BTreeMap<u32, (usize, usize)>,
@@ -99,7 +97,7 @@ pub fn queue(bytes: &[u8]) {
     let features = (flags & 1) << 32 | (flags & 6) << 27;
     let most = 1 << (flags >> 3 & 7);
     let (fake, transport) = FakeDevice::new(DeviceType::Block, features, &[most], &[]);
-    let device = Device::new(transport, ALL).expect("the set-up is honest");
+    let device = Device::new::<FakeHal>(transport, ALL).expect("the set-up is honest");
     let mut driver = Driver {
         queue: device.queue(0, 64).expect("the set-up is honest"),
         serial: 0,

@@ -2,6 +2,7 @@
 
 extern crate std;
 
+mod bulk;
 mod frames;
 mod segments;
 mod stacks;

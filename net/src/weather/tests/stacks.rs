@@ -6,10 +6,10 @@ use core::net::{Ipv4Addr, SocketAddr};
 use embedded_io_async::{Read, Write};
 use proptest::prelude::*;
 
-const SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
-const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+pub(super) const SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+pub(super) const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 
-fn config(address: Ipv4Addr) -> Config {
+pub(super) fn config(address: Ipv4Addr) -> Config {
     Config {
         ipv4: Ipv4Config::Static {
             address,

@@ -1,0 +1,178 @@
+use crate::queue::{OwnedChange, Request, run_group};
+use crate::reader::Reader;
+use crate::room::Room;
+use crate::volume::Volume;
+use alloc::collections::VecDeque;
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
+use fata_block::Block;
+use fata_kv::{Change, Entry, Error, Key, KvRo, KvRw, Metadata};
+use fata_task::Handle;
+use fata_task::channel::oneshot;
+
+/// How much memory a store takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Nodes of the tree that are kept in memory, of 4 KiB each. Default: 256.
+    pub cached_nodes: usize,
+    /// Bytes of the changes that wait for their transaction; who asks for more waits. A batch
+    /// with more is refused with [`Error::TooLarge`]. Each change counts 1 KiB besides its
+    /// bytes. Default: 2 MiB.
+    pub waiting: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            cached_nodes: 256,
+            waiting: 2 << 20,
+        }
+    }
+}
+
+/// A key-value store on a disk that loses nothing: see the [crate's documentation](crate).
+///
+/// Cloning gives another handle to the same store. A disk must not have two stores open.
+pub struct Store<B> {
+    inner: Rc<Inner<B>>,
+}
+
+struct Inner<B> {
+    tasks: Handle,
+    volume: Volume<B>,
+    limits: Limits,
+    /// Bytes of changes that may still wait.
+    room: Room,
+    queue: RefCell<VecDeque<Request>>,
+    /// Whether a task works on the queue.
+    is_working: Cell<bool>,
+    /// It is not known what the last transaction has left on the disk.
+    is_closed: Cell<bool>,
+}
+
+impl<B> Clone for Store<B> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: Rc::clone(&self.inner),
+        }
+    }
+}
+
+/// How full a store is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// Bytes that the store has for values and what leads to them.
+    pub capacity: u64,
+    /// Bytes of that which are not in use.
+    pub free: u64,
+}
+
+impl<B: Block + 'static> Store<B> {
+    /// Opens the store on a disk, as its last transaction has left it.
+    ///
+    /// # Errors
+    /// [`Error::NotAStore`], [`Error::Unsupported`] for one of another version or larger than
+    /// the disk, [`Error::Damaged`], errors of the disk.
+    pub async fn open(tasks: &Handle, disk: B, limits: Limits) -> Result<Self, Error> {
+        Ok(Self {
+            inner: Rc::new(Inner {
+                tasks: tasks.clone(),
+                volume: Volume::open(disk, limits.cached_nodes).await?,
+                limits,
+                room: Room::new(limits.waiting),
+                queue: RefCell::new(VecDeque::new()),
+                is_working: Cell::new(false),
+                is_closed: Cell::new(false),
+            }),
+        })
+    }
+
+    /// How full the store is now.
+    pub fn usage(&self) -> Usage {
+        let volume = &self.inner.volume;
+        let page = crate::page::PAGE as u64;
+        Usage {
+            capacity: (volume.layout.pages - volume.layout.first_free()) * page,
+            free: volume.bitmap.borrow().free() * page,
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn height(&self) -> u8 {
+        self.inner.volume.committed.get().tree.height
+    }
+
+    fn reader(&self) -> Reader<'_, B> {
+        Reader::new(&self.inner.volume)
+    }
+
+    /// Starts a task for the queue, unless there is one. It ends when the queue is empty, and
+    /// also makes the changes of requests that were dropped.
+    fn work(&self) {
+        if self.inner.is_working.replace(true) {
+            return;
+        }
+        let inner = Rc::clone(&self.inner);
+        self.inner.tasks.spawn_detached(async move {
+            inner.work().await;
+            inner.is_working.set(false);
+        });
+    }
+}
+
+impl<B: Block> Inner<B> {
+    async fn work(&self) {
+        while !self.queue.borrow().is_empty() {
+            if self.is_closed.get() {
+                let waiting = core::mem::take(&mut *self.queue.borrow_mut());
+                waiting
+                    .into_iter()
+                    .for_each(|request| request.answer(Err(Error::Closed)));
+                return;
+            }
+            let is_sound = run_group(&self.volume, &self.queue, self.tasks.wall()).await;
+            if !is_sound {
+                log::error!("the store is closed: it is not known what is on its disk");
+                self.is_closed.set(true);
+            }
+        }
+    }
+}
+
+impl<B: Block + 'static> KvRo for Store<B> {
+    async fn metadata(&self, key: &Key) -> Result<Metadata, Error> {
+        self.reader().metadata(key).await
+    }
+
+    async fn get_range(&self, key: &Key, offset: u64, buffer: &mut [u8]) -> Result<usize, Error> {
+        self.reader().get_range(key, offset, buffer).await
+    }
+
+    async fn list(&self, key: &Key, after: &str, limit: usize) -> Result<Vec<Entry>, Error> {
+        self.reader().list(key, after, limit).await
+    }
+}
+
+impl<B: Block + 'static> KvRw for Store<B> {
+    async fn batch(&self, changes: &[Change<'_>]) -> Result<(), Error> {
+        if self.inner.volume.disk.geometry().read_only {
+            return Err(Error::ReadOnly);
+        }
+        let cost = changes.iter().map(OwnedChange::cost).sum();
+        if cost > self.inner.limits.waiting {
+            return Err(Error::TooLarge);
+        }
+        let _part = self.inner.room.take(cost).await;
+        if self.inner.is_closed.get() {
+            return Err(Error::Closed);
+        }
+        let (reply, outcome) = oneshot::channel().into_split();
+        self.inner.queue.borrow_mut().push_back(Request {
+            changes: changes.iter().map(OwnedChange::new).collect(),
+            reply,
+        });
+        self.work();
+        outcome.await.unwrap_or(Err(Error::Closed))
+    }
+}

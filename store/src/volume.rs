@@ -1,0 +1,267 @@
+//! A disk with a store on it: its pages, and the state as of the last transaction.
+
+use crate::bitmap::Bitmap;
+use crate::cache::Cache;
+use crate::layout::Layout;
+use crate::node::Node;
+use crate::page::{Kind, PAGE, checksum, seal, unseal};
+use crate::parallel::all;
+use crate::superblock::{Found, Superblock};
+use crate::tree::{Ref, Tree};
+use alloc::collections::BTreeMap;
+use alloc::rc::Rc;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
+use fata_block::Block;
+use fata_kv::Error;
+
+/// Most pages of a request.
+const RUN: usize = 16;
+
+/// What a reader sees: it stays on the disk until the transaction after the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Snapshot {
+    pub(crate) tree: Tree,
+    pub(crate) generation: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Volume<B> {
+    pub(crate) disk: B,
+    pub(crate) layout: Layout,
+    pub(crate) identity: u64,
+    pub(crate) committed: Cell<Snapshot>,
+    pub(crate) next_id: Cell<u64>,
+    /// The generation of the next transaction: one that no page on the disk can have.
+    pub(crate) next_generation: Cell<u64>,
+    /// Which of the two places the last superblock is in.
+    superblock: Cell<u64>,
+    pub(crate) bitmap: RefCell<Bitmap>,
+    cache: RefCell<Cache>,
+    /// Nodes of the transaction under way that are not on the disk.
+    pub(crate) dirty: RefCell<BTreeMap<u64, Rc<Node>>>,
+}
+
+impl<B: Block> Volume<B> {
+    /// Finds the store on a disk.
+    pub(crate) async fn open(disk: B, cached_nodes: usize) -> Result<Self, Error> {
+        let geometry = disk.geometry();
+        Layout::of_disk(&geometry)?;
+        if !geometry.read_only {
+            // What an earlier program left in the host's memory counts only if it stays.
+            disk.flush().await?;
+        }
+        let (place, found) = newest(&disk).await?;
+        let layout = Layout::new(&geometry, found.pages)?;
+        let volume = Self {
+            disk,
+            layout,
+            identity: found.identity,
+            committed: Cell::new(Snapshot {
+                tree: found.tree,
+                generation: found.generation,
+            }),
+            next_id: Cell::new(found.next_id),
+            next_generation: Cell::new(found.generation.checked_add(1).ok_or(Error::Damaged)?),
+            superblock: Cell::new(place),
+            bitmap: RefCell::new(Bitmap::new(layout, found.selected)),
+            cache: RefCell::new(Cache::new(cached_nodes)),
+            dirty: RefCell::new(BTreeMap::new()),
+        };
+        volume.load_bitmap().await?;
+        Ok(volume)
+    }
+
+    async fn load_bitmap(&self) -> Result<(), Error> {
+        let count = self.layout.bitmaps();
+        for first in (0..count).step_by(RUN) {
+            let some = first..count.min(first + RUN);
+            all(some.map(|index| self.load_bitmap_page(index))).await?;
+        }
+        Ok(())
+    }
+
+    async fn load_bitmap_page(&self, index: usize) -> Result<(), Error> {
+        let page = self.bitmap.borrow().place(index);
+        let bytes = self.read(page, 1).await?;
+        unseal(&bytes, self.identity, page, Kind::Bitmap).ok_or(Error::Damaged)?;
+        self.bitmap.borrow_mut().load(index, &bytes);
+        Ok(())
+    }
+
+    /// Reads pages that follow each other.
+    async fn read(&self, page: u64, count: usize) -> Result<Vec<u8>, Error> {
+        let buffer = vec![0; count * PAGE];
+        Ok(self.disk.read(self.layout.sector(page), buffer).await?)
+    }
+
+    pub(crate) async fn write(&self, page: u64, bytes: Vec<u8>) -> Result<(), Error> {
+        self.disk.write(self.layout.sector(page), bytes).await?;
+        Ok(())
+    }
+
+    /// The node that a reference leads to.
+    pub(crate) async fn node(&self, reference: Ref) -> Result<Rc<Node>, Error> {
+        if reference.generation == self.next_generation.get()
+            && let Some(node) = self.dirty.borrow().get(&reference.page)
+        {
+            return Ok(Rc::clone(node));
+        }
+        if let Some(node) = self.cache.borrow_mut().get(reference) {
+            return Ok(node);
+        }
+        if !self.layout.holds(reference.page) {
+            return Err(Error::Damaged);
+        }
+        let bytes = self.read(reference.page, 1).await?;
+        let generation = unseal(&bytes, self.identity, reference.page, Kind::Node);
+        if generation != Some(reference.generation) {
+            return Err(Error::Damaged);
+        }
+        let node = Rc::new(Node::decode(bytes).ok_or(Error::Damaged)?);
+        self.cache.borrow_mut().insert(reference, Rc::clone(&node));
+        Ok(node)
+    }
+
+    /// Reads pages of a value, which follow each other, and checks them.
+    pub(crate) async fn data(&self, page: u64, sums: &[u64]) -> Result<Vec<u8>, Error> {
+        let last = page.saturating_add(sums.len() as u64 - 1);
+        if !self.layout.holds(page) || !self.layout.holds(last) {
+            return Err(Error::Damaged);
+        }
+        let bytes = self.read(page, sums.len()).await?;
+        let mut pages = (page..).zip(bytes.chunks(PAGE)).zip(sums);
+        let is_sound =
+            pages.all(|((page, bytes), sum)| checksum(self.identity, page, bytes) == *sum);
+        if is_sound {
+            Ok(bytes)
+        } else {
+            Err(Error::Damaged)
+        }
+    }
+
+    /// Writes the nodes of the transaction under way, those that lie together at once.
+    pub(crate) async fn write_dirty(&self) -> Result<(), Error> {
+        let generation = self.next_generation.get();
+        let dirty = core::mem::take(&mut *self.dirty.borrow_mut());
+        let mut runs: Vec<(u64, Vec<u8>)> = Vec::new();
+        for (page, node) in &dirty {
+            let mut bytes = node.bytes().to_vec();
+            seal(&mut bytes, self.identity, *page, generation, Kind::Node);
+            match runs.last_mut() {
+                Some((start, run))
+                    if *start + (run.len() / PAGE) as u64 == *page && run.len() < RUN * PAGE =>
+                {
+                    run.extend_from_slice(&bytes);
+                }
+                _ => runs.push((*page, bytes)),
+            }
+        }
+        all(runs.into_iter().map(|(page, run)| self.write(page, run))).await?;
+        let mut cache = self.cache.borrow_mut();
+        for (page, node) in dirty {
+            cache.insert(Ref { page, generation }, node);
+        }
+        Ok(())
+    }
+
+    /// Writes the pages of the bitmap that the transaction under way changed.
+    pub(crate) async fn write_bitmap(&self) -> Result<(), Error> {
+        let generation = self.next_generation.get();
+        let changes = self.bitmap.borrow().changes();
+        all(changes.into_iter().map(|(index, place)| {
+            let bitmap = self.bitmap.borrow();
+            let bytes = bitmap.page(index, self.identity, place, generation);
+            self.write(place, bytes)
+        }))
+        .await
+    }
+
+    /// Makes the transaction under way the last one, after all that it wrote is durable.
+    pub(crate) async fn write_superblock(&self, tree: Tree) -> Result<(), Error> {
+        let generation = self.next_generation.get();
+        let place = 1 - self.superblock.get();
+        let superblock = Superblock {
+            identity: self.identity,
+            pages: self.layout.pages,
+            generation,
+            tree,
+            next_id: self.next_id.get(),
+            selected: self.bitmap.borrow().next_selected(),
+        };
+        self.write(place, superblock.encode(place)).await?;
+        self.disk.flush().await?;
+        self.superblock.set(place);
+        self.bitmap.borrow_mut().commit();
+        self.committed.set(Snapshot { tree, generation });
+        self.next_generation.set(generation + 1);
+        Ok(())
+    }
+
+    /// Forgets the transaction under way, of which nothing is being written.
+    pub(crate) fn roll_back(&self) {
+        self.dirty.borrow_mut().clear();
+        self.bitmap.borrow_mut().roll_back();
+        // Its pages must never be taken for those of the next one.
+        self.next_generation.set(self.next_generation.get() + 1);
+    }
+}
+
+/// The newer of the two superblocks, and where it is.
+async fn newest<B: Block>(disk: &B) -> Result<(u64, Superblock), Error> {
+    let sectors = (PAGE / disk.geometry().sector_size) as u64;
+    let mut newest: Option<(u64, Superblock)> = None;
+    let mut is_foreign = false;
+    for place in 0..2 {
+        let bytes = disk.read(place * sectors, vec![0; PAGE]).await?;
+        match Superblock::decode(&bytes, place) {
+            Found::Nothing => {}
+            Found::Foreign => is_foreign = true,
+            Found::Sound(superblock) => {
+                let known = newest.as_ref().map(|(_, known)| known.generation);
+                if known.is_none_or(|known| known < superblock.generation) {
+                    newest = Some((place, superblock));
+                }
+            }
+        }
+    }
+    match newest {
+        _ if is_foreign => Err(Error::Unsupported),
+        Some(newest) => Ok(newest),
+        None => Err(Error::NotAStore),
+    }
+}
+
+/// Makes an empty store on a disk; what was on it is lost.
+///
+/// `identity` tells stores apart, so that what an earlier one left on the disk is never taken for
+/// a part of this one: best a random number.
+///
+/// # Errors
+/// [`Error::Unsupported`] for a disk of less than half a mebibyte or with sectors of more than
+/// 4,096 bytes; errors of the disk. Then nothing is there.
+pub async fn format<B: Block>(disk: &B, identity: u64) -> Result<(), Error> {
+    let layout = Layout::of_disk(&disk.geometry())?;
+    let write = async |page, bytes| disk.write(layout.sector(page), bytes).await.map(drop);
+    for place in 0..2 {
+        write(place, vec![0; PAGE]).await?;
+    }
+    disk.flush().await?;
+    let bitmap = Bitmap::empty(layout);
+    for index in 0..layout.bitmaps() {
+        let place = bitmap.place(index);
+        write(place, bitmap.page(index, identity, place, 0)).await?;
+    }
+    disk.flush().await?;
+    let superblock = Superblock {
+        identity,
+        pages: layout.pages,
+        generation: 0,
+        tree: Tree::EMPTY,
+        next_id: 1,
+        selected: bitmap.next_selected(),
+    };
+    write(0, superblock.encode(0)).await?;
+    Ok(disk.flush().await?)
+}

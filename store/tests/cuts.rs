@@ -1,0 +1,233 @@
+//! Power cuts at any moment, under concurrent changes: what was acknowledged is there, and what
+//! was not is there as a whole or not at all.
+
+mod common;
+
+use common::operation::{Generator, Operation};
+use common::{Disk, LIMITS, amount, contents, contents_of, copy, formatted, key};
+use fata_block::{Faults, FaultyDisk};
+use fata_kv::{Error, Key, KvRw, MemoryKv};
+use fata_store::{Store, check};
+use fata_task::{Handle, JoinHandle, simulate};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+const WORKERS: usize = 4;
+
+type Values = BTreeMap<Key, Vec<u8>>;
+
+/// What a test does to its disk.
+#[derive(Clone, Copy)]
+struct Plan {
+    sector_size: usize,
+    seed: u64,
+    cuts: u64,
+    /// What goes wrong besides the cuts.
+    faults: Faults,
+}
+
+/// What a worker knows of its dictionary when the power is cut.
+struct Outcome {
+    /// What the acknowledged changes have made of it.
+    acknowledged: Values,
+    /// The same with the change that was under way, if there was one.
+    possible: Option<Values>,
+}
+
+/// Makes changes in a dictionary of its own until one fails for good.
+async fn work(
+    tasks: Handle,
+    store: Store<Disk>,
+    mut generator: Generator,
+    values: Values,
+) -> Outcome {
+    let model = copy(&tasks, &values).await;
+    loop {
+        let operation = generator.operation();
+        let before = contents(&model).await;
+        let expected = operation.make(&model).await;
+        match operation.make(&store).await {
+            Err(Error::NoSpace) => undo(&model, &before).await,
+            Err(Error::Disk(_) | Error::Closed) => {
+                return Outcome {
+                    acknowledged: before,
+                    possible: Some(contents(&model).await),
+                };
+            }
+            made => assert_eq!(made, expected, "{operation:?}"),
+        }
+    }
+}
+
+async fn undo(model: &MemoryKv, values: &Values) {
+    model
+        .remove(&Key::ROOT)
+        .await
+        .expect("there always is a root");
+    for (key, value) in values {
+        let set = Operation::Set(key.clone(), value.clone());
+        set.make(model).await.expect("it was there before");
+    }
+}
+
+fn dictionary(worker: usize) -> Key {
+    key(&format!("worker{worker}"))
+}
+
+/// Lets workers change a store until the power is cut, which leaves these bytes.
+async fn until_cut(
+    tasks: &Handle,
+    store: &Store<Disk>,
+    disk: &Disk,
+    known: &[Values],
+    seed: u64,
+) -> (Vec<u8>, Vec<Outcome>) {
+    let start = |(worker, values): (usize, &Values)| {
+        let seed = seed * WORKERS as u64 + worker as u64;
+        let generator = Generator::new(seed, 40, 30_000).inside(dictionary(worker));
+        tasks.spawn(work(
+            tasks.clone(),
+            store.clone(),
+            generator,
+            values.clone(),
+        ))
+    };
+    let workers: Vec<JoinHandle<Outcome>> = known.iter().enumerate().map(start).collect();
+    let mut outcomes = Vec::new();
+    for worker in workers {
+        outcomes.push(worker.await.expect("it ends by itself"));
+    }
+    (disk.cut(), outcomes)
+}
+
+/// Compares what is there after a cut with what may be, and tells what is there.
+async fn compare(store: &Store<Disk>, outcomes: &[Outcome]) -> Result<Vec<Values>, String> {
+    let mut known = Vec::new();
+    for (worker, outcome) in outcomes.iter().enumerate() {
+        let found = contents_of(store, &dictionary(worker)).await;
+        if found != outcome.acknowledged && Some(&found) != outcome.possible.as_ref() {
+            let changed = outcome
+                .acknowledged
+                .iter()
+                .find(|(key, value)| found.get(key) != Some(value));
+            return Err(format!(
+                "worker {worker}, such as {:?}",
+                changed.map(|(key, _)| key)
+            ));
+        }
+        known.push(found);
+    }
+    Ok(known)
+}
+
+/// Cuts the power again and again; an error tells what was lost.
+fn run(plan: Plan) -> Result<(), String> {
+    simulate(|tasks| async move {
+        let mut bytes = formatted(plan.sector_size, 4 << 10, plan.seed).await.cut();
+        let mut known = vec![Values::new(); WORKERS];
+        for round in 0..plan.cuts {
+            let seed = plan.seed * 1_000_000 + round;
+            let disk = Rc::new(FaultyDisk::from_bytes(plan.sector_size, bytes, seed));
+            let store = Store::open(&tasks, Rc::clone(&disk), LIMITS).await;
+            let store = store.map_err(|error| format!("{round}: {error}"))?;
+            disk.set_faults(Faults {
+                cut_after: Some(Generator::new(seed, 1, 1).below(500)),
+                delay: (seed % 4) as u32,
+                ..plan.faults
+            });
+            let outcomes;
+            (bytes, outcomes) = until_cut(&tasks, &store, &disk, &known, seed).await;
+            let disk = Rc::new(FaultyDisk::from_bytes(
+                plan.sector_size,
+                bytes.clone(),
+                seed,
+            ));
+            let report = check(&disk)
+                .await
+                .map_err(|error| format!("{round}: {error}"))?;
+            if !report.problems.is_empty() {
+                return Err(format!("{round}: {:?}", report.problems));
+            }
+            let store = Store::open(&tasks, disk, LIMITS).await;
+            let store = store.map_err(|error| format!("{round}: {error}"))?;
+            known = compare(&store, &outcomes)
+                .await
+                .map_err(|lost| format!("{round}: {lost}"))?;
+        }
+        Ok(())
+    })
+}
+
+/// How many cuts each test makes; ten thousand are a thorough run, best of a release build.
+fn cuts() -> u64 {
+    amount("FATA_STORE_CUTS", 60)
+}
+
+#[test]
+fn cuts_lose_nothing_512() {
+    let plan = Plan {
+        sector_size: 512,
+        seed: 1,
+        cuts: cuts(),
+        faults: Faults::default(),
+    };
+    assert_eq!(run(plan), Ok(()));
+}
+
+#[test]
+fn cuts_lose_nothing_4096() {
+    let plan = Plan {
+        sector_size: 4096,
+        seed: 2,
+        cuts: cuts(),
+        faults: Faults::default(),
+    };
+    assert_eq!(run(plan), Ok(()));
+}
+
+/// Requests fail, flushes among them, before the power is cut.
+#[test]
+fn errors_lose_nothing() {
+    let plan = Plan {
+        sector_size: 512,
+        seed: 3,
+        cuts: cuts(),
+        faults: Faults {
+            fail_one_in: Some(100),
+            ..Faults::default()
+        },
+    };
+    assert_eq!(run(plan), Ok(()));
+}
+
+/// The host of the disk has room for less than the disk's size.
+#[test]
+fn a_full_host_loses_nothing() {
+    let plan = Plan {
+        sector_size: 512,
+        seed: 4,
+        cuts: cuts(),
+        faults: Faults {
+            capacity: Some(1500),
+            ..Faults::default()
+        },
+    };
+    assert_eq!(run(plan), Ok(()));
+}
+
+/// The tests above are worth something: without flushes they fail.
+#[test]
+fn flushes_left_out_are_noticed() {
+    for seed in 5..10 {
+        let plan = Plan {
+            sector_size: 512,
+            seed,
+            cuts: 100,
+            faults: Faults {
+                flush_lies: true,
+                ..Faults::default()
+            },
+        };
+        assert!(run(plan).is_err(), "seed {seed}");
+    }
+}
