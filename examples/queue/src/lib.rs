@@ -76,14 +76,14 @@ mod open;
 mod permits;
 mod queue;
 mod room;
-// mod service;
+mod service;
 mod upload;
 mod waiters;
 
 pub use download::Download;
 pub use error::{Error, OpenError};
 pub use queue::Queue;
-// pub use service::service;
+pub use service::{limits, service};
 pub use upload::Upload;
 
 /// Bytes of a request for an item's data, at most.
