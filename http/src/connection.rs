@@ -13,6 +13,7 @@ use core::future::{Future, poll_fn};
 use core::net::SocketAddr;
 use core::pin::{Pin, pin};
 use core::task::Poll;
+use core::time::Duration;
 use embedded_io_async::{Read, Write};
 use fata_time::Instant;
 
@@ -153,6 +154,7 @@ impl<'s, S: Read + Write> Connection<'s, S> {
             let is_idle = self.input.is_empty();
             if is_idle {
                 self.input.shrink();
+                self.exchange.shrink();
                 self.wire.watchdog.start(limits.idle_timeout);
             } else if !timed {
                 timed = true;
@@ -245,7 +247,7 @@ impl<'s, S: Read + Write> Connection<'s, S> {
         let mut left = limits.linger;
         while self.exchange.keeps_alive() && !self.exchange.is_input_done() {
             self.wire.flush(&self.exchange).await?;
-            let mut buffer = self.exchange.take_input();
+            let (mut buffer, _) = self.exchange.take_input(Need::Read);
             let read = self.wire.stream.read(&mut buffer);
             let read = self.wire.watchdog.guard(limits.body_timeout, read).await;
             let length = match read {
@@ -320,10 +322,11 @@ async fn drive<S: Read + Write, F: Future>(
         match need {
             Event::Done(output) => return Ok(output),
             Event::Need(Need::Write) => wire.flush(exchange).await?,
-            Event::Need(Need::Read) => {
-                let mut buffer = exchange.take_input();
-                wire.watchdog.start(service.limits.body_timeout);
-                match read_beside(wire, exchange, &mut buffer, future.as_mut()).await {
+            Event::Need(need) => {
+                let (mut buffer, filled) = exchange.take_input(need);
+                let limit = (need == Need::Read).then_some(service.limits.body_timeout);
+                let free = &mut buffer[filled..];
+                match read_beside(wire, exchange, free, limit, future.as_mut()).await {
                     Event::Done(output) => {
                         exchange.not_received(buffer);
                         return Ok(output);
@@ -343,15 +346,20 @@ enum Event<T> {
     Read(Result<usize, Error>),
 }
 
-/// Reads, while the handler goes on with whatever else it waits for.
+/// Reads, for as long as `limit` says, while the handler goes on with whatever else it waits
+/// for.
 async fn read_beside<S: Read + Write, F: Future>(
     wire: &mut Wire<'_, S>,
     exchange: &Exchange<'_>,
     buffer: &mut [u8],
+    limit: Option<Duration>,
     mut future: Pin<&mut F>,
 ) -> Event<F::Output> {
     let mut read = pin!(wire.stream.read(buffer));
     let watchdog = &mut wire.watchdog;
+    if let Some(limit) = limit {
+        watchdog.start(limit);
+    }
     // The handler was polled a moment ago, with the same waker.
     let mut first = true;
     poll_fn(|context| {
@@ -360,7 +368,7 @@ async fn read_beside<S: Read + Write, F: Future>(
             Poll::Ready(_) => return Poll::Ready(Event::Read(Err(Error::Incomplete))),
             Poll::Pending => {}
         }
-        if watchdog.poll_expired(context) {
+        if limit.is_some() && watchdog.poll_expired(context) {
             return Poll::Ready(Event::Read(Err(Error::TimedOut)));
         }
         if !core::mem::replace(&mut first, false) {

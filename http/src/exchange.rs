@@ -23,8 +23,17 @@ const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Need {
     Write,
+    /// More of the request's body.
     Read,
+    /// To be told when the client goes away.
+    Watch,
 }
+
+/// Bytes of a read that watches for the client's going away.
+const WATCH: usize = 64;
+
+/// Larger buffers for answers are given back when a connection is idle.
+const MOST_IDLE_OUTPUT: usize = 16 << 10;
 
 /// The request body's side.
 struct Input {
@@ -37,6 +46,10 @@ struct Input {
     continue_due: bool,
     wanted: bool,
     failed: Option<Error>,
+    /// The handler wants to know when the client goes away.
+    watched: bool,
+    /// The client has closed the connection, or its side of it, behind the body.
+    closed: bool,
 }
 
 /// How the answer's body is sent.
@@ -88,6 +101,8 @@ impl<'s> Exchange<'s> {
                 continue_due: false,
                 wanted: false,
                 failed: None,
+                watched: false,
+                closed: false,
             }),
             output: RefCell::new(Output {
                 buffer: Vec::new(),
@@ -113,6 +128,8 @@ impl<'s> Exchange<'s> {
         input.decoder = Decoder::new(head.framing, limits.body);
         input.wanted = false;
         input.failed = None;
+        input.watched = false;
+        input.closed = false;
         input.start = 0;
         input.end = 0;
         if input.decoder.is_done() {
@@ -120,8 +137,7 @@ impl<'s> Exchange<'s> {
             return 0;
         }
         input.continue_due = head.expects_continue && rest.is_empty();
-        input.buffer.resize(rest.len().max(limits.body_buffer), 0);
-        input.buffer[..rest.len()].copy_from_slice(rest);
+        input.buffer.extend_from_slice(rest);
         input.end = rest.len();
         rest.len()
     }
@@ -287,6 +303,17 @@ impl<'s> Exchange<'s> {
         Poll::Pending
     }
 
+    /// Ready when the client has closed the connection, or its side of it.
+    pub(crate) fn poll_closed(&self, context: &mut Context<'_>) -> Poll<()> {
+        let input = &mut *self.input.borrow_mut();
+        if input.closed || input.failed.is_some() {
+            return Poll::Ready(());
+        }
+        input.watched = true;
+        self.register(context);
+        Poll::Pending
+    }
+
     /// How many bytes the body still has, if that is known.
     pub(crate) fn remaining(&self) -> Option<u64> {
         match self.input.borrow().decoder {
@@ -307,10 +334,13 @@ impl<'s> Exchange<'s> {
     /// What the handler waits for. What it has written goes out first, so that a client
     /// that answers to it is not kept waiting.
     pub(crate) fn need(&self) -> Option<Need> {
-        if !self.output.borrow().buffer.is_empty() {
+        let input = self.input.borrow();
+        if self.has_output() {
             Some(Need::Write)
-        } else if self.input.borrow().wanted {
+        } else if input.wanted {
             Some(Need::Read)
+        } else if input.is_watching(self.service.limits.body_buffer) {
+            Some(Need::Watch)
         } else {
             None
         }
@@ -343,21 +373,33 @@ impl<'s> Exchange<'s> {
         self.wake();
     }
 
-    /// Takes the buffer for input, which is empty. Give it back to
-    /// [`received`](Self::received).
-    pub(crate) fn take_input(&self) -> Vec<u8> {
-        let mut input = self.input.borrow_mut();
-        (input.start, input.end) = (0, 0);
-        mem::take(&mut input.buffer)
+    /// Takes the buffer for input, and from where on to fill it. Give it back to
+    /// [`received`](Self::received) or [`not_received`](Self::not_received).
+    pub(crate) fn take_input(&self, need: Need) -> (Vec<u8>, usize) {
+        let input = &mut *self.input.borrow_mut();
+        if need == Need::Read {
+            // All of it was taken.
+            (input.start, input.end) = (0, 0);
+        }
+        let least = match need {
+            Need::Watch => input.end + WATCH,
+            Need::Read | Need::Write => self.service.limits.body_buffer,
+        };
+        let mut buffer = mem::take(&mut input.buffer);
+        if buffer.len() < least {
+            buffer.resize(least, 0);
+        }
+        (buffer, input.end)
     }
 
-    /// `length` bytes of input were read, or reading has failed.
+    /// `length` bytes more of input were read, or reading has failed.
     pub(crate) fn received(&self, buffer: Vec<u8>, length: Result<usize, Error>) {
         let mut input = self.input.borrow_mut();
         input.buffer = buffer;
         input.wanted = false;
         match length {
-            Ok(length) => input.end = length,
+            Ok(length) => input.end += length,
+            Err(_) if input.decoder.is_done() => input.closed = true,
             Err(error) => input.failed = Some(error),
         }
         drop(input);
@@ -400,6 +442,14 @@ impl<'s> Exchange<'s> {
             _ => input.decoder.is_done(),
         };
         is_short && !input.continue_due && input.failed.is_none()
+    }
+
+    /// Gives back the memory that large answers have taken.
+    pub(crate) fn shrink(&self) {
+        let buffer = &mut self.output.borrow_mut().buffer;
+        if buffer.is_empty() && buffer.capacity() > MOST_IDLE_OUTPUT {
+            *buffer = Vec::new();
+        }
     }
 
     /// The connection ends after this answer.
@@ -448,6 +498,12 @@ impl<'s> Exchange<'s> {
 }
 
 impl Input {
+    /// Whether to read on behind the body only to see the client go away. What it sends
+    /// instead is its next requests: so much of them is kept.
+    fn is_watching(&self, most: usize) -> bool {
+        self.watched && !self.closed && self.decoder.is_done() && self.end < most
+    }
+
     /// Takes at most `max` bytes of data out of the buffer. None if the body is over or
     /// the buffer holds no more of it.
     fn take(&mut self, max: usize) -> Result<Range<usize>, Error> {

@@ -135,6 +135,29 @@ impl<'c> Request<'c> {
         })
     }
 
+    /// Waits until the client has gone away: until it has closed the connection, or its side of
+    /// it. For handlers that may wait for long for something else, beside that; others learn it
+    /// from the body that breaks off, or are dropped where they write.
+    ///
+    /// It is noticed only when the body was read to its end. A client that sends further
+    /// requests meanwhile gets them answered later; if they are longer than
+    /// [`Limits::body_buffer`](crate::Limits::body_buffer), its end is not noticed.
+    ///
+    /// ```
+    /// use fata_http::{Error, Request, Response, Status};
+    /// # async fn news() -> String { String::new() }
+    ///
+    /// async fn wait_for_news(request: &mut Request<'_>) -> Result<Response, Error> {
+    ///     match fata_task::select(news(), request.closed()).await {
+    ///         fata_task::Either::First(news) => Ok(Response::text(news)),
+    ///         fata_task::Either::Second(()) => Err(Status::REQUEST_TIMEOUT.into()),
+    ///     }
+    /// }
+    /// ```
+    pub async fn closed(&self) {
+        poll_fn(|context| self.exchange.poll_closed(context)).await;
+    }
+
     fn text(&self, span: Span) -> &'c str {
         core::str::from_utf8(span.of(self.bytes)).unwrap_or_default()
     }

@@ -1,0 +1,116 @@
+//! The program, or the machine, is killed at random moments under load, and started again on the
+//! same disk: what was acknowledged is there, bit for bit, and what was removed stays away.
+
+use super::{HOMES, Scene, item, put, request};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Mutex;
+use std::thread;
+use std::time::Duration;
+
+/// Clients that upload at once.
+const PRODUCERS: u64 = 3;
+
+/// What clients know of an item.
+#[derive(Clone, Copy, Default)]
+struct Known {
+    accepted: bool,
+    removing: bool,
+    removed: bool,
+}
+
+#[derive(Default)]
+struct Model(Mutex<BTreeMap<u64, Known>>);
+
+impl Model {
+    fn note(&self, number: u64, change: impl Fn(&mut Known)) {
+        let mut items = self.0.lock().expect("no client panics");
+        change(items.entry(number).or_default());
+    }
+}
+
+/// The length of an item: a few bytes to some hundred thousand.
+fn length(number: u64) -> usize {
+    8 + (number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 46) as usize
+}
+
+/// Uploads one item after another until the server is gone.
+fn produce(address: IpAddr, model: &Model, mut number: u64) {
+    loop {
+        model.note(number, |_| {});
+        match put(address, &item(number, length(number))) {
+            Ok(response) if response.status == 200 => {
+                model.note(number, |item| item.accepted = true)
+            }
+            Ok(response) => assert_eq!(response.status, 507, "{response:?}"),
+            Err(_) => return,
+        }
+        number += 1;
+    }
+}
+
+/// Takes the oldest item out. `None` if the server is gone, or nothing comes.
+fn take(address: IpAddr, model: &Model) -> Option<u64> {
+    let got = request(address, "GET", "/downloader").ok()?;
+    assert_eq!(got.status, 200, "{}", got.head);
+    let number = u64::from_le_bytes(*got.body.first_chunk().expect("a whole item"));
+    assert!(got.body == item(number, length(number)), "item {number}");
+    let known = model
+        .0
+        .lock()
+        .expect("no client panics")
+        .get(&number)
+        .copied();
+    assert!(
+        known.is_some_and(|known| !known.removed),
+        "item {number} is back"
+    );
+    model.note(number, |item| item.removing = true);
+    let removed = request(address, "DELETE", "/downloader").ok()?;
+    assert_eq!(removed.status, 200, "{}", removed.head);
+    model.note(number, |item| item.removed = true);
+    Some(number)
+}
+
+fn kill_under_load(scene: &Scene, model: &Model, round: u64) {
+    let (program, address) = scene.start();
+    thread::scope(|scope| {
+        for producer in 0..PRODUCERS {
+            let first = (round * PRODUCERS + producer) << 32;
+            scope.spawn(move || produce(address, model, first));
+        }
+        scope.spawn(move || while take(address, model).is_some() {});
+        let moment = round.wrapping_mul(0xD134_2543_DE82_EF95) >> 54;
+        thread::sleep(Duration::from_millis(moment));
+        drop(program);
+    });
+}
+
+/// `FATA_KILLS` says how often.
+#[test]
+#[ignore = "boots virtual machines; ci/test runs it"]
+fn a_kill_at_any_moment_loses_nothing() {
+    let given = std::env::var("FATA_KILLS").ok();
+    let kills = given.map_or(20, |text| text.parse().expect("FATA_KILLS is a number"));
+    for home in HOMES {
+        let scene = Scene::new(home, 8 << 20);
+        let model = Model::default();
+        (0..kills).for_each(|round| kill_under_load(&scene, &model, round));
+        let (_program, address) = scene.start();
+        put(address, &item(u64::MAX, length(u64::MAX))).expect("the queue answers");
+        model.note(u64::MAX, |_| {});
+        while take(address, &model).expect("the queue answers") != u64::MAX {}
+        let items = model.0.lock().expect("no client panics");
+        let lost = items
+            .iter()
+            .find(|(_, item)| item.accepted && !item.removing);
+        assert!(
+            lost.is_none(),
+            "item {:?} is lost",
+            lost.map(|(number, _)| number)
+        );
+        let accepted = items.values().filter(|item| item.accepted).count();
+        assert!(accepted > 0, "nothing was uploaded");
+        println!("{home:?}: {kills} kills, {accepted} items accepted");
+    }
+}

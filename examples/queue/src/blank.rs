@@ -1,0 +1,27 @@
+//! Whether a disk holds nothing.
+
+use alloc::vec;
+use fata_block::{Block, Error};
+
+/// Bytes of a request: disks are read fastest in large pieces.
+const PIECE: usize = 256 << 10;
+static ZEROES: [u8; 4096] = [0; 4096];
+
+/// Whether all of the disk reads as zeroes.
+pub(crate) async fn is_blank<B: Block>(disk: &B) -> Result<bool, Error> {
+    let geometry = disk.geometry();
+    let step = (PIECE / geometry.sector_size).max(1) as u64;
+    let mut buffer = vec![];
+    let mut sector = 0;
+    while sector < geometry.sectors {
+        let count = step.min(geometry.sectors - sector);
+        buffer.resize(count as usize * geometry.sector_size, 0);
+        buffer = disk.read(sector, buffer).await?;
+        let is_zero = |part: &[u8]| part == &ZEROES[..part.len()];
+        if !buffer.chunks(ZEROES.len()).all(is_zero) {
+            return Ok(false);
+        }
+        sector += count;
+    }
+    Ok(true)
+}

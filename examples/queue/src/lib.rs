@@ -1,0 +1,98 @@
+//! A queue of items on a disk, and its service over HTTP.
+//!
+//! [`Queue`] needs nothing but a disk ([`fata_block::Block`]) and the executor; [`service`] is
+//! its HTTP side. What `PUT`, `DELETE` and [`Upload::finish`], [`Queue::remove`] have
+//! acknowledged survives a power cut at any moment; what they have not is there whole or not at
+//! all.
+//!
+//! # On the disk
+//!
+//! ```text
+//! | slot 0, 64 KiB | slot 1, 64 KiB | data: a ring of sectors |
+//! ```
+//!
+//! A slot holds an *index*: a header of 48 bytes, then 24 bytes for each item in the queue, the
+//! oldest first. All numbers are little-endian.
+//!
+//! | offset | bytes | header |
+//! |---|---|---|
+//! | 0 | 8 | `FATAQUE1` |
+//! | 8 | 8 | XXH64 of all that follows, up to the last entry |
+//! | 16 | 4 | bytes of a sector |
+//! | 20 | 4 | entries |
+//! | 24 | 8 | sectors of the disk |
+//! | 32 | 8 | generation: the valid index with the higher one counts |
+//! | 40 | 8 | number of the oldest item; the others follow one by one |
+//!
+//! | offset | bytes | entry |
+//! |---|---|---|
+//! | 0 | 8 | first sector, counted from the ring's start |
+//! | 8 | 8 | length of the item in bytes, exact |
+//! | 16 | 8 | XXH64 of the item |
+//!
+//! An item lies in one piece, padded with zeroes to whole sectors. It may run over the ring's end
+//! into its start, so that a queue whose items come and go in order never becomes fragmented.
+//! Which room is free follows from the index and the uploads under way: none can leak.
+//!
+//! # Why a power cut loses nothing
+//!
+//! A disk may lose, tear and reorder all that was written since the last flush, sector by sector.
+//!
+//! 1. An upload takes room that no index on the disk refers to, and writes its data there.
+//! 2. A flush makes the data durable. Only then an index that names it is written, to the slot
+//!    that does *not* hold the newest durable index, with the next generation.
+//! 3. A flush makes that index durable. Only then the client is told, and what the index does
+//!    not name any more is free.
+//!
+//! A cut before the end of step 3 leaves the other slot as it was: its index is valid, and
+//! refers only to data that has not been touched since it became durable. The slot that was
+//! being written is valid, then all that it names was durable before, or its checksum is wrong,
+//! and it does not count. A cut afterwards finds the new index. Opening the queue begins with a
+//! flush, because an index that a killed program has left behind may be read and yet not be
+//! durable.
+//!
+//! After an *error* of the disk, that also holds: what a write or flush that failed was to change
+//! may come true or not. An index whose write or flush has failed may be on the disk; the next
+//! one is written to the same slot, and the room of what it named stays taken until then. A flush
+//! that failed may have lost data that was written before: uploads that were under way are
+//! refused.
+//!
+//! Uploads and removals that end while an index is being written share the next one; the flush of
+//! one index counts as the flush of the data for the next.
+//!
+//! A blank disk becomes a queue by one sector, an index without entries. A disk that is neither
+//! blank nor a queue is not touched.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod blank;
+mod commit;
+mod download;
+mod error;
+mod index;
+mod open;
+mod permits;
+mod queue;
+mod room;
+mod service;
+mod upload;
+mod waiters;
+
+pub use download::Download;
+pub use error::{Error, OpenError};
+pub use queue::Queue;
+pub use service::{limits, service};
+pub use upload::Upload;
+
+/// Bytes of a request for an item's data, at most.
+const CHUNK: usize = 64 << 10;
+
+/// Chunks of an item that are in memory at once: one that is received or sent, the others on
+/// their way to the disk or from it.
+const DEPTH: usize = 3;
+
+/// The memory that an upload or a download takes at most, in bytes, without what its connection
+/// takes.
+pub const TRANSFER_BYTES: usize = CHUNK * DEPTH;

@@ -1,0 +1,55 @@
+//! A queue of uploads over HTTP, kept on a disk: PUT /uploader, GET and DELETE /downloader.
+#![cfg_attr(fata_vm, no_std, no_main)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+use alloc::boxed::Box;
+use alloc::vec;
+use core::error::Error;
+use core::net::{Ipv6Addr, SocketAddr};
+use fata_boot::{Args, ArgsError, Env, FromArgs};
+use fata_http::Server;
+use fata_net::Stack;
+use queue::{Queue, TRANSFER_BYTES, limits, service};
+
+#[global_allocator]
+static HEAP: fata_boot::heap::Talc = fata_boot::heap::Talc::new();
+
+fata_boot::main!(app, Options);
+
+/// Most uploads that have data in memory at once, and most downloads.
+const MOST_TRANSFERS: usize = 64;
+
+struct Options {
+    port: u16,
+}
+
+impl FromArgs for Options {
+    fn from_args(args: &mut Args) -> Result<Self, ArgsError> {
+        Ok(Self {
+            port: args.option("port", "PORT", "TCP port to serve on", 8080)?,
+        })
+    }
+}
+
+async fn app(env: Env, options: Options) -> Result<(), Box<dyn Error>> {
+    let disk = env.disk("queue").await?;
+    let transfers = transfers(&env);
+    let queue = Queue::open(disk, env.tasks.clone(), transfers).await?;
+    // A network takes what memory is left for its connections: this keeps some from it.
+    let reserve = vec![0_u8; 2 * transfers * TRANSFER_BYTES];
+    let network = env.network().await?;
+    drop(reserve);
+    let everywhere = SocketAddr::from((Ipv6Addr::UNSPECIFIED, options.port));
+    let listener = network.listen(everywhere).await?;
+    log::info!(target: "queue", "listening on port {}", options.port);
+    let server = Server::new(env.tasks.clone()).limits(limits());
+    Ok(server.serve(listener, service(queue)).await?)
+}
+
+/// As many uploads, and downloads, as a quarter of the memory has room for.
+fn transfers(env: &Env) -> usize {
+    let memory = env.heap().total.unwrap_or(usize::MAX);
+    (memory / 4 / (2 * TRANSFER_BYTES)).clamp(1, MOST_TRANSFERS)
+}

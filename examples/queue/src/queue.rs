@@ -1,0 +1,252 @@
+use crate::commit::{Change, Request};
+use crate::index::{Entry, data_start};
+use crate::open::Found;
+use crate::permits::Permits;
+use crate::room::{Extent, Room};
+use crate::waiters::Waiters;
+use crate::{Download, Error, OpenError, Upload, open};
+use alloc::collections::VecDeque;
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::cell::RefCell;
+use fata_block::{Block, Geometry};
+use fata_task::Handle;
+use fata_task::channel::oneshot;
+
+/// A queue of items on a disk. Clones are handles to the same queue.
+///
+/// What is under way when a handle is dropped goes on to its end.
+pub struct Queue<B> {
+    pub(crate) shared: Rc<Shared<B>>,
+}
+
+impl<B> Clone for Queue<B> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: Rc::clone(&self.shared),
+        }
+    }
+}
+
+/// What the handles to a queue share.
+pub(crate) struct Shared<B> {
+    pub(crate) disk: B,
+    pub(crate) geometry: Geometry,
+    /// Sectors of the disk that the queue uses.
+    pub(crate) sectors: u64,
+    pub(crate) tasks: Handle,
+    pub(crate) room: Rc<Room>,
+    pub(crate) state: RefCell<State>,
+    /// Downloads that wait for an item.
+    pub(crate) waiting: Waiters,
+    pub(crate) uploads: Permits,
+    pub(crate) downloads: Permits,
+}
+
+/// An item that was uploaded.
+#[derive(Debug)]
+pub(crate) struct Item {
+    pub(crate) extent: Rc<Extent>,
+    pub(crate) length: u64,
+    pub(crate) checksum: u64,
+}
+
+pub(crate) struct State {
+    /// The number of the oldest item.
+    pub(crate) first: u64,
+    pub(crate) items: VecDeque<Rc<Item>>,
+    /// The item that was last given to a client.
+    pub(crate) handed_out: Option<u64>,
+    /// Of the index that was last written, or begun to be.
+    pub(crate) generation: u64,
+    /// The slot that the next index is written to.
+    pub(crate) slot: u64,
+    /// What the next index is to change.
+    pub(crate) pending: Vec<Request>,
+    /// Whether a task writes indices.
+    pub(crate) is_committing: bool,
+    /// Items that an index names whose writing has failed.
+    pub(crate) doubtful: Vec<Rc<Item>>,
+    pub(crate) flushes: Flushes,
+}
+
+/// Which flushes have made what durable. Flushes are numbered from 1 on.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Flushes {
+    pub(crate) begun: u64,
+    /// The last one that succeeded.
+    pub(crate) succeeded: u64,
+    pub(crate) failed: u64,
+}
+
+impl State {
+    /// The number of the oldest item, if a client has got that.
+    fn removable(&self) -> Option<u64> {
+        let number = self.first;
+        (!self.items.is_empty() && self.handed_out == Some(number)).then_some(number)
+    }
+}
+
+impl Item {
+    pub(crate) fn entry(&self) -> Entry {
+        Entry {
+            start: self.extent.start(),
+            length: self.length,
+            checksum: self.checksum,
+        }
+    }
+}
+
+impl<B: Block + 'static> Queue<B> {
+    /// Opens the queue on a disk, or makes one if the disk is blank.
+    ///
+    /// At most `transfers` uploads and as many downloads have data in memory at once,
+    /// [`TRANSFER_BYTES`](crate::TRANSFER_BYTES) each; further ones wait, the oldest first.
+    ///
+    /// # Errors
+    /// [`OpenError`]; nothing was written then, unless the disk failed.
+    pub async fn open(disk: B, tasks: Handle, transfers: usize) -> Result<Self, OpenError> {
+        let Found {
+            index,
+            slot,
+            is_new,
+        } = open::find(&disk).await?;
+        let geometry = disk.geometry();
+        let before = data_start(geometry.sector_size);
+        let room = Room::new(before, index.sectors - before);
+        let items = open::restore(&room, &index)?;
+        log::info!(
+            target: "queue",
+            "{}: {} items, {} bytes of disk",
+            if is_new { "made a queue" } else { "opened the queue" },
+            items.len(),
+            geometry.bytes()
+        );
+        let state = State {
+            first: index.first,
+            items,
+            handed_out: None,
+            generation: index.generation,
+            slot: 1 - slot,
+            pending: Vec::new(),
+            is_committing: false,
+            doubtful: Vec::new(),
+            flushes: Flushes::default(),
+        };
+        let shared = Shared {
+            disk,
+            geometry,
+            sectors: index.sectors,
+            tasks,
+            room,
+            state: RefCell::new(state),
+            waiting: Waiters::default(),
+            uploads: Permits::new(transfers),
+            downloads: Permits::new(transfers),
+        };
+        Ok(Self {
+            shared: Rc::new(shared),
+        })
+    }
+
+    /// How many items are in the queue.
+    pub fn len(&self) -> usize {
+        self.shared.state.borrow().items.len()
+    }
+
+    /// Whether there are no items in the queue.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Begins an upload of `length` bytes: takes its room and its place in the index, then waits
+    /// for its turn. If the upload is dropped, both are free again.
+    ///
+    /// # Errors
+    /// [`Error::Full`] at once if there is no room; [`Error::Disk`].
+    pub async fn upload(&self, length: u64) -> Result<Upload<B>, Error> {
+        let extent = self.take_room(length).await?;
+        let permit = self.shared.uploads.acquire().await;
+        Ok(Upload::new(Rc::clone(&self.shared), extent, permit, length))
+    }
+
+    async fn take_room(&self, length: u64) -> Result<Extent, Error> {
+        let shared = &self.shared;
+        let sectors = length.div_ceil(shared.geometry.sector_size as u64);
+        if let Some(extent) = shared.room.take(sectors) {
+            return Ok(extent);
+        }
+        if shared.state.borrow().doubtful.is_empty() {
+            return Err(Error::Full);
+        }
+        // Room that only an index of unknown fate refers to becomes free with the next one.
+        shared.change(Change::Nothing).await?;
+        shared.room.take(sectors).ok_or(Error::Full)
+    }
+
+    /// Waits for an item and its turn, and begins to read the oldest item, which stays in the
+    /// queue. It can then be [removed](Self::remove).
+    pub async fn download(&self) -> Download<B> {
+        let shared = &self.shared;
+        loop {
+            let has_items = || !shared.state.borrow().items.is_empty();
+            shared.waiting.wait(has_items).await;
+            let permit = shared.downloads.acquire().await;
+            let state = &mut *shared.state.borrow_mut();
+            if let Some(item) = state.items.front() {
+                state.handed_out = Some(state.first);
+                return Download::new(Rc::clone(shared), Rc::clone(item), permit);
+            }
+        }
+    }
+
+    /// Removes the oldest item if it was given to a [download](Self::download) since the queue
+    /// was opened; otherwise does nothing. Returns whether it did something. Downloads of the
+    /// item go on, and its room is free when they have ended.
+    ///
+    /// # Errors
+    /// [`Error::Waiting`] while a download waits for an item; [`Error::Disk`]: then the item may
+    /// be in the queue or not when it is opened again.
+    pub async fn remove(&self) -> Result<bool, Error> {
+        if self.shared.waiting.count() > 0 {
+            return Err(Error::Waiting);
+        }
+        let Some(number) = self.shared.state.borrow().removable() else {
+            return Ok(false);
+        };
+        self.shared.change(Change::Remove(number)).await?;
+        Ok(true)
+    }
+}
+
+impl<B: Block + 'static> Shared<B> {
+    /// Has a change of the index made durable.
+    pub(crate) async fn change(self: &Rc<Self>, change: Change) -> Result<(), Error> {
+        let (reply, outcome) = oneshot::channel().into_split();
+        let was_committing = {
+            let mut state = self.state.borrow_mut();
+            state.pending.push(Request { change, reply });
+            core::mem::replace(&mut state.is_committing, true)
+        };
+        if !was_committing {
+            // A task of its own: it goes on if the client goes away.
+            self.tasks.spawn_detached(Rc::clone(self).commit_pending());
+        }
+        outcome.await.unwrap_or(Err(Error::Lost))
+    }
+
+    pub(crate) async fn flush(&self) -> Result<(), fata_block::Error> {
+        let number = {
+            let flushes = &mut self.state.borrow_mut().flushes;
+            flushes.begun += 1;
+            flushes.begun
+        };
+        let flushed = self.disk.flush().await;
+        let flushes = &mut self.state.borrow_mut().flushes;
+        match flushed {
+            Ok(()) => flushes.succeeded = number,
+            Err(_) => flushes.failed += 1,
+        }
+        flushed
+    }
+}
