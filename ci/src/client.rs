@@ -1,6 +1,7 @@
 use crate::PATIENCE;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
 
 /// An HTTP connection driven by hand.
 pub struct Client {
@@ -36,9 +37,18 @@ impl Client {
     /// # Errors
     /// If the connection is refused or nobody answers.
     pub fn connect(address: IpAddr, port: u16) -> io::Result<Self> {
-        let stream = TcpStream::connect_timeout(&SocketAddr::new(address, port), PATIENCE)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+        Self::connect_within(address, port, PATIENCE)
+    }
+
+    /// As [`connect`](Self::connect), but every wait ends after `patience`: for servers that may
+    /// be gone without a word.
+    ///
+    /// # Errors
+    /// If the connection is refused or nobody answers.
+    pub fn connect_within(address: IpAddr, port: u16, patience: Duration) -> io::Result<Self> {
+        let stream = TcpStream::connect_timeout(&SocketAddr::new(address, port), patience)?;
+        stream.set_read_timeout(Some(patience))?;
+        stream.set_write_timeout(Some(patience))?;
         stream.set_nodelay(true)?;
         Ok(Self {
             stream,

@@ -70,7 +70,10 @@ fn request(address: IpAddr, method: &str, path: &str) -> io::Result<Response> {
 }
 
 fn put(address: IpAddr, body: &[u8]) -> io::Result<Response> {
-    let mut client = Client::connect(address, PORT)?;
+    put_on(Client::connect(address, PORT)?, body)
+}
+
+fn put_on(mut client: Client, body: &[u8]) -> io::Result<Response> {
     client.send(put_head(body.len()).as_bytes())?;
     client.send(body)?;
     client.response("PUT")

@@ -1,8 +1,10 @@
 //! The program, or the machine, is killed at random moments under load, and started again on the
 //! same disk: what was acknowledged is there, bit for bit, and what was removed stays away.
 
-use super::{HOMES, Scene, item, put, request};
+use super::{HOMES, PORT, Scene, item, put_on};
+use fata_ci::{Client, PATIENCE, Response};
 use std::collections::BTreeMap;
+use std::io;
 use std::net::IpAddr;
 use std::sync::Mutex;
 use std::thread;
@@ -34,11 +36,36 @@ fn length(number: u64) -> usize {
     8 + (number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 46) as usize
 }
 
+/// After so long a machine that does not answer counts as killed, which it does not tell.
+const GONE: Duration = Duration::from_secs(1);
+
+/// The program under load, as clients see it.
+#[derive(Clone, Copy)]
+struct Server {
+    address: IpAddr,
+    /// How long to wait for it.
+    patience: Duration,
+}
+
+impl Server {
+    fn connect(self) -> io::Result<Client> {
+        Client::connect_within(self.address, PORT, self.patience)
+    }
+
+    fn put(self, number: u64) -> io::Result<Response> {
+        put_on(self.connect()?, &item(number, length(number)))
+    }
+
+    fn request(self, method: &str) -> io::Result<Response> {
+        self.connect()?.request(method, "/downloader", "")
+    }
+}
+
 /// Uploads one item after another until the server is gone.
-fn produce(address: IpAddr, model: &Model, mut number: u64) {
+fn produce(server: Server, model: &Model, mut number: u64) {
     loop {
         model.note(number, |_| {});
-        match put(address, &item(number, length(number))) {
+        match server.put(number) {
             Ok(response) if response.status == 200 => {
                 model.note(number, |item| item.accepted = true)
             }
@@ -50,8 +77,8 @@ fn produce(address: IpAddr, model: &Model, mut number: u64) {
 }
 
 /// Takes the oldest item out. `None` if the server is gone, or nothing comes.
-fn take(address: IpAddr, model: &Model) -> Option<u64> {
-    let got = request(address, "GET", "/downloader").ok()?;
+fn take(server: Server, model: &Model) -> Option<u64> {
+    let got = server.request("GET").ok()?;
     assert_eq!(got.status, 200, "{}", got.head);
     let number = u64::from_le_bytes(*got.body.first_chunk().expect("a whole item"));
     assert!(got.body == item(number, length(number)), "item {number}");
@@ -66,7 +93,7 @@ fn take(address: IpAddr, model: &Model) -> Option<u64> {
         "item {number} is back"
     );
     model.note(number, |item| item.removing = true);
-    let removed = request(address, "DELETE", "/downloader").ok()?;
+    let removed = server.request("DELETE").ok()?;
     assert_eq!(removed.status, 200, "{}", removed.head);
     model.note(number, |item| item.removed = true);
     Some(number)
@@ -74,12 +101,16 @@ fn take(address: IpAddr, model: &Model) -> Option<u64> {
 
 fn kill_under_load(scene: &Scene, model: &Model, round: u64) {
     let (program, address) = scene.start();
+    let server = Server {
+        address,
+        patience: GONE,
+    };
     thread::scope(|scope| {
         for producer in 0..PRODUCERS {
             let first = (round * PRODUCERS + producer) << 32;
-            scope.spawn(move || produce(address, model, first));
+            scope.spawn(move || produce(server, model, first));
         }
-        scope.spawn(move || while take(address, model).is_some() {});
+        scope.spawn(move || while take(server, model).is_some() {});
         let moment = round.wrapping_mul(0xD134_2543_DE82_EF95) >> 54;
         thread::sleep(Duration::from_millis(moment));
         drop(program);
@@ -91,15 +122,22 @@ fn kill_under_load(scene: &Scene, model: &Model, round: u64) {
 #[ignore = "boots virtual machines; ci/test runs it"]
 fn a_kill_at_any_moment_loses_nothing() {
     let given = std::env::var("FATA_KILLS").ok();
-    let kills = given.map_or(20, |text| text.parse().expect("FATA_KILLS is a number"));
+    let kills = given.map_or(10, |text| text.parse().expect("FATA_KILLS is a number"));
     for home in HOMES {
         let scene = Scene::new(home, 8 << 20);
         let model = Model::default();
         (0..kills).for_each(|round| kill_under_load(&scene, &model, round));
         let (_program, address) = scene.start();
-        put(address, &item(u64::MAX, length(u64::MAX))).expect("the queue answers");
+        let server = Server {
+            address,
+            patience: PATIENCE,
+        };
         model.note(u64::MAX, |_| {});
-        while take(address, &model).expect("the queue answers") != u64::MAX {}
+        // Until there is room for one more, which is the last.
+        while server.put(u64::MAX).expect("the queue answers").status == 507 {
+            take(server, &model).expect("the queue answers");
+        }
+        while take(server, &model).expect("the queue answers") != u64::MAX {}
         let items = model.0.lock().expect("no client panics");
         let lost = items
             .iter()
