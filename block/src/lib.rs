@@ -7,6 +7,7 @@ extern crate alloc;
 #[cfg(not(fata_vm))]
 extern crate std;
 
+mod encrypted;
 mod error;
 mod fault;
 #[cfg(not(fata_vm))]
@@ -16,6 +17,7 @@ mod ram;
 mod traits;
 mod virtio;
 
+pub use encrypted::{Encrypted, EqualHalves};
 pub use error::Error;
 pub use fault::{DiskCounts, Faults, FaultyDisk};
 #[cfg(not(fata_vm))]
@@ -24,3 +26,4 @@ pub use geometry::Geometry;
 pub use ram::RamDisk;
 pub use traits::Block;
 pub use virtio::VirtioBlock;
+pub use zeroize::Zeroizing;
