@@ -7,6 +7,7 @@ extern crate alloc;
 #[cfg(not(fata_vm))]
 extern crate std;
 
+mod cache;
 mod encrypted;
 mod error;
 mod fault;
@@ -17,6 +18,7 @@ mod ram;
 mod traits;
 mod virtio;
 
+pub use cache::{Cache, CacheCounts};
 pub use encrypted::{Encrypted, EqualHalves};
 pub use error::Error;
 pub use fault::{DiskCounts, Faults, FaultyDisk};
