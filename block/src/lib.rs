@@ -7,6 +7,8 @@ extern crate alloc;
 #[cfg(not(fata_vm))]
 extern crate std;
 
+mod cache;
+mod encrypted;
 mod error;
 mod fault;
 #[cfg(not(fata_vm))]
@@ -16,6 +18,8 @@ mod ram;
 mod traits;
 mod virtio;
 
+pub use cache::{Cache, CacheCounts};
+pub use encrypted::{Encrypted, EqualHalves};
 pub use error::Error;
 pub use fault::{DiskCounts, Faults, FaultyDisk};
 #[cfg(not(fata_vm))]
@@ -24,3 +28,4 @@ pub use geometry::Geometry;
 pub use ram::RamDisk;
 pub use traits::Block;
 pub use virtio::VirtioBlock;
+pub use zeroize::Zeroizing;
