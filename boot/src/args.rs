@@ -134,7 +134,8 @@ impl Args {
         T: FromStr<Err: Display>,
     {
         self.describe(name, metavar, help, None);
-        let values = self.take(name, metavar)?;
+        let mut values = Vec::new();
+        self.take(name, metavar, &mut values)?;
         values.into_iter().map(|value| parse(name, value)).collect()
     }
 
@@ -241,8 +242,9 @@ impl Args {
         default: Option<String>,
     ) -> Result<Option<T>, ArgsError> {
         self.describe(name, metavar, help, default);
-        let last = self.take(name, metavar)?.pop();
-        last.map(|value| parse(name, value)).transpose()
+        let mut last = Last(None);
+        self.take(name, metavar, &mut last)?;
+        last.0.map(|value| parse(name, value)).transpose()
     }
 
     /// Takes all values of an option. There are none if help is wanted.
@@ -250,8 +252,8 @@ impl Args {
         &mut self,
         name: &'static str,
         metavar: &'static str,
-    ) -> Result<Vec<String>, ArgsError> {
-        let mut values = Vec::new();
+        values: &mut impl Extend<String>,
+    ) -> Result<(), ArgsError> {
         while let Some(index) = self.position(name) {
             let word = self.words.remove(index);
             // Bytes, as what searches in a `str` costs every image a kilobyte.
@@ -267,7 +269,7 @@ impl Args {
             };
             values.extend(value.filter(|_| !self.help));
         }
-        Ok(values)
+        Ok(())
     }
 
     /// Where `--name` or `--name=…` stands first.
@@ -278,6 +280,15 @@ impl Args {
                 .and_then(|word| word.strip_prefix(name));
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
         })
+    }
+}
+
+/// The last of several values, without the others: smaller than a list of them all.
+struct Last(Option<String>);
+
+impl Extend<String> for Last {
+    fn extend<I: IntoIterator<Item = String>>(&mut self, values: I) {
+        values.into_iter().for_each(|value| self.0 = Some(value));
     }
 }
 

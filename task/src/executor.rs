@@ -32,7 +32,22 @@ pub trait Idle {
 }
 
 /// Ends a wait of [`Idle`] from any thread.
+#[cfg(not(fata_vm))]
 pub type Unparker = Arc<dyn Fn() + Send + Sync>;
+
+/// There is none: a machine's tasks are woken by nothing but what its home signals itself.
+#[cfg(fata_vm)]
+pub type Unparker = core::convert::Infallible;
+
+#[cfg(not(fata_vm))]
+fn unpark(unparker: Unparker) {
+    unparker();
+}
+
+#[cfg(fata_vm)]
+fn unpark(unparker: Unparker) {
+    match unparker {}
+}
 
 type LocalFuture = Pin<Box<dyn Future<Output = ()>>>;
 
@@ -73,8 +88,8 @@ impl Wake for Ticket {
             ready.tickets.push_back(Arc::clone(self));
             let unparker = ready.unparker.take();
             drop(ready);
-            if let Some(unpark) = unparker {
-                unpark();
+            if let Some(unparker) = unparker {
+                unpark(unparker);
             }
         }
     }
