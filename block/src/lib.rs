@@ -14,6 +14,7 @@ mod fault;
 #[cfg(not(fata_vm))]
 pub mod file;
 mod geometry;
+mod partition;
 mod ram;
 mod traits;
 mod virtio;
@@ -25,6 +26,7 @@ pub use fault::{DiskCounts, Faults, FaultyDisk};
 #[cfg(not(fata_vm))]
 pub use file::FileDisk;
 pub use geometry::Geometry;
+pub use partition::{Partition, PartitionEntry, PartitionError, PartitionKind, partitions};
 pub use ram::RamDisk;
 pub use traits::Block;
 pub use virtio::VirtioBlock;

@@ -1,0 +1,196 @@
+//! Partitions of a disk, as a DOS table (MBR) or a GUID table (GPT) has them.
+#![forbid(unsafe_code)]
+
+mod dos;
+mod guid;
+#[cfg(test)]
+mod tests;
+
+use crate::{Block, Error, Geometry};
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::fmt;
+
+/// A part of a disk, itself a disk. Others may use the rest of it.
+#[derive(Clone, Debug)]
+pub struct Partition<B> {
+    disk: B,
+    first: u64,
+    geometry: Geometry,
+}
+
+/// What a table says of a partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartitionEntry {
+    /// Its number, from 1 on, as Linux counts: logical partitions of a DOS table begin at 5.
+    pub number: u32,
+    /// Its first sector.
+    pub first: u64,
+    /// How many sectors it has.
+    pub sectors: u64,
+    /// What it is for.
+    pub kind: PartitionKind,
+    /// Its name; DOS tables have none.
+    pub name: String,
+}
+
+/// What a partition is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PartitionKind {
+    /// The type of a DOS table, such as 0x83 for Linux.
+    Dos(u8),
+    /// The type of a GUID table, in the order of its bytes on the disk.
+    Guid([u8; 16]),
+}
+
+/// Why there are no partitions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PartitionError {
+    /// The disk has no table.
+    NoTable,
+    /// The table makes no sense: a checksum is wrong, or partitions overlap or lie outside of the
+    /// disk.
+    Damaged,
+    /// The table has no such partition.
+    NotFound,
+    /// The disk failed.
+    Disk(Error),
+}
+
+impl fmt::Display for PartitionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoTable => "the disk has no partitions; use all of it, or make some",
+            Self::Damaged => "the table of partitions is damaged; repair it, as with sgdisk",
+            Self::NotFound => "the disk has no such partition",
+            Self::Disk(error) => return error.fmt(f),
+        })
+    }
+}
+
+impl core::error::Error for PartitionError {}
+
+impl From<Error> for PartitionError {
+    fn from(error: Error) -> Self {
+        Self::Disk(error)
+    }
+}
+
+/// The partitions of a disk, in the order of its table.
+///
+/// A GUID table (UEFI 2.10, section 5.3) whose first copy is damaged is taken from its second.
+///
+/// # Errors
+/// [`PartitionError`].
+pub async fn partitions(disk: &impl Block) -> Result<Vec<PartitionEntry>, PartitionError> {
+    let table = dos::Table::read(disk).await?;
+    let entries = if table.is_protective() {
+        guid::read(disk).await?
+    } else {
+        table.partitions(disk).await?
+    };
+    check(&entries, &disk.geometry())?;
+    Ok(entries)
+}
+
+/// Checks that partitions lie on the disk, and none in another.
+fn check(entries: &[PartitionEntry], geometry: &Geometry) -> Result<(), PartitionError> {
+    let mut places: Vec<(u64, u64)> = entries
+        .iter()
+        .map(|entry| (entry.first, entry.sectors))
+        .collect();
+    places.sort_unstable();
+    let mut free = 1;
+    for (first, sectors) in places {
+        let lies_on_disk = sectors > 0 && geometry.check_range(first, sectors).is_ok();
+        if first < free || !lies_on_disk {
+            return Err(PartitionError::Damaged);
+        }
+        free = first + sectors;
+    }
+    Ok(())
+}
+
+impl<B: Block> Partition<B> {
+    /// The partition that an entry of the disk's table describes.
+    ///
+    /// # Errors
+    /// [`PartitionError::Damaged`] if it does not lie on the disk.
+    pub fn new(disk: B, entry: &PartitionEntry) -> Result<Self, PartitionError> {
+        let geometry = disk.geometry();
+        let range = geometry.check_range(entry.first, entry.sectors);
+        range.map_err(|_| PartitionError::Damaged)?;
+        Ok(Self {
+            disk,
+            first: entry.first,
+            geometry: Geometry {
+                sectors: entry.sectors,
+                ..geometry
+            },
+        })
+    }
+
+    /// The first partition of the disk's table that fits.
+    ///
+    /// # Errors
+    /// [`PartitionError`].
+    pub async fn find(
+        disk: B,
+        fits: impl Fn(&PartitionEntry) -> bool,
+    ) -> Result<Self, PartitionError> {
+        let entries = partitions(&disk).await?;
+        let entry = entries.iter().find(|entry| fits(entry));
+        Self::new(disk, entry.ok_or(PartitionError::NotFound)?)
+    }
+
+    /// Where a sector of the partition is on the disk, after what is asked for was checked.
+    fn place(&self, sector: u64, checked: Result<(), Error>) -> Result<u64, Error> {
+        checked.map(|()| self.first + sector)
+    }
+}
+
+impl<B: Block> Block for Partition<B> {
+    fn geometry(&self) -> Geometry {
+        self.geometry
+    }
+
+    async fn read(&self, sector: u64, buffer: Vec<u8>) -> Result<Vec<u8>, Error> {
+        let checked = self.geometry.check_read(sector, buffer.len());
+        self.disk.read(self.place(sector, checked)?, buffer).await
+    }
+
+    async fn write(&self, sector: u64, buffer: Vec<u8>) -> Result<Vec<u8>, Error> {
+        let checked = self.geometry.check_write(sector, buffer.len());
+        self.disk.write(self.place(sector, checked)?, buffer).await
+    }
+
+    async fn flush(&self) -> Result<(), Error> {
+        self.disk.flush().await
+    }
+
+    async fn discard(&self, sector: u64, count: u64) -> Result<(), Error> {
+        let checked = self.geometry.check_change(sector, count);
+        self.disk.discard(self.place(sector, checked)?, count).await
+    }
+
+    async fn write_zeroes(&self, sector: u64, count: u64) -> Result<(), Error> {
+        let checked = self.geometry.check_change(sector, count);
+        let place = self.place(sector, checked)?;
+        self.disk.write_zeroes(place, count).await
+    }
+}
+
+/// Reads one sector.
+async fn read_sector(disk: &impl Block, sector: u64) -> Result<Vec<u8>, Error> {
+    disk.read(sector, vec![0; disk.geometry().sector_size])
+        .await
+}
+
+/// A little-endian number.
+fn number<const N: usize>(bytes: &[u8], offset: usize) -> u64 {
+    let mut number = [0; 8];
+    number[..N].copy_from_slice(&bytes[offset..offset + N]);
+    u64::from_le_bytes(number)
+}

@@ -1,0 +1,121 @@
+//! Tables of partitions that the host's programs have made.
+//!
+//! They are ignored unless asked for, as they need sfdisk and sgdisk; `ci/test` provides them.
+
+use fata_block::{PartitionEntry, PartitionError, PartitionKind, RamDisk, partitions};
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+const SIZE: u64 = 64 << 20;
+
+/// A file that goes with the test.
+struct Image(PathBuf);
+
+impl Image {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("fata-{name}-{}", std::process::id()));
+        let file = fs::File::create(&path).expect("there is room");
+        file.set_len(SIZE).expect("there is room");
+        Self(path)
+    }
+
+    fn sfdisk(&self, script: &str) {
+        let child = Command::new("sfdisk")
+            .arg("--quiet")
+            .arg(&self.0)
+            .stdin(Stdio::piped())
+            .spawn();
+        let mut child = child.expect("sfdisk is there");
+        let mut input = child.stdin.take().expect("it is piped");
+        input.write_all(script.as_bytes()).expect("sfdisk reads");
+        drop(input);
+        assert!(child.wait().expect("it ends").success());
+    }
+
+    fn sgdisk(&self, options: &[&str]) {
+        let status = Command::new("sgdisk")
+            .args(options)
+            .arg(&self.0)
+            .stdout(Stdio::null())
+            .status();
+        assert!(status.expect("sgdisk is there").success());
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        fs::read(&self.0).expect("it is there")
+    }
+}
+
+impl Drop for Image {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+fn read(bytes: Vec<u8>) -> Result<Vec<PartitionEntry>, PartitionError> {
+    fata_task::simulate(|_| async { partitions(&RamDisk::from_bytes(512, bytes)).await })
+}
+
+#[test]
+#[ignore = "needs sfdisk; ci/test runs it"]
+fn dos_tables_of_sfdisk() {
+    let image = Image::new("dos");
+    image.sfdisk("label: dos\n2048,8M,L\n,16M,E\n,20M,c\n\n");
+    let found = read(image.bytes()).expect("it is a table");
+    assert_eq!(
+        (found[0].number, found[0].first, found[0].sectors),
+        (1, 2048, 16_384)
+    );
+    assert_eq!(found[0].kind, PartitionKind::Dos(0x83));
+    assert_eq!(found[1].kind, PartitionKind::Dos(0x0c));
+    assert_eq!(found[1].sectors, 40_960);
+
+    let image = Image::new("logical");
+    image.sfdisk("label: dos\n2048,8M,L\n,1M,L\n,1M,L\n,,E\n,5M,L\n,6M,L\n,7M,82\n");
+    let found = read(image.bytes()).expect("it is a table");
+    let numbers: Vec<_> = found
+        .iter()
+        .map(|entry| (entry.number, entry.sectors))
+        .collect();
+    let expected = [
+        (1, 16_384),
+        (2, 2_048),
+        (3, 2_048),
+        (5, 10_240),
+        (6, 12_288),
+        (7, 14_336),
+    ];
+    assert_eq!(numbers, expected);
+}
+
+#[test]
+#[ignore = "needs sgdisk; ci/test runs it"]
+fn guid_tables_of_sgdisk_and_their_second_copy() {
+    let image = Image::new("guid");
+    image.sgdisk(&[
+        "--new=1:2048:+8M",
+        "--change-name=1:böot",
+        "--new=3:0:+16M",
+        "--typecode=3:8200",
+    ]);
+    let bytes = image.bytes();
+    let found = read(bytes.clone()).expect("it is a table");
+    let places: Vec<_> = found
+        .iter()
+        .map(|entry| (entry.number, entry.first, entry.sectors))
+        .collect();
+    assert_eq!(places, [(1, 2048, 16_384), (3, 18_432, 32_768)]);
+    assert_eq!(found[0].name, "böot");
+    assert_ne!(found[0].kind, found[1].kind);
+    // Any byte of the first copy may be damaged.
+    for place in [512, 512 + 40, 1024, 1024 + 60] {
+        let mut damaged = bytes.clone();
+        damaged[place] ^= 1;
+        assert_eq!(read(damaged.clone()), Ok(found.clone()), "byte {place}");
+        let last = damaged.len() - 512;
+        damaged[last] ^= 1;
+        assert_eq!(read(damaged), Err(PartitionError::Damaged), "byte {place}");
+    }
+}
