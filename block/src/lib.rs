@@ -18,6 +18,7 @@ mod partition;
 mod ram;
 mod traits;
 mod virtio;
+mod zeroes;
 
 pub use cache::{Cache, CacheCounts};
 pub use encrypted::{Encrypted, EqualHalves};

@@ -3,17 +3,13 @@
 #[cfg(test)]
 mod tests;
 
-use crate::{Block, Error, Geometry};
+use crate::{Block, Error, Geometry, zeroes};
 use aes::Aes256;
 use aes::cipher::KeyInit;
-use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 use xts_mode::{Xts128, get_tweak_default};
 use zeroize::Zeroizing;
-
-/// How many bytes of zeroes are encrypted and written at once, if a sector is not larger.
-const ZEROES: usize = 64 * 1024;
 
 /// An adapter that encrypts each sector by itself with XTS-AES-256 (IEEE 1619-2018). The tweak
 /// is the sector's number on the disk beneath, so the data takes as much room as it did, and a
@@ -107,17 +103,7 @@ impl<B: Block> Block for Encrypted<B> {
     }
 
     async fn write_zeroes(&self, sector: u64, count: u64) -> Result<(), Error> {
-        let geometry = self.geometry();
-        geometry.check_change(sector, count)?;
-        let step = (ZEROES / geometry.sector_size).max(1) as u64;
-        let mut done = 0;
-        while done < count {
-            let part = step.min(count - done);
-            let mut zeroes = vec![0; part as usize * geometry.sector_size];
-            self.encrypt(sector + done, &mut zeroes);
-            self.disk.write(sector + done, zeroes).await?;
-            done += part;
-        }
-        Ok(())
+        self.geometry().check_change(sector, count)?;
+        zeroes::write_out(self, sector, count).await
     }
 }

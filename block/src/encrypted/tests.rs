@@ -4,6 +4,7 @@ use super::*;
 use crate::{Faults, FaultyDisk, RamDisk};
 use alloc::format;
 use alloc::string::String;
+use alloc::vec;
 use fata_task::simulate;
 use proptest::prelude::*;
 

@@ -10,7 +10,7 @@ mod request;
 #[cfg(test)]
 mod tests;
 
-use crate::{Block, Error, Geometry};
+use crate::{Block, Error, Geometry, zeroes};
 use alloc::rc::Rc;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -32,8 +32,6 @@ const QUEUE: u16 = 0;
 const QUEUE_SIZE: u16 = 256;
 /// Bytes of a device's serial number.
 const SERIAL: usize = 20;
-/// Bytes of zeroes that are written at once where the device does not make them itself.
-const ZEROES: usize = 64 * 1024;
 
 /// A virtio disk. Clones are handles to the same.
 ///
@@ -129,21 +127,6 @@ impl VirtioBlock {
         }
         Ok(true)
     }
-
-    /// Writes zeroes, where the device does not make them itself.
-    async fn write_out_zeroes(&self, sector: u64, count: u64) -> Result<(), Error> {
-        let size = self.shared.limits.geometry.sector_size;
-        let at_once = (ZEROES / size).max(1) as u64;
-        let mut zeroes = Vec::new();
-        let mut done = 0;
-        while done < count {
-            let now = at_once.min(count - done);
-            zeroes.resize(now as usize * size, 0);
-            zeroes = self.transfer(Kind::Write, sector + done, zeroes).await?;
-            done += now;
-        }
-        Ok(())
-    }
 }
 
 impl Block for VirtioBlock {
@@ -188,7 +171,7 @@ impl Block for VirtioBlock {
         if most > 0 && self.change(Kind::WriteZeroes, sector, count, most).await? {
             return Ok(());
         }
-        self.write_out_zeroes(sector, count).await
+        zeroes::write_out(self, sector, count).await
     }
 }
 
