@@ -100,7 +100,7 @@ fn pages_come_from_archives_and_stores() {
         for home in BOTH {
             let lab = Lab::enter();
             let (program, address) = start(&lab, "site-disk", home, disk, &["--port=8080"]);
-            assert!(program.text().contains(kind), "{home:?}");
+            program.wait_for(kind);
             for (name, bytes) in pages.files() {
                 let name = text(name);
                 let path = name.strip_suffix("index.html").unwrap_or(name);
