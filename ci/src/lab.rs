@@ -17,12 +17,14 @@ pub const GUEST_MAC: &str = "52:54:00:12:34:56";
 /// The link-local address that follows from [`GUEST_MAC`].
 pub const GUEST_LINK_LOCAL: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0x5054, 0xff, 0xfe12, 0x3456);
 
+/// The tap's queue is long: a thousand frames, as usual, are lost in a burst of thousands of clients
+/// before the guest gets to see them.
 const SET_UP: &str = "\
 link set lo up
 tuntap add dev tap0 mode tap
 address add 198.51.100.1/24 dev tap0
 address add fd00:198:51:100::1/64 dev tap0 nodad
-link set tap0 up
+link set tap0 txqueuelen 10000 up
 ";
 
 /// A network namespace of the calling thread's own: loopback and one tap, nothing that leads out.

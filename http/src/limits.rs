@@ -41,7 +41,7 @@ pub struct Limits {
     pub write_timeout: Duration,
     /// Most simultaneous connections. Further ones wait, in the stack's backlog, and the
     /// server makes room for them: it closes the connection that has been idle, or whose
-    /// request's head has been arriving, for the longest time and a second at least, and
+    /// request's head has been arriving, for the longest time and a quarter of a second at least, and
     /// others after their next answer.
     /// Default: 2,000.
     pub connections: usize,

@@ -18,9 +18,9 @@ use fata_task::Handle;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long a connection is idle, or the head of its request arrives, at least before it is
 /// closed to make room.
-const LEAST_IDLE: Duration = Duration::from_secs(1);
+const LEAST_IDLE: Duration = Duration::from_millis(250);
 /// How often to look for idle connections while there is no room.
-const ROOM_PAUSE: Duration = Duration::from_millis(100);
+const ROOM_PAUSE: Duration = Duration::from_millis(50);
 
 /// An HTTP/1.1 server (RFC 9110 and RFC 9112), which serves HTTP/1.0 clients too.
 ///

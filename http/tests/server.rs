@@ -357,7 +357,7 @@ fn limits_of_connections() {
         };
         let network = serve(&tasks, Server::new(tasks.clone()).limits(limits), app());
         let mut clients: Vec<_> = (0..4).map(|_| network.connect()).collect();
-        tasks.sleep(Duration::from_millis(500)).await;
+        tasks.sleep(Duration::from_millis(100)).await;
         assert_eq!(
             network.waiting(),
             1,

@@ -26,7 +26,7 @@ pub struct Limits {
     /// and [`TcpListener::accept`](crate::TcpListener::accept) waits until one is closed.
     /// The host's limit of open files is a bound as well, with the same effects.
     pub connections: usize,
-    /// Connections that a listener's host keeps before they are accepted, 1,024 by
+    /// Connections that a listener's host keeps before they are accepted, 4,096 by
     /// default. At the bound it lets clients wait, and try again.
     pub backlog: u16,
 }
@@ -35,7 +35,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 4_096,
-            backlog: 1_024,
+            backlog: 4_096,
         }
     }
 }

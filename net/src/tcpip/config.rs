@@ -50,7 +50,7 @@ impl Default for Config {
             ipv4: Ipv4Config::default(),
             ipv6: Ipv6Config::default(),
             max_connections: 4_096,
-            backlog: 128,
+            backlog: 1_024,
             max_time_wait: 4_096,
             max_sockets: 256,
             receive_buffer: 1 << 20,

@@ -122,7 +122,11 @@ fn a_thousand_idle_connections_do_not_hinder_another() {
 fn a_syn_flood_is_bounded_and_others_are_served() {
     simulate(|tasks| async move {
         let (device, link) = Link::pair(256);
-        let one = TcpIp::start(&tasks, device, server_config(), 1);
+        let config = Config {
+            backlog: 128,
+            ..server_config()
+        };
+        let one = TcpIp::start(&tasks, device, config, 1);
         let listener = one.listen(everywhere(80)).await.expect("the port is free");
         let mut peer = Peer::new(link);
         peer.introduce(SERVER).await;
