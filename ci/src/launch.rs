@@ -1,6 +1,6 @@
 use crate::attached::Attached;
 use crate::files::{debug_binary, image};
-use crate::lab::{GUEST_IPV4, GUEST_MAC, Lab, TAP};
+use crate::lab::{GUEST_IPV4, GUEST_MAC, Lab};
 use crate::program::Program;
 use std::ffi::OsString;
 use std::net::IpAddr;
@@ -21,7 +21,7 @@ impl Machine {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Microvm, Self::Q35, Self::Pc];
 
-    fn arguments(self) -> &'static [&'static str] {
+    pub(crate) fn arguments(self) -> &'static [&'static str] {
         match self {
             Self::Microvm => &[
                 "-M",
@@ -270,9 +270,7 @@ impl Launch {
     fn network_arguments(&self, machine: Machine) -> impl Iterator<Item = String> {
         let backend = match self.network {
             Network::None => None,
-            Network::Tap | Network::BareTap => {
-                Some(format!("tap,id=net0,ifname={TAP},script=no,downscript=no"))
-            }
+            Network::Tap | Network::BareTap => Some(TAP_BACKEND.to_owned()),
             Network::User(port) => Some(format!("user,id=net0,hostfwd=tcp:127.0.0.1:{port}-:80")),
         };
         let card = machine.network_card();
@@ -302,7 +300,7 @@ impl Launch {
     }
 }
 
-const COMMON: [&str; 13] = [
+pub(crate) const COMMON: [&str; 13] = [
     "-accel",
     "tcg",
     "-cpu",
@@ -317,6 +315,9 @@ const COMMON: [&str; 13] = [
     "-device",
     "isa-debug-exit,iobase=0xf4,iosize=4",
 ];
+
+/// The lab's tap as a network of QEMU.
+pub(crate) const TAP_BACKEND: &str = "tap,id=net0,ifname=tap0,script=no,downscript=no";
 
 /// The boot arguments of a guest on the lab's tap: [`GUEST_IPV4`] and [`crate::GUEST_IPV6`].
 pub const TAP_ARGUMENTS: [&str; 3] = [

@@ -3,10 +3,9 @@
 //! and runs it: VMLINUX INITRD MEGABYTES.
 
 use fata_ci::{
-    GUEST_IPV4, Home, Lab, Launch, Machine, Program, Relay, TAP_ARGUMENTS, Weather,
+    GUEST_IPV4, Home, Lab, Launch, Linux, Machine, Program, Relay, TAP_ARGUMENTS, Weather,
     receive_checked, send_checked,
 };
-use std::ffi::OsString;
 use std::net::IpAddr;
 
 /// Of 10,000 frames.
@@ -17,6 +16,11 @@ fn main() {
     let mut arguments = std::env::args().skip(1);
     let mut next = || arguments.next().expect("VMLINUX INITRD MEGABYTES");
     let (kernel, initrd, megabytes) = (next(), next(), next());
+    let linux = Linux {
+        kernel: &kernel,
+        initrd: &initrd,
+        server: "benchd",
+    };
     let bytes = megabytes.parse::<u64>().expect("a number") * 1_000_000;
     println!(
         "Mbit/s of {megabytes} MB each way; a millisecond's delay, 1 % overtaken by up to 3 ms, \
@@ -30,7 +34,7 @@ fn main() {
                 .qemu_arguments(relay.qemu_arguments())
                 .start()
         });
-        let linux = measure(loss, bytes, |relay| start_linux(&kernel, &initrd, relay));
+        let linux = measure(loss, bytes, |relay| linux.start_behind(relay));
         println!(
             "{:>4.1} % {:>13.1} {:>11.1} {:>6.2} {:>11.1} {:>11.1} {:>6.2}",
             f64::from(loss) / 100.0,
@@ -60,16 +64,4 @@ fn measure(loss: u32, bytes: u64, start: impl Fn(&Relay<'_>) -> Program + Sync) 
     };
     // A lab belongs to its thread.
     std::thread::scope(|scope| scope.spawn(run).join().expect("all bytes came right"))
-}
-
-fn start_linux(kernel: &str, initrd: &str, relay: &Relay<'_>) -> Program {
-    const MACHINE: &str = "qemu-system-x86_64 -M microvm,acpi=off,pit=on,pic=on,rtc=on \
-        -global virtio-mmio.force-legacy=false -accel tcg -cpu max -m 64 -nodefaults \
-        -no-user-config -display none -serial stdio -no-reboot";
-    let mut words: Vec<OsString> = MACHINE.split_whitespace().map(Into::into).collect();
-    words.extend(["-kernel", kernel, "-initrd", initrd].map(OsString::from));
-    let line = format!("console=ttyS0 quiet panic=-1 srv=benchd addr={GUEST_IPV4}/24");
-    words.extend(["-append".into(), line.into()]);
-    words.extend(relay.qemu_arguments().map(OsString::from));
-    Program::start("bulk on Linux", &words, true)
 }
