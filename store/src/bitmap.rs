@@ -110,6 +110,11 @@ impl Bitmap {
         self.free
     }
 
+    /// Whether the transaction under way uses a page.
+    pub(crate) fn is_used(&self, page: u64) -> bool {
+        is_set(&self.current, page)
+    }
+
     /// Whether the last transaction uses a page.
     pub(crate) fn is_committed(&self, page: u64) -> bool {
         is_set(&self.committed, page)
@@ -223,7 +228,7 @@ mod tests {
         let mut bitmap = bitmap(128);
         let first = bitmap.layout.first_free();
         assert_eq!(bitmap.allocate(100), Some((first, 100)));
-        assert_eq!(bitmap.allocate(100), Some((first + 100, 24)));
+        assert_eq!(bitmap.allocate(100), Some((first + 100, 23)));
         assert_eq!((bitmap.allocate(1), bitmap.free()), (None, 0));
         assert!(bitmap.release(first + 7), "it was never durable");
         assert_eq!(bitmap.allocate(9), Some((first + 7, 1)));

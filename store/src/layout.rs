@@ -9,8 +9,11 @@ pub(crate) const BITS: u64 = ((PAGE - HEADER) * 8) as u64;
 /// The fewest pages of a store: half a mebibyte.
 const MIN_PAGES: u64 = 128;
 
-/// Where what is on a disk: two superblocks, two places for each page of the bitmap, then nodes
-/// and values.
+/// The page whose first sector says which transaction is known to be durable.
+pub(crate) const CONFIRMATION: u64 = 2;
+
+/// Where what is on a disk: two superblocks, the confirmation, two places for each page of the
+/// bitmap, then nodes and values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
     pub(crate) pages: u64,
@@ -46,7 +49,7 @@ impl Layout {
 
     /// One of the two places of a page of the bitmap.
     pub(crate) fn bitmap_page(&self, index: usize, second: bool) -> u64 {
-        let first = 2 + index as u64;
+        let first = CONFIRMATION + 1 + index as u64;
         if second {
             first + self.bitmaps() as u64
         } else {
@@ -56,7 +59,7 @@ impl Layout {
 
     /// The first page that is a node's or a value's.
     pub(crate) fn first_free(&self) -> u64 {
-        2 + 2 * self.bitmaps() as u64
+        CONFIRMATION + 1 + 2 * self.bitmaps() as u64
     }
 
     /// Whether nodes and values can lie there.
@@ -85,11 +88,11 @@ mod tests {
     fn the_parts_of_a_store_do_not_overlap() {
         let layout = Layout::of_disk(&geometry(512, 8 * 100_000)).unwrap();
         assert_eq!((layout.pages, layout.bitmaps()), (100_000, 4));
-        assert_eq!(layout.bitmap_page(3, false), 5);
-        assert_eq!(layout.bitmap_page(0, true), 6);
-        assert_eq!(layout.first_free(), 10);
-        assert!(layout.holds(10) && layout.holds(99_999));
-        assert!(!layout.holds(9) && !layout.holds(100_000));
+        assert_eq!(layout.bitmap_page(3, false), 6);
+        assert_eq!(layout.bitmap_page(0, true), 7);
+        assert_eq!(layout.first_free(), 11);
+        assert!(layout.holds(11) && layout.holds(99_999));
+        assert!(!layout.holds(10) && !layout.holds(100_000));
         assert_eq!(layout.sector(3), 24);
     }
 

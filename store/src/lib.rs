@@ -4,7 +4,7 @@
 //! also not if the disk has torn writes apart or done them in another order. [`Store`] implements
 //! [`KvRo`](fata_kv::KvRo) and [`KvRw`](fata_kv::KvRw) over any [`Block`](fata_block::Block)
 //! whose sectors have 512 to 4,096 bytes. Batches are atomic; those that wait at the same time
-//! share two flushes.
+//! share a flush.
 //!
 //! ```
 //! use fata_block::RamDisk;
@@ -28,14 +28,15 @@
 //! ```
 //!
 //! # How
-//! It is a copy-on-write B+tree: a transaction writes what it changes to free pages, flushes,
-//! writes one of two superblocks in turn, and flushes again. So there is no log to replay and
-//! nothing to clean up, and a store that is nearly full is as quick as an empty one.
+//! It is a copy-on-write B+tree: a transaction writes what it changes to free pages, then one of
+//! two superblocks in turn, with checksums of those pages, and flushes once. A superblock whose
+//! pages have not all reached the disk does not count. So there is no log to replay and nothing
+//! to clean up, and a store that is nearly full is as quick as an empty one.
 //!
 //! # Bounds
 //! Memory does not depend on how much is stored: two bits for each page of 4 KiB (64 KiB for a
 //! gibibyte of disk), [`Limits`], and less than 2 MiB while a transaction is under way. Opening reads two
-//! superblocks and a page for each 127 MiB of disk. Of a disk, at most 4 TiB are used. Keys have up to
+//! superblocks, a page for each 127 MiB of disk and at most 128 more. Of a disk, at most 3.3 TiB are used. Keys have up to
 //! [`Key::MAX_LENGTH`](fata_kv::Key::MAX_LENGTH) bytes, and what is set at once has up to
 //! [`Limits::waiting`]: larger values are written in ranges, best of a multiple of 64 KiB, under
 //! another name, and then renamed.
@@ -59,12 +60,14 @@ mod parallel;
 mod queue;
 mod reader;
 mod record;
+mod recovery;
 mod room;
 mod store;
 mod superblock;
 mod transaction;
 mod tree;
 mod volume;
+mod written;
 
 pub use check::{Problem, Report, check};
 pub use store::{Limits, Store, Usage};

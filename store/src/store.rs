@@ -117,19 +117,29 @@ impl<B: Block + 'static> Store<B> {
 }
 
 impl<B: Block> Inner<B> {
+    /// Works until there is nothing to do.
     async fn work(&self) {
         while !self.queue.borrow().is_empty() {
+            self.make_changes().await;
             if self.is_closed.get() {
-                let waiting = core::mem::take(&mut *self.queue.borrow_mut());
-                waiting
-                    .into_iter()
-                    .for_each(|request| request.answer(Err(Error::Closed)));
                 return;
             }
-            let is_sound = run_group(&self.volume, &self.queue, self.tasks.wall()).await;
-            if !is_sound {
-                log::error!("the store is closed: it is not known what is on its disk");
-                self.is_closed.set(true);
+            // More may come meanwhile.
+            if let Err(error) = self.volume.confirm().await {
+                log::warn!("the store could not confirm its last transaction: {error}");
+            }
+        }
+    }
+
+    async fn make_changes(&self) {
+        while !self.queue.borrow().is_empty() {
+            if run_group(&self.volume, &self.queue, self.tasks.wall()).await {
+                continue;
+            }
+            log::error!("the store is closed: it is not known what is on its disk");
+            self.is_closed.set(true);
+            for request in self.queue.take() {
+                request.answer(Err(Error::Closed));
             }
         }
     }

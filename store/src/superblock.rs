@@ -1,15 +1,19 @@
 use crate::page::{HEADER, Kind, PAGE, number, put, seal, unseal};
 use crate::tree::{Ref, Tree};
+use crate::written::{Listed, MAX_LISTED};
 use alloc::vec;
 use alloc::vec::Vec;
 
 const MAGIC: u64 = u64::from_le_bytes(*b"FataStor");
 const VERSION: u64 = 1;
 
-/// Where the bits begin that choose between the two places of each page of the bitmap.
-const SELECTED: usize = HEADER + 64;
+/// Where the numbers of the listed pages begin, of four bytes each.
+const LISTED: usize = HEADER + 80;
 
-/// How many pages the bitmap may have: the store's size is bounded at nearly 4 TiB.
+/// Where the bits begin that choose between the two places of each page of the bitmap.
+const SELECTED: usize = LISTED + 4 * MAX_LISTED;
+
+/// How many pages the bitmap may have: the store's size is bounded at 3.3 TiB.
 pub(crate) const MAX_BITMAPS: usize = (PAGE - SELECTED) * 8;
 
 /// The most levels a tree can have: more than any disk holds.
@@ -29,6 +33,8 @@ pub(crate) struct Superblock {
     pub(crate) next_id: u64,
     /// For each page of the bitmap whether its second place counts.
     pub(crate) selected: Vec<bool>,
+    /// What its transaction has written, unless that was flushed before.
+    pub(crate) listed: Listed,
 }
 
 /// What is in one of the two places for a superblock.
@@ -52,9 +58,15 @@ impl Superblock {
             self.tree.root.generation,
             u64::from(self.tree.height),
             self.next_id,
+            self.listed.sum,
+            self.listed.pages.len() as u64,
         ];
         for (index, number) in numbers.into_iter().enumerate() {
             put(&mut bytes, HEADER + 8 * index, number);
+        }
+        for (index, page) in self.listed.pages.iter().enumerate() {
+            let number = *page as u32;
+            bytes[LISTED + 4 * index..][..4].copy_from_slice(&number.to_le_bytes());
         }
         for (index, selected) in self.selected.iter().enumerate() {
             bytes[SELECTED + index / 8] |= u8::from(*selected) << (index % 8);
@@ -75,9 +87,15 @@ impl Superblock {
             return Found::Foreign;
         }
         let height = u8::try_from(field(6)).unwrap_or(u8::MAX);
-        if height > MAX_HEIGHT || generation.max(field(7)) > MAX_NUMBER {
+        let count = field(9);
+        let is_possible = height <= MAX_HEIGHT
+            && generation.max(field(7)) <= MAX_NUMBER
+            && count <= MAX_LISTED as u64;
+        if !is_possible {
             return Found::Nothing;
         }
+        let listed = bytes[LISTED..].chunks(4).take(count as usize);
+        let listed = listed.map(|number| u64::from(quad(number)));
         let selected = (0..MAX_BITMAPS).map(|index| {
             let byte = bytes[SELECTED + index / 8];
             byte >> (index % 8) & 1 == 1
@@ -95,8 +113,17 @@ impl Superblock {
             },
             next_id: field(7),
             selected: selected.collect(),
+            listed: Listed {
+                pages: listed.collect(),
+                sum: field(8),
+            },
         })
     }
+}
+
+/// Four bytes as a number. They have to be there.
+fn quad(bytes: &[u8]) -> u32 {
+    u32::from_le_bytes(core::array::from_fn(|index| bytes[index]))
 }
 
 #[cfg(test)]
@@ -118,6 +145,10 @@ mod tests {
             },
             next_id: 7,
             selected: vec![false; MAX_BITMAPS],
+            listed: Listed {
+                pages: (1000..1000 + MAX_LISTED as u64).collect(),
+                sum: 8,
+            },
         };
         superblock.selected[9] = true;
         superblock.selected[MAX_BITMAPS - 1] = true;
@@ -131,6 +162,10 @@ mod tests {
         assert_eq!(Superblock::decode(&bytes, 1), Found::Nothing);
         seal(&mut bytes, 0, 1, 3, Kind::Superblock);
         assert_eq!(Superblock::decode(&bytes, 1), Found::Foreign);
+        put(&mut bytes, HEADER + 8, 1);
+        put(&mut bytes, HEADER + 72, MAX_LISTED as u64 + 1);
+        seal(&mut bytes, 0, 1, 3, Kind::Superblock);
+        assert_eq!(Superblock::decode(&bytes, 1), Found::Nothing);
         superblock.tree.height = MAX_HEIGHT + 1;
         let bytes = superblock.encode(0);
         assert_eq!(Superblock::decode(&bytes, 0), Found::Nothing);

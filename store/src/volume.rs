@@ -2,12 +2,14 @@
 
 use crate::bitmap::Bitmap;
 use crate::cache::Cache;
-use crate::layout::Layout;
+use crate::layout::{CONFIRMATION, Layout};
 use crate::node::Node;
 use crate::page::{Kind, PAGE, checksum, seal, unseal};
 use crate::parallel::all;
-use crate::superblock::{Found, Superblock};
+use crate::recovery::{confirmation, recover};
+use crate::superblock::Superblock;
 use crate::tree::{Ref, Tree};
+use crate::written::{Listed, Written};
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use alloc::vec;
@@ -41,19 +43,15 @@ pub(crate) struct Volume<B> {
     cache: RefCell<Cache>,
     /// Nodes of the transaction under way that are not on the disk.
     pub(crate) dirty: RefCell<BTreeMap<u64, Rc<Node>>>,
+    /// What the transaction under way has written.
+    written: RefCell<Written>,
 }
 
 impl<B: Block> Volume<B> {
     /// Finds the store on a disk.
     pub(crate) async fn open(disk: B, cached_nodes: usize) -> Result<Self, Error> {
-        let geometry = disk.geometry();
-        Layout::of_disk(&geometry)?;
-        if !geometry.read_only {
-            // What an earlier program left in the host's memory counts only if it stays.
-            disk.flush().await?;
-        }
-        let (place, found) = newest(&disk).await?;
-        let layout = Layout::new(&geometry, found.pages)?;
+        let recovered = recover(&disk).await?;
+        let (layout, found) = (recovered.layout, recovered.superblock);
         let volume = Self {
             disk,
             layout,
@@ -63,11 +61,12 @@ impl<B: Block> Volume<B> {
                 generation: found.generation,
             }),
             next_id: Cell::new(found.next_id),
-            next_generation: Cell::new(found.generation + 1),
-            superblock: Cell::new(place),
+            next_generation: Cell::new(recovered.next_generation),
+            superblock: Cell::new(recovered.place),
             bitmap: RefCell::new(Bitmap::new(layout, found.selected)),
             cache: RefCell::new(Cache::new(cached_nodes)),
             dirty: RefCell::new(BTreeMap::new()),
+            written: RefCell::default(),
         };
         volume.load_bitmap().await?;
         Ok(volume)
@@ -96,7 +95,9 @@ impl<B: Block> Volume<B> {
         Ok(self.disk.read(self.layout.sector(page), buffer).await?)
     }
 
+    /// Writes pages that follow each other and belong to the transaction under way.
     pub(crate) async fn write(&self, page: u64, bytes: Vec<u8>) -> Result<(), Error> {
+        self.written.borrow_mut().note(self.identity, page, &bytes);
         self.disk.write(self.layout.sector(page), bytes).await?;
         Ok(())
     }
@@ -178,7 +179,24 @@ impl<B: Block> Volume<B> {
         .await
     }
 
-    /// Makes the transaction under way the last one, after all that it wrote is durable.
+    /// Makes durable what the transaction under way has written, if that is more than its
+    /// superblock can tell of.
+    pub(crate) async fn flush_many(&self) -> Result<(), Error> {
+        if self.listed().is_none() {
+            self.disk.flush().await?;
+        }
+        Ok(())
+    }
+
+    /// The pages that the transaction under way has written, if they are few.
+    fn listed(&self) -> Option<Listed> {
+        let bitmap = self.bitmap.borrow();
+        let is_used = |page| !self.layout.holds(page) || bitmap.is_used(page);
+        self.written.borrow().list(is_used)
+    }
+
+    /// Makes the transaction under way the last one, after all that it wrote was written, and
+    /// what is too much for the list was flushed.
     pub(crate) async fn write_superblock(&self, tree: Tree) -> Result<(), Error> {
         let generation = self.next_generation.get();
         let place = 1 - self.superblock.get();
@@ -189,13 +207,26 @@ impl<B: Block> Volume<B> {
             tree,
             next_id: self.next_id.get(),
             selected: self.bitmap.borrow().next_selected(),
+            listed: self.listed().unwrap_or_default(),
         };
-        self.write(place, superblock.encode(place)).await?;
+        let sector = self.layout.sector(place);
+        self.disk.write(sector, superblock.encode(place)).await?;
         self.disk.flush().await?;
         self.superblock.set(place);
         self.bitmap.borrow_mut().commit();
+        self.written.take();
         self.committed.set(Snapshot { tree, generation });
         self.next_generation.set(generation + 1);
+        Ok(())
+    }
+
+    /// Writes down that the last transaction is durable, so that what is wrong with it later is
+    /// damage, and not the mark of a cut. It may be lost, as then the pages tell.
+    pub(crate) async fn confirm(&self) -> Result<(), Error> {
+        let size = self.disk.geometry().sector_size;
+        let bytes = confirmation(size, self.identity, self.committed.get().generation);
+        let sector = self.layout.sector(CONFIRMATION);
+        self.disk.write(sector, bytes).await?;
         Ok(())
     }
 
@@ -203,33 +234,9 @@ impl<B: Block> Volume<B> {
     pub(crate) fn roll_back(&self) {
         self.dirty.borrow_mut().clear();
         self.bitmap.borrow_mut().roll_back();
+        self.written.take();
         // Its pages must never be taken for those of the next one.
         self.next_generation.set(self.next_generation.get() + 1);
-    }
-}
-
-/// The newer of the two superblocks, and where it is.
-async fn newest<B: Block>(disk: &B) -> Result<(u64, Superblock), Error> {
-    let sectors = (PAGE / disk.geometry().sector_size) as u64;
-    let mut newest: Option<(u64, Superblock)> = None;
-    let mut is_foreign = false;
-    for place in 0..2 {
-        let bytes = disk.read(place * sectors, vec![0; PAGE]).await?;
-        match Superblock::decode(&bytes, place) {
-            Found::Nothing => {}
-            Found::Foreign => is_foreign = true,
-            Found::Sound(superblock) => {
-                let known = newest.as_ref().map(|(_, known)| known.generation);
-                if known.is_none_or(|known| known < superblock.generation) {
-                    newest = Some((place, superblock));
-                }
-            }
-        }
-    }
-    match newest {
-        _ if is_foreign => Err(Error::Unsupported),
-        Some(newest) => Ok(newest),
-        None => Err(Error::NotAStore),
     }
 }
 
@@ -244,8 +251,8 @@ async fn newest<B: Block>(disk: &B) -> Result<(u64, Superblock), Error> {
 pub async fn format<B: Block>(disk: &B, identity: u64) -> Result<(), Error> {
     let layout = Layout::of_disk(&disk.geometry())?;
     let write = async |page, bytes| disk.write(layout.sector(page), bytes).await.map(drop);
-    for place in 0..2 {
-        write(place, vec![0; PAGE]).await?;
+    for page in [0, 1, CONFIRMATION] {
+        write(page, vec![0; PAGE]).await?;
     }
     disk.flush().await?;
     let bitmap = Bitmap::empty(layout);
@@ -261,6 +268,7 @@ pub async fn format<B: Block>(disk: &B, identity: u64) -> Result<(), Error> {
         tree: Tree::EMPTY,
         next_id: 1,
         selected: bitmap.next_selected(),
+        listed: Listed::default(),
     };
     write(0, superblock.encode(0)).await?;
     Ok(disk.flush().await?)

@@ -6,7 +6,7 @@ mod common;
 use common::operation::{Generator, Operation};
 use common::{Disk, LIMITS, amount, contents, contents_of, copy, formatted, key};
 use fata_block::{Faults, FaultyDisk};
-use fata_kv::{Error, Key, KvRw, MemoryKv};
+use fata_kv::{Error, Key, KvRo, KvRw, MemoryKv};
 use fata_store::{Store, check};
 use fata_task::{Handle, JoinHandle, simulate};
 use std::collections::BTreeMap;
@@ -230,4 +230,43 @@ fn flushes_left_out_are_noticed() {
         };
         assert!(run(plan).is_err(), "seed {seed}");
     }
+}
+
+/// A cut leaves the last transaction without one of its pages, whichever that is. It stays undone,
+/// also when that page is written later.
+#[test]
+fn what_was_cut_off_does_not_come_back() {
+    const PAGE: usize = 4096;
+    simulate(|tasks| async move {
+        let disk = formatted(512, 2048, 1).await;
+        let store = common::open(&tasks, &disk).await;
+        let old = vec![1; 20_000];
+        let new = vec![2; 20_000];
+        store.set(&key("value"), &old).await.unwrap();
+        let before = disk.contents();
+        store.set(&key("value"), &new).await.unwrap();
+        let mut after = disk.contents();
+        // It was not confirmed yet.
+        after[2 * PAGE..3 * PAGE].copy_from_slice(&before[2 * PAGE..3 * PAGE]);
+        let get = async |bytes: &[u8]| {
+            let disk = Rc::new(FaultyDisk::from_bytes(512, bytes.to_vec(), 1));
+            let store = common::open(&tasks, &disk).await;
+            let value = store.get(&key("value"), 20_000).await.unwrap();
+            (value, disk.contents())
+        };
+        assert!(get(&after).await.0 == new);
+        let pages = (3..after.len() / PAGE).map(|page| page * PAGE..(page + 1) * PAGE);
+        let changed: Vec<_> = pages
+            .filter(|page| before[page.clone()] != after[page.clone()])
+            .collect();
+        assert!(changed.len() >= 7, "five of the value, a node, the bitmap");
+        for page in changed {
+            let mut torn = after.clone();
+            torn[page.clone()].copy_from_slice(&before[page.clone()]);
+            let (value, mut found) = get(&torn).await;
+            assert!(value == old);
+            found[page.clone()].copy_from_slice(&after[page]);
+            assert!(get(&found).await.0 == old);
+        }
+    });
 }

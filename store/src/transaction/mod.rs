@@ -137,6 +137,6 @@ impl<'a, B: Block> Transaction<'a, B> {
         self.write_waiting().await?;
         self.volume().write_dirty().await?;
         self.volume().write_bitmap().await?;
-        Ok(self.volume().disk.flush().await?)
+        self.volume().flush_many().await
     }
 }
