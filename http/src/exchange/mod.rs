@@ -4,6 +4,9 @@
 //! need not know the stream's type. Whenever the handler waits, the driver, in the same
 //! task, writes what the handler has written and reads what it waits for.
 
+mod input;
+mod output;
+
 use crate::body::Decoder;
 use crate::chunked;
 use crate::head::RequestHead;
@@ -13,8 +16,9 @@ use crate::{Error, Method, Status};
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::mem;
-use core::ops::Range;
 use core::task::{Context, Poll, Waker};
+use input::Input;
+use output::{Body, Output};
 
 /// Leave for the client to send the body (RFC 9110, section 10.1.1).
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -34,48 +38,6 @@ const WATCH: usize = 64;
 
 /// Larger buffers for answers are given back when a connection is idle.
 const MOST_IDLE_OUTPUT: usize = 16 << 10;
-
-/// The request body's side.
-struct Input {
-    /// Bytes `start..end` were read and not taken. Empty while the driver reads.
-    buffer: Vec<u8>,
-    start: usize,
-    end: usize,
-    decoder: Decoder,
-    /// The client waits for `100 Continue`.
-    continue_due: bool,
-    wanted: bool,
-    failed: Option<Error>,
-    /// The handler wants to know when the client goes away.
-    watched: bool,
-    /// The client has closed the connection, or its side of it, behind the body.
-    closed: bool,
-}
-
-/// How the answer's body is sent.
-#[derive(Clone, Copy, Debug)]
-enum Body {
-    /// So many bytes are left.
-    Length(u64),
-    Chunked,
-    UntilClose,
-    /// Not at all, as for HEAD.
-    Discard,
-}
-
-/// The answer's side.
-struct Output {
-    /// What is to be sent, earlier answers included.
-    buffer: Vec<u8>,
-    body: Body,
-    /// Where the chunk that is being filled begins.
-    chunk: Option<usize>,
-    status: Option<Status>,
-    finished: bool,
-    keep_alive: bool,
-    /// Bytes of the answer's body, for the log.
-    sent: u64,
-}
 
 /// One request and its answer; reused for the connection's next one.
 pub(crate) struct Exchange<'s> {
@@ -494,47 +456,5 @@ impl<'s> Exchange<'s> {
         output.count(body.len());
         output.finished = true;
         later
-    }
-}
-
-impl Input {
-    /// Whether to read on behind the body only to see the client go away. What it sends
-    /// instead is its next requests: so much of them is kept.
-    fn is_watching(&self, most: usize) -> bool {
-        self.watched && !self.closed && self.decoder.is_done() && self.end < most
-    }
-
-    /// Takes at most `max` bytes of data out of the buffer. None if the body is over or
-    /// the buffer holds no more of it.
-    fn take(&mut self, max: usize) -> Result<Range<usize>, Error> {
-        if let Some(error) = self.failed {
-            return Err(error);
-        }
-        let taken = self
-            .decoder
-            .take(&self.buffer[self.start..self.end], max)
-            .inspect_err(|error| self.failed = Some(*error));
-        let (skip, length) = taken?;
-        let data = self.start + skip..self.start + skip + length;
-        self.start = data.end;
-        Ok(data)
-    }
-}
-
-impl Output {
-    fn close_chunk(&mut self) {
-        if let Some(start) = self.chunk.take() {
-            let data = start + chunked::SIZE_LINE.len();
-            let size = self.buffer.len() - data;
-            chunked::fill_size(&mut self.buffer[start..data], size);
-            self.buffer.extend_from_slice(b"\r\n");
-        }
-    }
-
-    fn count(&mut self, length: usize) {
-        self.sent += length as u64;
-        if let Body::Length(left) = &mut self.body {
-            *left = left.saturating_sub(length as u64);
-        }
     }
 }

@@ -1,0 +1,46 @@
+use crate::Status;
+use crate::chunked;
+use alloc::vec::Vec;
+
+/// How the answer's body is sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Body {
+    /// So many bytes are left.
+    Length(u64),
+    Chunked,
+    UntilClose,
+    /// Not at all, as for HEAD.
+    Discard,
+}
+
+/// The answer's side.
+pub(super) struct Output {
+    /// What is to be sent, earlier answers included.
+    pub(super) buffer: Vec<u8>,
+    pub(super) body: Body,
+    /// Where the chunk that is being filled begins.
+    pub(super) chunk: Option<usize>,
+    pub(super) status: Option<Status>,
+    pub(super) finished: bool,
+    pub(super) keep_alive: bool,
+    /// Bytes of the answer's body, for the log.
+    pub(super) sent: u64,
+}
+
+impl Output {
+    pub(super) fn close_chunk(&mut self) {
+        if let Some(start) = self.chunk.take() {
+            let data = start + chunked::SIZE_LINE.len();
+            let size = self.buffer.len() - data;
+            chunked::fill_size(&mut self.buffer[start..data], size);
+            self.buffer.extend_from_slice(b"\r\n");
+        }
+    }
+
+    pub(super) fn count(&mut self, length: usize) {
+        self.sent += length as u64;
+        if let Body::Length(left) = &mut self.body {
+            *left = left.saturating_sub(length as u64);
+        }
+    }
+}
