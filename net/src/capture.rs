@@ -138,18 +138,6 @@ impl<N: Net, S: CaptureSink> Net for Capture<N, S> {
         self.device.can_transmit()
     }
 
-    fn transmit<R>(
-        &mut self,
-        length: usize,
-        fill: impl FnOnce(&mut [u8]) -> R,
-    ) -> Result<R, TransmitError> {
-        self.device.transmit(length, |frame| {
-            let result = fill(frame);
-            self.file.record(frame, time(&self.tasks));
-            result
-        })
-    }
-
     fn transmit_offloaded<R>(
         &mut self,
         length: usize,

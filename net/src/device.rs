@@ -132,7 +132,9 @@ pub trait Net {
         &mut self,
         length: usize,
         fill: impl FnOnce(&mut [u8]) -> R,
-    ) -> Result<R, TransmitError>;
+    ) -> Result<R, TransmitError> {
+        self.transmit_offloaded(length, |frame| (fill(frame), Offload::None))
+    }
 
     /// As [`transmit`](Self::transmit); `fill` also tells what the device has to do to the
     /// frame. One that it cuts may have up to [`LARGEST_FRAME`] bytes.
@@ -144,9 +146,7 @@ pub trait Net {
         &mut self,
         length: usize,
         fill: impl FnOnce(&mut [u8]) -> (R, Offload),
-    ) -> Result<R, TransmitError> {
-        self.transmit(length, |frame| fill(frame).0)
-    }
+    ) -> Result<R, TransmitError>;
 
     /// Hands queued frames and recycled buffers to the device: one notification a batch.
     fn flush(&mut self);

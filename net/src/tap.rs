@@ -191,14 +191,6 @@ impl Net for Tap {
         self.pending.is_none()
     }
 
-    fn transmit<R>(
-        &mut self,
-        length: usize,
-        fill: impl FnOnce(&mut [u8]) -> R,
-    ) -> Result<R, TransmitError> {
-        self.transmit_offloaded(length, |frame| (fill(frame), Offload::None))
-    }
-
     fn transmit_offloaded<R>(
         &mut self,
         length: usize,

@@ -255,14 +255,6 @@ impl Net for VirtioNet {
         self.checked(room)
     }
 
-    fn transmit<R>(
-        &mut self,
-        length: usize,
-        fill: impl FnOnce(&mut [u8]) -> R,
-    ) -> Result<R, TransmitError> {
-        self.transmit_offloaded(length, |frame| (fill(frame), Offload::None))
-    }
-
     fn transmit_offloaded<R>(
         &mut self,
         length: usize,

@@ -322,12 +322,12 @@ fn answers_travel_in_batches() {
         fn can_transmit(&mut self) -> bool {
             self.0.can_transmit()
         }
-        fn transmit<R>(
+        fn transmit_offloaded<R>(
             &mut self,
             length: usize,
-            fill: impl FnOnce(&mut [u8]) -> R,
+            fill: impl FnOnce(&mut [u8]) -> (R, crate::Offload),
         ) -> Result<R, crate::TransmitError> {
-            self.0.transmit(length, fill)
+            self.0.transmit_offloaded(length, fill)
         }
         fn flush(&mut self) {
             self.0.flush();
