@@ -2,7 +2,10 @@
 
 use crate::error::translate;
 use crate::session::{Node, Session};
+use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -62,7 +65,9 @@ impl<B: Block> Session<'_, B> {
             }
             None => {
                 let times = self.volume.stamps.next(now, None);
-                let created = self.driver().create(directory, Name::new(key.name()), &times);
+                let created = self
+                    .driver()
+                    .create(directory, Name::new(key.name()), &times);
                 Ok((created.await.map_err(translate)?, times))
             }
         }
@@ -214,10 +219,21 @@ impl<B: Block> Session<'_, B> {
         };
         if to.is_root() {
             let is_value = !node.is_dictionary();
-            return Err(if is_value { Error::ValueExpected } else { Error::AlreadyPresent });
+            return Err(if is_value {
+                Error::ValueExpected
+            } else {
+                Error::AlreadyPresent
+            });
         }
-        let source = self.find(&parent).await?.ok_or(Error::Damaged)?.id;
+        let mut source = self.find(&parent).await?.ok_or(Error::Damaged)?.id;
+        let mut old = from.name().to_owned();
         let moved = node.is_dictionary().then_some(node.id);
+        if moved.is_none() && (from.below(to).is_some() || to.below(from).is_some()) {
+            // One name makes way for the other.
+            let aside = self.move_aside(source, &old).await?;
+            self.remove_empty(parent.clone()).await?;
+            (source, old) = (self.root(), aside);
+        }
         let target = self.make_parent(to, moved, now).await?;
         match self.child(target, to.name()).await? {
             // The same one, whose name is to be written in another way.
@@ -227,10 +243,35 @@ impl<B: Block> Session<'_, B> {
             Some(other) => self.forget_all(other.id),
             None => {}
         }
-        let (old, new) = (Name::new(from.name()), Name::new(to.name()));
-        let renamed = self.driver().rename(source, old, target, new, RenameMode::Replace);
-        renamed.await.map_err(translate)?;
+        self.move_to(source, &old, target, to.name()).await?;
         self.remove_empty(parent).await
+    }
+
+    async fn move_to(
+        &mut self,
+        source: NodeId,
+        old: &str,
+        target: NodeId,
+        new: &str,
+    ) -> Result<(), Error> {
+        let (old, new) = (Name::new(old), Name::new(new));
+        let mode = RenameMode::Replace;
+        let moved = self.driver().rename(source, old, target, new, mode).await;
+        moved.map_err(translate)
+    }
+
+    /// Gives a file a name in the root that nothing else has.
+    async fn move_aside(&mut self, source: NodeId, name: &str) -> Result<String, Error> {
+        let root = self.root();
+        let mut number = 0;
+        loop {
+            let aside = format!("ASIDE{number}.TMP");
+            if self.child(root, &aside).await?.is_none() {
+                self.move_to(source, name, root, &aside).await?;
+                return Ok(aside);
+            }
+            number += 1;
+        }
     }
 }
 

@@ -33,8 +33,6 @@ mod kv;
 mod pages;
 mod session;
 mod stamp;
-#[cfg(test)]
-mod tests;
 mod volume;
 
 pub use check::check;

@@ -72,7 +72,11 @@ impl<'a, B: Block> Session<'a, B> {
     }
 
     /// What has a name in a directory.
-    pub(crate) async fn child(&mut self, directory: NodeId, name: &str) -> Result<Option<Node>, Error> {
+    pub(crate) async fn child(
+        &mut self,
+        directory: NodeId,
+        name: &str,
+    ) -> Result<Option<Node>, Error> {
         let found = self.driver().lookup(directory, Name::new(name)).await;
         let id = match found {
             Ok(id) => id,
@@ -150,7 +154,12 @@ impl<'a, B: Block> Session<'a, B> {
         let mut first: BTreeMap<String, Kind> = BTreeMap::new();
         let mut cursor = DirCursor::START;
         self.budget.renew();
-        while let Some(entry) = self.driver.readdir(node.id, cursor).await.map_err(translate)? {
+        while let Some(entry) = self
+            .driver
+            .readdir(node.id, cursor)
+            .await
+            .map_err(translate)?
+        {
             cursor = entry.next_cursor();
             let Some(name) = entry.name().to_str().ok().filter(|name| *name > after) else {
                 continue;
