@@ -272,7 +272,7 @@ fn other_disks_are_refused() {
     simulate(|tasks| async move {
         let open = async |disk: RamDisk| FatKv::open(&tasks, disk, MIB).await.err();
         assert_eq!(open(RamDisk::new(512, 100)).await, Some(Error::NotAStore));
-        assert_eq!(open(RamDisk::new(512, 0)).await.is_some(), true);
+        assert_eq!(open(RamDisk::new(512, 0)).await, Some(Error::NotAStore));
         assert_eq!(
             open(RamDisk::new(8192, 100)).await,
             Some(Error::Unsupported)
