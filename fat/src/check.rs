@@ -16,6 +16,7 @@ const SCRATCH: usize = 64 * 1024;
 /// As [`FatKv::open`](crate::FatKv::open).
 pub async fn check<B: Block>(disk: &B, mut report: impl FnMut(&dyn Display)) -> Result<u64, Error> {
     let volume = Volume::new(disk, 0);
+    volume.check_disk()?;
     let mut device = Device::new(&volume);
     let mut scratch = vec![0; SCRATCH];
     let checked = hadris_fat::async_::check(&mut device, &mut scratch, |finding| report(&finding));

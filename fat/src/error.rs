@@ -40,6 +40,9 @@ pub(crate) fn translate(error: hadris_io::Error<Fault>) -> Error {
     if let Some(fault) = error.device_error() {
         return (*fault).into();
     }
+    if is_bad_name(&error) {
+        return Error::BadName;
+    }
     match error.kind() {
         ErrorKind::NotRecognized => Error::NotAStore,
         ErrorKind::NotFound => Error::NotFound,
@@ -48,10 +51,18 @@ pub(crate) fn translate(error: hadris_io::Error<Fault>) -> Error {
         ErrorKind::IsADirectory => Error::ValueExpected,
         ErrorKind::NoSpace | ErrorKind::FileTooLarge => Error::NoSpace,
         ErrorKind::ReadOnly => Error::ReadOnly,
-        ErrorKind::InvalidInput | ErrorKind::NameTooLong => Error::BadName,
         ErrorKind::Unsupported => Error::Unsupported,
         ErrorKind::LimitExceeded => Error::TooLarge,
         // `Corrupt`, and what only a damaged volume can lead to.
         _ => Error::Damaged,
+    }
+}
+
+/// Whether nothing can have that name. A request beyond the disk is invalid, too, but has a place.
+pub(crate) fn is_bad_name(error: &hadris_io::Error<Fault>) -> bool {
+    match error.kind() {
+        ErrorKind::NameTooLong => true,
+        ErrorKind::InvalidInput => error.location().is_none(),
+        _ => false,
     }
 }

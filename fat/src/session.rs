@@ -1,5 +1,5 @@
 use crate::device::{Budget, Device};
-use crate::error::{Fault, translate};
+use crate::error::{is_bad_name, translate};
 use crate::stamp::describe;
 use crate::volume::Volume;
 use alloc::borrow::ToOwned;
@@ -11,9 +11,6 @@ use fata_block::Block;
 use fata_kv::{Entry, Error, Key, Kind, Metadata};
 use hadris_fat::async_::FatFs;
 use hadris_fs::{DirCursor, ErrorKind, FileType, MountOptions, Name, NodeId};
-
-/// The largest sectors that the file system's driver takes.
-const LARGEST_SECTOR: usize = 4096;
 
 /// The volume as one request sees it, with its own changes.
 pub(crate) struct Session<'a, B: Block> {
@@ -37,9 +34,7 @@ impl Node {
 impl<'a, B: Block> Session<'a, B> {
     /// Mounts the volume.
     pub(crate) async fn open(volume: &'a Volume<B>) -> Result<Self, Error> {
-        if volume.disk.geometry().sector_size > LARGEST_SECTOR {
-            return Err(Error::Unsupported);
-        }
+        volume.check_disk()?;
         let device = Device::new(volume);
         let budget = device.budget();
         let mounted = FatFs::mount(device, MountOptions::new()).await;
@@ -80,7 +75,8 @@ impl<'a, B: Block> Session<'a, B> {
         let found = self.driver().lookup(directory, Name::new(name)).await;
         let id = match found {
             Ok(id) => id,
-            Err(error) if is_absent(&error) => return Ok(None),
+            Err(error) if is_bad_name(&error) => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(translate(error)),
         };
         let metadata = self.driver().stat(id).await.map_err(translate)?;
@@ -181,10 +177,4 @@ fn kind(file_type: FileType) -> Kind {
         FileType::Dir => Kind::Dictionary,
         _ => Kind::Value,
     }
-}
-
-/// Whether nothing can have that name.
-fn is_absent(error: &hadris_io::Error<Fault>) -> bool {
-    let kind = error.kind();
-    kind == ErrorKind::NotFound || kind == ErrorKind::InvalidInput || kind == ErrorKind::NameTooLong
 }

@@ -13,6 +13,9 @@ const READERS: usize = 16;
 /// Pages that are read at once, at most.
 const MOST_PAGES: u64 = 8;
 
+/// The largest sectors that the file system's driver takes.
+const LARGEST_SECTOR: usize = 4096;
+
 /// A disk with a FAT volume, and what its requests share.
 pub(crate) struct Volume<B> {
     pub(crate) disk: B,
@@ -37,6 +40,18 @@ impl<B: Block> Volume<B> {
             writer: Semaphore::new(1),
             is_closed: Cell::new(false),
         }
+    }
+
+    /// Checks that the disk is one that a volume can lie on.
+    pub(crate) fn check_disk(&self) -> Result<(), Error> {
+        let geometry = self.disk.geometry();
+        if geometry.sectors == 0 {
+            return Err(Error::NotAStore);
+        }
+        if geometry.sector_size > LARGEST_SECTOR {
+            return Err(Error::Unsupported);
+        }
+        Ok(())
     }
 
     /// Keeps the disk as it is until what is returned is dropped.

@@ -5,7 +5,7 @@ mod forgery;
 use proptest::prelude::*;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn damage_is_an_error(plan in proptest::collection::vec(any::<u8>(), 1..30)) {
