@@ -2,6 +2,7 @@ use crate::changes::Changes;
 use crate::pages::{PAGE, Pages};
 use crate::stamp::Stamps;
 use alloc::vec;
+use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use fata_block::Block;
 use fata_kv::Error;
@@ -122,8 +123,11 @@ impl<B: Block> Volume<B> {
     /// # Errors
     /// Those of the disk, after which the volume is closed.
     pub(crate) async fn commit(&self, changes: Changes) -> Result<(), Error> {
-        let everybody = self.readers.acquire_many(READERS).await;
-        let _everybody = everybody.map_err(|_| Error::Closed)?;
+        // One by one: async-unsync 0.3 miscounts for a waiter that wants several and gets some.
+        let mut everybody = Vec::with_capacity(READERS);
+        while everybody.len() < READERS {
+            everybody.push(self.readers.acquire().await.map_err(|_| Error::Closed)?);
+        }
         let written = self.write(changes).await;
         if let Err(error) = written {
             log::error!("the FAT volume is closed, as it is not known what is on it: {error}");

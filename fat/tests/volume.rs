@@ -268,6 +268,40 @@ fn requests_go_on_side_by_side_and_dropped_changes_are_whole() {
 }
 
 #[test]
+fn no_read_sees_a_change_in_part() {
+    let image = formatted(FatKind::Fat16, 16 * MIB);
+    simulate(|tasks| async move {
+        let disk = Rc::new(FaultyDisk::from_bytes(512, image, 5));
+        let volume = open(&tasks, Rc::clone(&disk)).await;
+        let value = key("value");
+        // More than is kept in memory.
+        volume.set(&value, &vec![0; MIB]).await.unwrap();
+        disk.set_faults(fata_block::Faults {
+            delay: 20,
+            ..Default::default()
+        });
+        let mut readers = Vec::new();
+        for _ in 0..40 {
+            let (volume, value) = (volume.clone(), value.clone());
+            readers.push(tasks.spawn(async move {
+                for _ in 0..5 {
+                    let mut buffer = vec![0; MIB];
+                    let read = volume.get_range(&value, 0, &mut buffer).await;
+                    assert_eq!(read, Ok(MIB));
+                    assert!(buffer.iter().all(|byte| *byte == buffer[0]));
+                }
+            }));
+        }
+        for number in 1..10 {
+            volume.set(&value, &vec![number; MIB]).await.unwrap();
+        }
+        for reader in readers {
+            reader.await.expect("it is not cancelled");
+        }
+    });
+}
+
+#[test]
 fn other_disks_are_refused() {
     simulate(|tasks| async move {
         let open = async |disk: RamDisk| FatKv::open(&tasks, disk, MIB).await.err();
