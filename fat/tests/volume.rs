@@ -3,7 +3,7 @@
 mod common;
 
 use common::{assert_sound, formatted, key, names, open};
-use fata_block::{Block, FaultyDisk, RamDisk};
+use fata_block::{Block, FaultyDisk, Partition, RamDisk};
 use fata_fat::FatKv;
 use fata_kv::{Change, Error, Key, Kind, KvRo, KvRw};
 use fata_task::{Handle, simulate};
@@ -298,6 +298,29 @@ fn no_read_sees_a_change_in_part() {
         for reader in readers {
             reader.await.expect("it is not cancelled");
         }
+    });
+}
+
+#[test]
+fn a_partition_has_a_volume() {
+    const FIRST: u32 = 2048;
+    let volume = formatted(FatKind::Fat16, 16 * MIB);
+    let mut table = vec![0; FIRST as usize * 512];
+    table[446 + 4] = 0x0e;
+    table[446 + 8..][..4].copy_from_slice(&FIRST.to_le_bytes());
+    table[446 + 12..][..4].copy_from_slice(&(volume.len() as u32 / 512).to_le_bytes());
+    table[510..512].copy_from_slice(&[0x55, 0xaa]);
+    let before = table.clone();
+    simulate(|tasks| async move {
+        let disk = Rc::new(RamDisk::from_bytes(512, [table, volume].concat()));
+        let whole = FatKv::open(&tasks, Rc::clone(&disk), MIB).await.err();
+        assert_eq!(whole, Some(Error::NotAStore));
+        let partition = Partition::find(Rc::clone(&disk), |_| true).await;
+        let volume = open(&tasks, partition.expect("there is one")).await;
+        volume.set(&key("a/b"), b"1").await.unwrap();
+        assert_eq!(volume.get(&key("a/b"), 9).await.as_deref(), Ok(&b"1"[..]));
+        let after = disk.read(0, vec![0; before.len()]).await;
+        assert!(after == Ok(before));
     });
 }
 

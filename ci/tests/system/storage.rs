@@ -120,6 +120,11 @@ fn what_is_written_to_a_fat_volume_is_read_elsewhere() {
             // Killed here, without a word.
         }
         succeed(&on_path("fsck.fat"), ["-n", text(&disk)]);
+        let checked = succeed(&tool(), ["disk", "check", text(&disk)]);
+        let checked = String::from_utf8_lossy(&checked);
+        assert_eq!(checked, "a FAT volume; nothing is wrong\n", "{home:?}");
+        let taken = succeed(&tool(), ["disk", "get", text(&disk), "A folder/value 3"]);
+        assert_eq!(taken, b"/A%20folder/value%203", "{home:?}");
         let read = |name: &str| {
             let options = ["-i", text(&disk), name, "-"];
             String::from_utf8(succeed("mcopy", options)).expect("it is text")
