@@ -56,6 +56,7 @@ Examples:
 
 const DISK_EXAMPLES: &str = "\
 Programs open the store with the crate fata-store. A program that runs has its disk to itself.
+All but `format` also take images with a FAT volume, of mkfs.fat.
 
 Examples:
   cargo fata disk format disk.img --size 64M
@@ -105,7 +106,7 @@ pub enum Command {
     Run(RunOptions),
     /// Says what an image is, what it is made of and what takes its room
     Inspect(InspectOptions),
-    /// Makes stores in disk images, and puts values in and takes them out
+    /// Makes stores in disk images, and puts values in and takes them out, also of FAT volumes
     #[command(subcommand, after_help = DISK_EXAMPLES)]
     Disk(DiskCommand),
     /// Becomes PROGRAM, which the kernel ends when PARENT ends
@@ -164,7 +165,7 @@ pub enum DiskCommand {
         /// Key of the value or dictionary
         key: String,
     },
-    /// Looks whether all of a store can be read and makes sense
+    /// Looks whether all of a store or FAT volume can be read and makes sense
     Check {
         /// File of the disk
         image: PathBuf,

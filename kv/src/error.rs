@@ -20,6 +20,8 @@ pub enum Error {
     ReadOnly,
     /// A value or a batch is larger than what the caller or the store allows at once.
     TooLarge,
+    /// The store does not take a part of that key as a name.
+    BadName,
     /// The store is damaged there.
     Damaged,
     /// The store was not formatted, or by something else.
@@ -43,6 +45,7 @@ impl fmt::Display for Error {
             Self::NoSpace => "the store is full; remove something or use a larger one",
             Self::ReadOnly => "the store is read-only; open it writable",
             Self::TooLarge => "too much at once; take it in ranges",
+            Self::BadName => "the store cannot hold such a name; choose a plainer one",
             Self::Damaged => "the store is damaged; check it, then restore a copy",
             Self::NotAStore => "there is no store here; format it first",
             Self::Unsupported => "the store is of another version, or its disk has another size",

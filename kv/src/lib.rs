@@ -3,7 +3,7 @@
 //! [`KvRo`] reads a store, [`KvRw`] changes it, durably and with several changes as one. They
 //! follow MirageOS's signatures of the same name. [`MemoryKv`] is a store in memory, and
 //! [`FileTable`] one of files that are compiled into the image; [`TarKv`] reads an archive on a
-//! disk.
+//! disk; [`EitherKv`] is a store of one of two kinds.
 //!
 //! ```
 //! use fata_kv::{Error, Key, KvRo, KvRw, MemoryKv};
@@ -25,6 +25,7 @@
 extern crate alloc;
 
 mod change;
+mod either;
 mod error;
 mod key;
 mod memory;
@@ -37,6 +38,7 @@ mod traits;
 mod tree;
 
 pub use change::Change;
+pub use either::EitherKv;
 pub use error::Error;
 pub use key::{Key, KeyError};
 pub use memory::MemoryKv;

@@ -155,6 +155,20 @@ fn a_batch_is_made_as_a_whole_or_not_at_all() {
 }
 
 #[test]
+fn a_store_of_either_kind_is_a_store() {
+    type Either = EitherKv<MemoryKv, MemoryKv>;
+    simulate(|tasks| async move {
+        let kinds: [fn(MemoryKv) -> Either; 2] = [Either::First, Either::Second];
+        for kind in kinds {
+            let store = kind(MemoryKv::new(&tasks, 1000));
+            store.set(&key("d/a"), b"1").await.unwrap();
+            assert_eq!(store.get(&key("d/a"), 9).await.as_deref(), Ok(&b"1"[..]));
+            assert_eq!(names(&store, "", "", 9).await, ["d/"]);
+        }
+    });
+}
+
+#[test]
 fn compiled_in_files_are_a_store() {
     const fn file(path: &'static str, content: &'static [u8]) -> FileEntry {
         FileEntry {

@@ -111,7 +111,8 @@ pub trait KvRw: KvRo {
     ///
     /// # Errors
     /// [`Error::ValueExpected`] if it is a dictionary, [`Error::DictionaryExpected`] if a part of
-    /// it is a value, [`Error::NoSpace`], [`Error::ReadOnly`], errors of the store.
+    /// it is a value, [`Error::BadName`], [`Error::NoSpace`], [`Error::ReadOnly`], errors of the
+    /// store.
     async fn set(&self, key: &Key, value: &[u8]) -> Result<(), Error> {
         self.batch(&[Change::Set(key, value)]).await
     }

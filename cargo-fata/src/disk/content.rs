@@ -4,9 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use fata_block::FileDisk;
 use fata_kv::{Key, Kind, KvRo, KvRw};
-use fata_store::Store;
 
 use super::{AT_ONCE, Error, failed, names, read_full};
 
@@ -14,7 +12,7 @@ use super::{AT_ONCE, Error, failed, names, read_full};
 const STANDARD: &str = "-";
 
 /// Puts a file, a folder, the files of a tar archive, or standard input under a key.
-pub async fn put(store: &Store<FileDisk>, from: &Path, key: Option<Key>) -> Result<(), Error> {
+pub async fn put(store: &impl KvRw, from: &Path, key: Option<Key>) -> Result<(), Error> {
     let failed = |error| Error::File(from.into(), error);
     if from == Path::new(STANDARD) {
         let key = key.ok_or_else(|| Error::NoName(from.into()))?;
@@ -37,7 +35,7 @@ pub async fn put(store: &Store<FileDisk>, from: &Path, key: Option<Key>) -> Resu
     put_value(store, &key, &mut file, from).await
 }
 
-async fn put_folder(store: &Store<FileDisk>, folder: &Path, key: Key) -> Result<(), Error> {
+async fn put_folder(store: &impl KvRw, folder: &Path, key: Key) -> Result<(), Error> {
     let mut open = vec![(folder.to_owned(), key)];
     while let Some((folder, key)) = open.pop() {
         let failed = |error| Error::File(folder.clone(), error);
@@ -59,12 +57,7 @@ async fn put_folder(store: &Store<FileDisk>, folder: &Path, key: Key) -> Result<
     Ok(())
 }
 
-async fn put_archive(
-    store: &Store<FileDisk>,
-    file: File,
-    path: &Path,
-    key: &Key,
-) -> Result<(), Error> {
+async fn put_archive(store: &impl KvRw, file: File, path: &Path, key: &Key) -> Result<(), Error> {
     let failed = |error| Error::File(path.into(), error);
     let mut archive = tar::Archive::new(file);
     for entry in archive.entries().map_err(failed)? {
@@ -83,7 +76,7 @@ async fn put_archive(
 
 /// Sets a value to what comes in, piece by piece: what was there before is lost first.
 async fn put_value(
-    store: &Store<FileDisk>,
+    store: &impl KvRw,
     key: &Key,
     input: &mut impl Read,
     from: &Path,
@@ -107,7 +100,7 @@ async fn put_value(
 }
 
 /// Writes a value to a file or to standard output, or a dictionary's values into a folder.
-pub async fn get(store: &Store<FileDisk>, key: &Key, to: Option<&Path>) -> Result<(), Error> {
+pub async fn get(store: &impl KvRo, key: &Key, to: Option<&Path>) -> Result<(), Error> {
     let to = to.unwrap_or(Path::new(STANDARD));
     let is_dictionary = super::kind(store, key).await? == Some(Kind::Dictionary);
     if !is_dictionary {
@@ -129,13 +122,13 @@ pub async fn get(store: &Store<FileDisk>, key: &Key, to: Option<&Path>) -> Resul
     .await
 }
 
-async fn get_file(store: &Store<FileDisk>, key: &Key, to: &Path) -> Result<(), Error> {
+async fn get_file(store: &impl KvRo, key: &Key, to: &Path) -> Result<(), Error> {
     let mut file = File::create(to).map_err(|error| Error::File(to.into(), error))?;
     get_value(store, key, &mut file, to).await
 }
 
 async fn get_value(
-    store: &Store<FileDisk>,
+    store: &impl KvRo,
     key: &Key,
     output: &mut impl Write,
     to: &Path,

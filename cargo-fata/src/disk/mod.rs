@@ -1,7 +1,8 @@
-//! `cargo fata disk`: stores in disk images, from this computer.
+//! `cargo fata disk`: stores and FAT volumes in disk images, from this computer.
 
 mod content;
 mod names;
+mod opened;
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -10,10 +11,11 @@ use std::path::{Path, PathBuf};
 use fata_block::file::{Access, DiskFile, OpenError};
 use fata_block::{Block, FileDisk};
 use fata_kv::{Key, KeyError, Kind, KvRo, KvRw};
-use fata_store::{Limits, Report, Store, check, format};
+use fata_store::format;
 use fata_task::Handle;
 
 use crate::cli::DiskCommand;
+use opened::{Opened, check};
 
 /// Bytes that are read or written at once.
 const AT_ONCE: usize = 1 << 20;
@@ -82,11 +84,7 @@ pub fn disk(command: &DiskCommand) -> Result<u8, Error> {
             })
         }
         DiskCommand::Check { image } => with_disk(image, Access::ReadOnly, async |_, disk| {
-            let report = check(&disk).await;
-            let report =
-                report.map_err(|error| Error::Store(image.display().to_string(), error))?;
-            print_report(&report).map_err(Error::Output)?;
-            Ok(if report.problems.is_empty() {
+            Ok(if check(image, &disk).await? {
                 0
             } else {
                 DAMAGED
@@ -150,45 +148,26 @@ fn with_disk<T>(
     fata_task::block_on(|tasks| work(tasks, disk))
 }
 
-/// Runs something with a store.
+/// Runs something with a store or a FAT volume.
 fn with_store(
     image: &Path,
     access: Access,
-    work: impl AsyncFnOnce(Store<FileDisk>) -> Result<(), Error>,
+    work: impl AsyncFnOnce(Opened) -> Result<(), Error>,
 ) -> Result<u8, Error> {
     with_disk(image, access, async |tasks, disk| {
-        let store = Store::open(&tasks, disk, Limits::default()).await;
+        let store = opened::open(&tasks, disk).await;
         let store = store.map_err(|error| Error::Store(image.display().to_string(), error))?;
         work(store).await.map(|()| 0)
     })
 }
 
 /// Prints all values under a key, with their sizes.
-async fn list(store: &Store<FileDisk>, key: Key) -> Result<(), Error> {
+async fn list(store: &impl KvRo, key: Key) -> Result<(), Error> {
     let mut output = io::stdout().lock();
     names::walk(store, key, async |key, size| {
         writeln!(output, "{size:>12}  {}", key.as_str()).map_err(Error::Output)
     })
     .await
-}
-
-fn print_report(report: &Report) -> io::Result<()> {
-    let mut output = io::stdout().lock();
-    for problem in &report.problems {
-        writeln!(output, "{problem}")?;
-    }
-    writeln!(
-        output,
-        "{} values of {} bytes; {} of {} pages in use; {}",
-        report.values,
-        report.bytes,
-        report.used,
-        report.used + report.free,
-        match report.problems.len() {
-            0 => "nothing is wrong".to_owned(),
-            count => format!("{count} problems"),
-        }
-    )
 }
 
 /// Reads up to a buffer's length, less only at the end.
@@ -206,6 +185,6 @@ fn read_full(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
 }
 
 /// What a key names, if anything.
-async fn kind(store: &Store<FileDisk>, key: &Key) -> Result<Option<Kind>, Error> {
+async fn kind(store: &impl KvRo, key: &Key) -> Result<Option<Kind>, Error> {
     store.exists(key).await.map_err(|error| failed(key, error))
 }

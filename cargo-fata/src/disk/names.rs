@@ -1,8 +1,6 @@
 //! Keys of a store.
 
-use fata_block::FileDisk;
 use fata_kv::{Key, Kind, KvRo};
-use fata_store::Store;
 
 use super::{Error, failed};
 
@@ -20,7 +18,7 @@ pub fn child(key: &Key, name: &str) -> Result<Key, Error> {
 
 /// Visits all values under a key with their sizes, in their order; or the value itself.
 pub async fn walk(
-    store: &Store<FileDisk>,
+    store: &impl KvRo,
     key: Key,
     mut visit: impl AsyncFnMut(&Key, u64) -> Result<(), Error>,
 ) -> Result<(), Error> {

@@ -3,7 +3,7 @@
 use crate::support::MICROVM;
 use crate::tool::tool;
 use fata_ci::{Attached, Client, Home, Lab, Launch, Program, Tree, succeed, workspace};
-use std::fs::File;
+use std::fs::{self, File};
 use std::net::IpAddr;
 use std::path::Path;
 use tempfile::TempDir;
@@ -78,9 +78,69 @@ fn values_outlive_the_program_that_took_them() {
     }
 }
 
+/// Makes a disk with an empty FAT volume.
+fn format_fat(disk: &Path) {
+    let file = File::create(disk).expect("there is room");
+    file.set_len(20 << 20).expect("there is room");
+    succeed(&on_path("mkfs.fat"), ["-F", "16", text(disk)]);
+}
+
+/// A program of the administrator, which is not on everybody's PATH.
+fn on_path(program: &str) -> String {
+    let places = ["/usr/sbin/", "/sbin/"].map(|folder| folder.to_owned() + program);
+    let found = places.into_iter().find(|path| Path::new(path).exists());
+    found.unwrap_or_else(|| program.to_owned())
+}
+
 #[test]
 #[ignore = "boots virtual machines; ci/test runs it"]
-fn pages_come_from_archives_and_stores() {
+fn what_is_written_to_a_fat_volume_is_read_elsewhere() {
+    for home in BOTH {
+        let lab = Lab::enter();
+        let folder = TempDir::new().expect("there is room");
+        let disk = folder.path().join("disk.img");
+        format_fat(&disk);
+        let given = folder.path().join("Given by mcopy.txt");
+        fs::write(&given, "given").expect("there is room");
+        let options = ["-i", text(&disk), text(&given), "::/"];
+        succeed("mcopy", options);
+        {
+            let (program, address) = start(&lab, "kv", home, &disk, &[]);
+            program.wait_for("found a FAT volume");
+            let given = send(address, "GET", "/given%20by%20mcopy.txt", "");
+            assert_eq!(given, (200, "given".to_owned()), "{home:?}");
+            for number in 0..20 {
+                let path = format!("/A%20folder/value%20{number}");
+                assert_eq!(send(address, "PUT", &path, &path).0, 204, "{home:?}");
+            }
+            let large = "x".repeat(900_000);
+            assert_eq!(send(address, "PUT", "/large.txt", &large).0, 204);
+            assert_eq!(send(address, "DELETE", "/A%20folder/value%207", "").0, 204);
+            assert_eq!(send(address, "PUT", "/what%3F", "x").0, 400);
+            // Killed here, without a word.
+        }
+        succeed(&on_path("fsck.fat"), ["-n", text(&disk)]);
+        let checked = succeed(&tool(), ["disk", "check", text(&disk)]);
+        let checked = String::from_utf8_lossy(&checked);
+        assert_eq!(checked, "a FAT volume; nothing is wrong\n", "{home:?}");
+        let taken = succeed(&tool(), ["disk", "get", text(&disk), "A folder/value 3"]);
+        assert_eq!(taken, b"/A%20folder/value%203", "{home:?}");
+        let read = |name: &str| {
+            let options = ["-i", text(&disk), name, "-"];
+            String::from_utf8(succeed("mcopy", options)).expect("it is text")
+        };
+        assert_eq!(read("::/A folder/value 19"), "/A%20folder/value%2019");
+        assert_eq!(read("::/Given by mcopy.txt"), "given");
+        assert_eq!(read("::/large.txt").len(), 900_000);
+        let names = succeed("mdir", ["-b", "-i", text(&disk), "::/A folder"]);
+        let names = String::from_utf8(names).expect("it is text");
+        assert_eq!(names.lines().count(), 19, "{home:?}: {names}");
+    }
+}
+
+#[test]
+#[ignore = "boots virtual machines; ci/test runs it"]
+fn pages_come_from_archives_volumes_and_stores() {
     let content = workspace().join("examples/site/content");
     let pages = Tree::read(&content);
     let folder = TempDir::new().expect("there is room");
@@ -96,7 +156,17 @@ fn pages_come_from_archives_and_stores() {
     let store = folder.path().join("site.img");
     succeed(&tool(), ["disk", "format", text(&store), "--size", "4M"]);
     succeed(&tool(), ["disk", "put", text(&store), text(&content)]);
-    for (disk, kind) in [(&archive, "a tar archive"), (&store, "a store")] {
+    let volume = folder.path().join("site.fat");
+    format_fat(&volume);
+    for entry in fs::read_dir(&content).expect("it is there") {
+        let entry = entry.expect("it is there").path();
+        succeed("mcopy", ["-s", "-i", text(&volume), text(&entry), "::/"]);
+    }
+    for (disk, kind) in [
+        (&archive, "a tar archive"),
+        (&volume, "a FAT volume"),
+        (&store, "a store"),
+    ] {
         for home in BOTH {
             let lab = Lab::enter();
             let (program, address) = start(&lab, "site-disk", home, disk, &["--port=8080"]);

@@ -1,4 +1,5 @@
-//! A key-value store on a disk, over HTTP: what was answered is on the disk.
+//! A key-value store on a disk, over HTTP: what was answered is on the disk. That has a store of
+//! `cargo fata disk` or a FAT volume.
 //!
 //! `PUT /KEY` sets a value, `GET /KEY` returns it, or the names in a dictionary; `DELETE /KEY`
 //! removes either.
@@ -14,8 +15,9 @@ use alloc::string::String;
 use core::error::Error;
 use core::net::{Ipv6Addr, SocketAddr};
 use fata_boot::{Args, ArgsError, Disk, Env, FromArgs};
+use fata_fat::FatKv;
 use fata_http::{Method, Request, Response, Router, Server, Status};
-use fata_kv::{Error as KvError, Key, Kind, KvRo, KvRw};
+use fata_kv::{EitherKv, Error as KvError, Key, Kind, KvRo, KvRw};
 use fata_net::Stack;
 use fata_store::{Limits, Store};
 use rand_core::Rng;
@@ -27,6 +29,9 @@ fata_boot::main!(app, Options);
 
 /// Bytes of the largest value.
 const LARGEST: usize = 1 << 20;
+
+/// Memory for what a change writes on a FAT volume: bytes of the largest value, and more.
+const LARGEST_CHANGE: usize = 2 * LARGEST;
 
 /// Names of a dictionary in one answer; `?after=NAME` asks for those that follow.
 const NAMES: usize = 1000;
@@ -68,17 +73,32 @@ async fn app(env: Env, options: Options) -> Result<(), Box<dyn Error>> {
         .await?)
 }
 
-async fn open(env: &Env, may_format: bool) -> Result<Store<Disk>, Box<dyn Error>> {
+type Opened = EitherKv<Store<Disk>, FatKv<Disk>>;
+
+async fn open(env: &Env, may_format: bool) -> Result<Opened, Box<dyn Error>> {
     let disk = env.disk("store").await?;
-    match Store::open(&env.tasks, disk.clone(), Limits::default()).await {
-        Err(KvError::NotAStore) if may_format => {
-            fata_store::format(&disk, env.rng()?.next_u64()).await?;
-            log::info!("made an empty store");
-            Ok(Store::open(&env.tasks, disk, Limits::default()).await?)
+    let error = match Store::open(&env.tasks, disk.clone(), Limits::default()).await {
+        // A FAT volume may be too small to be a store.
+        Err(error @ (KvError::NotAStore | KvError::Unsupported)) => error,
+        opened => return Ok(EitherKv::First(opened?)),
+    };
+    match FatKv::open(&env.tasks, disk.clone(), LARGEST_CHANGE).await {
+        Err(KvError::NotAStore) => {}
+        opened => {
+            log::info!("found a FAT volume");
+            return Ok(EitherKv::Second(opened?));
         }
-        Err(KvError::NotAStore) => Err("the disk has no store; --format makes one".into()),
-        opened => Ok(opened?),
     }
+    if error != KvError::NotAStore {
+        return Err(error.into());
+    }
+    if !may_format {
+        return Err("the disk has no store and no FAT volume; --format makes a store".into());
+    }
+    fata_store::format(&disk, env.rng()?.next_u64()).await?;
+    log::info!("made an empty store");
+    let store = Store::open(&env.tasks, disk, Limits::default()).await?;
+    Ok(EitherKv::First(store))
 }
 
 /// The key that a request names.
@@ -126,6 +146,7 @@ fn answer(result: Result<Response, KvError>) -> Result<Response, fata_http::Erro
     result.or_else(|error| {
         let status = match error {
             KvError::NotFound => Status::NOT_FOUND,
+            KvError::BadName => Status::BAD_REQUEST,
             KvError::DictionaryExpected | KvError::ValueExpected => Status::CONFLICT,
             KvError::TooLarge => Status::CONTENT_TOO_LARGE,
             KvError::NoSpace => Status::INSUFFICIENT_STORAGE,

@@ -1,4 +1,5 @@
-//! Serves the pages that are on a disk: in a tar archive, or in a store of `cargo fata disk`.
+//! Serves the pages that are on a disk: in a tar archive, on a FAT volume, or in a store of
+//! `cargo fata disk`.
 #![cfg_attr(fata_vm, no_std, no_main)]
 #![forbid(unsafe_code)]
 
@@ -13,7 +14,6 @@ use core::net::{Ipv6Addr, SocketAddr};
 use fata_boot::{Args, ArgsError, Env, FromArgs};
 use fata_http::{FileServer, KvFiles, Server};
 use fata_net::Stack;
-use pages::Pages;
 
 #[global_allocator]
 static HEAP: fata_boot::heap::Talc = fata_boot::heap::Talc::new();
@@ -33,11 +33,11 @@ impl FromArgs for Options {
 }
 
 async fn app(env: Env, options: Options) -> Result<(), Box<dyn Error>> {
-    let pages = Pages::open(&env.tasks, env.disk("site").await?).await?;
+    let (pages, kind) = pages::open(&env.tasks, env.disk("site").await?).await?;
     let network = env.network().await?;
     let everywhere = SocketAddr::from((Ipv6Addr::UNSPECIFIED, options.port));
     let listener = network.listen(everywhere).await?;
-    log::info!("listening on port {}: {}", options.port, pages.kind());
+    log::info!("listening on port {}: {kind}", options.port);
     let server = Server::new(env.tasks.clone())
         .access_log(|access| log::info!(target: "access", "{access}"));
     let files = FileServer::new(KvFiles::new(Rc::new(pages)));

@@ -1,0 +1,180 @@
+use crate::device::{Budget, Device};
+use crate::error::{is_bad_name, translate};
+use crate::stamp::describe;
+use crate::volume::Volume;
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+use fata_block::Block;
+use fata_kv::{Entry, Error, Key, Kind, Metadata};
+use hadris_fat::async_::FatFs;
+use hadris_fs::{DirCursor, ErrorKind, FileType, MountOptions, Name, NodeId};
+
+/// The volume as one request sees it, with its own changes.
+pub(crate) struct Session<'a, B: Block> {
+    pub(crate) volume: &'a Volume<B>,
+    driver: Box<FatFs<Device<'a, B>>>,
+    budget: Budget,
+}
+
+/// A file or directory.
+pub(crate) struct Node {
+    pub(crate) id: NodeId,
+    pub(crate) metadata: hadris_fs::Metadata,
+}
+
+impl Node {
+    pub(crate) fn is_dictionary(&self) -> bool {
+        self.metadata.file_type() == FileType::Dir
+    }
+}
+
+impl<'a, B: Block> Session<'a, B> {
+    /// Mounts the volume.
+    pub(crate) async fn open(volume: &'a Volume<B>) -> Result<Self, Error> {
+        volume.check_disk()?;
+        let device = Device::new(volume);
+        let budget = device.budget();
+        let mounted = FatFs::mount(device, MountOptions::new()).await;
+        Ok(Self {
+            volume,
+            driver: Box::new(mounted.map_err(|error| translate(error.into_error()))?),
+            budget,
+        })
+    }
+
+    /// The driver, for another step of the request.
+    pub(crate) fn driver(&mut self) -> &mut FatFs<Device<'a, B>> {
+        self.budget.renew();
+        &mut self.driver
+    }
+
+    /// Whether the volume was left in the middle of a change.
+    pub(crate) fn is_unclean(&self) -> bool {
+        self.driver.was_dirty()
+    }
+
+    /// Brings everything to the device, and returns that.
+    pub(crate) async fn finish(mut self) -> Result<Device<'a, B>, Error> {
+        self.driver().sync().await.map_err(translate)?;
+        Ok(self.driver.into_inner())
+    }
+
+    pub(crate) fn root(&self) -> NodeId {
+        self.driver.root()
+    }
+
+    /// What has a name in a directory.
+    pub(crate) async fn child(
+        &mut self,
+        directory: NodeId,
+        name: &str,
+    ) -> Result<Option<Node>, Error> {
+        let found = self.driver().lookup(directory, Name::new(name)).await;
+        let id = match found {
+            Ok(id) => id,
+            Err(error) if is_bad_name(&error) => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(translate(error)),
+        };
+        let metadata = self.driver().stat(id).await.map_err(translate)?;
+        Ok(Some(Node { id, metadata }))
+    }
+
+    /// What a key names.
+    pub(crate) async fn find(&mut self, key: &Key) -> Result<Option<Node>, Error> {
+        let id = self.root();
+        let metadata = self.driver().stat(id).await.map_err(translate)?;
+        let mut node = Node { id, metadata };
+        for name in key.segments() {
+            if !node.is_dictionary() {
+                return Ok(None);
+            }
+            match self.child(node.id, name).await? {
+                Some(child) => node = child,
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(node))
+    }
+
+    async fn require(&mut self, key: &Key) -> Result<Node, Error> {
+        self.find(key).await?.ok_or(Error::NotFound)
+    }
+
+    pub(crate) async fn metadata(&mut self, key: &Key) -> Result<Metadata, Error> {
+        let node = self.require(key).await?;
+        if node.is_dictionary() {
+            return Ok(Metadata::Dictionary);
+        }
+        Ok(Metadata::Value(describe(&node.metadata)))
+    }
+
+    pub(crate) async fn get_range(
+        &mut self,
+        key: &Key,
+        offset: u64,
+        buffer: &mut [u8],
+    ) -> Result<usize, Error> {
+        let node = self.require(key).await?;
+        if node.is_dictionary() {
+            return Err(Error::ValueExpected);
+        }
+        let mut done = 0;
+        while done < buffer.len() {
+            let Some(place) = offset.checked_add(done as u64) else {
+                break;
+            };
+            let read = self.driver().read(node.id, place, &mut buffer[done..]);
+            match read.await.map_err(translate)? {
+                0 => break,
+                count => done += count,
+            }
+        }
+        Ok(done)
+    }
+
+    pub(crate) async fn list(
+        &mut self,
+        key: &Key,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<Entry>, Error> {
+        let node = self.require(key).await?;
+        if !node.is_dictionary() {
+            return Err(Error::DictionaryExpected);
+        }
+        // A directory is in no order: those that come first are kept.
+        let mut first: BTreeMap<String, Kind> = BTreeMap::new();
+        let mut cursor = DirCursor::START;
+        self.budget.renew();
+        while let Some(entry) = self
+            .driver
+            .readdir(node.id, cursor)
+            .await
+            .map_err(translate)?
+        {
+            cursor = entry.next_cursor();
+            let Some(name) = entry.name().to_str().ok().filter(|name| *name > after) else {
+                continue;
+            };
+            if Key::ROOT.child(name).is_ok() {
+                first.insert(name.to_owned(), kind(entry.file_type()));
+            }
+            if first.len() > limit {
+                first.pop_last();
+            }
+        }
+        let entries = first.into_iter();
+        Ok(entries.map(|(name, kind)| Entry { name, kind }).collect())
+    }
+}
+
+fn kind(file_type: FileType) -> Kind {
+    match file_type {
+        FileType::Dir => Kind::Dictionary,
+        _ => Kind::Value,
+    }
+}
