@@ -55,7 +55,6 @@ mod check;
 mod layout;
 mod node;
 mod page;
-mod parallel;
 mod queue;
 mod reader;
 mod record;

@@ -5,7 +5,6 @@ use crate::cache::Cache;
 use crate::layout::Layout;
 use crate::node::Node;
 use crate::page::{Kind, PAGE, checksum, seal, unseal};
-use crate::parallel::all;
 use crate::superblock::{Found, Superblock};
 use crate::tree::{Ref, Tree};
 use alloc::collections::BTreeMap;
@@ -15,6 +14,7 @@ use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use fata_block::Block;
 use fata_kv::Error;
+use fata_task::all;
 
 /// Most pages of a request.
 const RUN: usize = 16;
