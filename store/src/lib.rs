@@ -63,6 +63,7 @@ mod store;
 mod superblock;
 mod transaction;
 mod tree;
+mod trim;
 mod volume;
 
 pub use check::{Problem, Report, check};

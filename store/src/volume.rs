@@ -37,6 +37,8 @@ pub(crate) struct Volume<B> {
     pub(crate) next_generation: Cell<u64>,
     /// Which of the two places the last superblock is in.
     superblock: Cell<u64>,
+    /// Whether the superblock in the other place leads to the same pages.
+    is_level: Cell<bool>,
     pub(crate) bitmap: RefCell<Bitmap>,
     cache: RefCell<Cache>,
     /// Nodes of the transaction under way that are not on the disk.
@@ -65,6 +67,7 @@ impl<B: Block> Volume<B> {
             next_id: Cell::new(found.next_id),
             next_generation: Cell::new(found.generation + 1),
             superblock: Cell::new(place),
+            is_level: Cell::new(false),
             bitmap: RefCell::new(Bitmap::new(layout, found.selected)),
             cache: RefCell::new(Cache::new(cached_nodes)),
             dirty: RefCell::new(BTreeMap::new()),
@@ -193,10 +196,31 @@ impl<B: Block> Volume<B> {
         self.write(place, superblock.encode(place)).await?;
         self.disk.flush().await?;
         self.superblock.set(place);
+        self.is_level.set(self.committed.get().tree == tree);
         self.bitmap.borrow_mut().commit();
         self.committed.set(Snapshot { tree, generation });
         self.next_generation.set(generation + 1);
         Ok(())
+    }
+
+    /// Sees to it that both superblocks lead to the pages of the last transaction, while none is
+    /// under way: no other page is needed then, even if one of the two is lost.
+    pub(crate) async fn level(&self) -> Result<(), Error> {
+        if self.is_level.get() {
+            return Ok(());
+        }
+        let written = self.write_superblock(self.committed.get().tree).await;
+        if written.is_err() {
+            // Whichever superblock there is now, it leads to these pages or is not the newest.
+            self.roll_back();
+        }
+        written
+    }
+
+    /// Tells the disk that nothing is in pages that follow each other.
+    pub(crate) async fn discard(&self, page: u64, count: u64) -> Result<(), Error> {
+        let sectors = self.layout.sector(count);
+        Ok(self.disk.discard(self.layout.sector(page), sectors).await?)
     }
 
     /// Forgets the transaction under way, of which nothing is being written.
