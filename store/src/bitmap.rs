@@ -299,7 +299,12 @@ mod tests {
         assert_eq!(bitmap.free_run(first + 6, 10), Some((first + 95, 10)));
         assert_eq!(bitmap.free_run(199, 10), Some((199, 1)));
         assert_eq!(bitmap.free_run(200, 10), None);
-        bitmap.allocate(1);
+        assert!(bitmap.release(page + 6), "the last transaction needs it");
         assert_eq!(bitmap.free_run(0, 500), Some((first + 5, 1)));
+        bitmap.allocate(1);
+        assert_eq!(
+            bitmap.free_run(first + 96, 500),
+            Some((first + 97, 103 - first))
+        );
     }
 }

@@ -43,6 +43,8 @@
 //! A few pages (128 KiB) are kept for removing, so that a full store can be emptied. To replace a
 //! value takes room for both. Values of up to 1,024 bytes lie in the tree, others in pages.
 //!
+//! Free pages are told to the disk when [`Store::trim`] is called.
+//!
 //! The format, and why no cut can hurt, are told by `DESIGN.md` in the crate's folder.
 #![no_std]
 #![forbid(unsafe_code)]

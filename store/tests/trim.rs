@@ -3,7 +3,7 @@
 mod common;
 
 use common::{assert_sound, contents, formatted, key, open};
-use fata_block::{Block, Faults, FaultyDisk};
+use fata_block::{Block, Faults, FaultyDisk, RamDisk};
 use fata_kv::{Error, Key, KvRo, KvRw};
 use fata_store::{Limits, Store};
 use fata_task::{join, simulate};
@@ -41,6 +41,18 @@ fn all_that_is_free_is_discarded_and_nothing_else() {
         assert_eq!(contents(&store).await, before);
         assert_eq!(contents(&open(&tasks, &disk).await).await, before);
         assert_sound(disk.contents(), 512).await;
+    });
+}
+
+#[test]
+fn a_long_run_takes_several_discards() {
+    simulate(|tasks| async move {
+        let disk = Rc::new(RamDisk::new(PAGE, 20_000));
+        fata_store::format(&disk, 1).await.unwrap();
+        let store = Store::open(&tasks, disk, Limits::default()).await;
+        let store = store.expect("there is a store");
+        store.set(&name(1), &value(1)).await.unwrap();
+        assert_eq!(store.trim().await, Ok(store.usage().free));
     });
 }
 
@@ -126,13 +138,15 @@ fn changes_do_not_wait_for_the_end() {
         });
         let before = disk.counts().discards;
         let during = async {
-            let set = store.set(&key("other"), b"value").await;
-            (set, disk.counts().discards - before)
+            for number in 0..3 {
+                store.set(&name(number), b"value").await.unwrap();
+            }
+            disk.counts().discards - before
         };
-        let (trimmed, (set, discards)) = join(store.trim(), during).await;
-        assert!(trimmed.is_ok() && set.is_ok());
+        let (trimmed, discards) = join(store.trim(), during).await;
+        assert!(trimmed.is_ok());
         let all = disk.counts().discards - before;
-        assert!(all > 100 && discards < all / 2, "{discards} of {all}");
+        assert!(discards > 0 && discards < all, "{discards} of {all}");
         assert_sound(disk.contents(), PAGE).await;
     });
 }
@@ -163,7 +177,7 @@ fn errors_leave_the_store_as_it_was() {
 fn a_read_only_store_is_not_trimmed() {
     simulate(|tasks| async move {
         let bytes = formatted(PAGE, 2048, 1).await.contents();
-        let disk = fata_block::RamDisk::from_bytes(PAGE, bytes).into_read_only();
+        let disk = RamDisk::from_bytes(PAGE, bytes).into_read_only();
         let store = Store::open(&tasks, disk, Limits::default()).await;
         let store = store.expect("there is a store");
         assert_eq!(store.trim().await, Err(Error::ReadOnly));

@@ -81,6 +81,9 @@ pub fn disk(command: &DiskCommand) -> Result<u8, Error> {
                     .map_err(|error| failed(&key, error))
             })
         }
+        DiskCommand::Trim { image } => with_store(image, Access::ReadWrite, async |store| {
+            trim(image, &store).await
+        }),
         DiskCommand::Check { image } => with_disk(image, Access::ReadOnly, async |_, disk| {
             let report = check(&disk).await;
             let report =
@@ -170,6 +173,12 @@ async fn list(store: &Store<FileDisk>, key: Key) -> Result<(), Error> {
         writeln!(output, "{size:>12}  {}", key.as_str()).map_err(Error::Output)
     })
     .await
+}
+
+async fn trim(image: &Path, store: &Store<FileDisk>) -> Result<(), Error> {
+    let freed = store.trim().await;
+    let freed = freed.map_err(|error| Error::Store(image.display().to_string(), error))?;
+    writeln!(io::stdout(), "{freed} bytes are free").map_err(Error::Output)
 }
 
 fn print_report(report: &Report) -> io::Result<()> {
