@@ -8,6 +8,7 @@ extern crate alloc;
 extern crate std;
 
 mod cache;
+mod checksummed;
 mod encrypted;
 mod error;
 mod fault;
@@ -21,6 +22,7 @@ mod virtio;
 mod zeroes;
 
 pub use cache::{Cache, CacheCounts};
+pub use checksummed::{ChecksumError, Checksummed};
 pub use encrypted::{Encrypted, EqualHalves};
 pub use error::Error;
 pub use fault::{DiskCounts, Faults, FaultyDisk};

@@ -64,6 +64,7 @@ Examples:
   cargo fata disk put disk.img logo.svg images/logo.svg
   cargo fata disk list disk.img images
   cargo fata disk get disk.img images copy  into the folder copy
+  cargo fata disk trim disk.img             after much was removed
   cargo fata disk check disk.img            the exit status is 1 if something is wrong";
 
 const RUN_EXAMPLES: &str = "\
@@ -164,6 +165,11 @@ pub enum DiskCommand {
         image: PathBuf,
         /// Key of the value or dictionary
         key: String,
+    },
+    /// Gives the room that a store does not use back to this computer
+    Trim {
+        /// File of the disk
+        image: PathBuf,
     },
     /// Looks whether all of a store or FAT volume can be read and makes sense
     Check {

@@ -79,6 +79,34 @@ fn what_is_put_in_comes_out() {
     assert_eq!(succeed(folder, &["list", "disk.img"]).lines().count(), 3);
 }
 
+/// Bytes that a file takes on its file system.
+fn room(folder: &Path, name: &str) -> u64 {
+    let metadata = fs::metadata(folder.join(name)).expect("it is there");
+    std::os::unix::fs::MetadataExt::blocks(&metadata) * 512
+}
+
+#[test]
+fn what_was_removed_takes_no_room_after_a_trim() {
+    let folder = TempDir::new().expect("there is room");
+    let folder = folder.path();
+    fs::write(folder.join("large"), vec![1; 10_000_000]).expect("there is room");
+    succeed(folder, &["format", "disk.img", "--size", "32M"]);
+    succeed(folder, &["put", "disk.img", "large"]);
+    succeed(folder, &["put", "disk.img", "large", "other"]);
+    succeed(folder, &["remove", "disk.img", "large"]);
+    let before = room(folder, "disk.img");
+    let output = succeed(folder, &["trim", "disk.img"]);
+    assert!(output.ends_with(" bytes are free\n"), "{output}");
+    let after = room(folder, "disk.img");
+    // A file system that cannot punch holes keeps them, and says nothing.
+    let is_given_back = after < before - 5_000_000;
+    assert!(is_given_back || after == before, "{before} {after}");
+    succeed(folder, &["get", "disk.img", "other", "copy"]);
+    succeed(folder, &["check", "disk.img"]);
+    let same = fs::read(folder.join("copy")).expect("it is there");
+    assert!(same == vec![1; 10_000_000]);
+}
+
 #[test]
 fn mistakes_say_what_to_do() {
     let folder = TempDir::new().expect("there is room");

@@ -124,15 +124,28 @@ impl Bitmap {
     /// many they are.
     pub(crate) fn allocate(&mut self, limit: u64) -> Option<(u64, u64)> {
         let start = self.find_free()?;
-        let mut count = 0;
-        while count < limit && start + count < self.layout.pages && self.is_free(start + count) {
-            self.change(start + count);
-            set(&mut self.current, start + count);
-            count += 1;
+        let count = self.count_free(start, limit);
+        for page in start..start + count {
+            self.change(page);
+            set(&mut self.current, page);
         }
         self.free -= count;
         self.cursor = start + count;
         Some((start, count))
+    }
+
+    /// The next free pages from one on that follow each other: the first, and how many they are,
+    /// up to `limit`.
+    pub(crate) fn free_run(&self, from: u64, limit: u64) -> Option<(u64, u64)> {
+        let start = self.next_free(from)?;
+        Some((start, self.count_free(start, limit)))
+    }
+
+    /// How many pages from one on are free, up to `limit`.
+    fn count_free(&self, start: u64, limit: u64) -> u64 {
+        let end = self.layout.pages.min(start.saturating_add(limit));
+        let used = (start..end).find(|page| !self.is_free(*page));
+        used.unwrap_or(end) - start
     }
 
     /// Takes a page back. False if it was not given out.
@@ -182,16 +195,20 @@ impl Bitmap {
         if self.free == 0 {
             return None;
         }
-        let start = (self.cursor / 64) as usize;
-        let used = |word: usize| self.committed[word] | self.current[word];
-        // What lies before the cursor in its own word comes last.
-        let before = (1_u64 << (self.cursor % 64)) - 1;
-        if start < self.current.len() && used(start) | before != u64::MAX {
-            return Some(start as u64 * 64 + u64::from((used(start) | before).trailing_ones()));
-        }
-        let words = (start + 1..self.current.len()).chain(0..self.current.len());
-        words
-            .map(|word| (word, used(word)))
+        let found = self.next_free(self.cursor);
+        found.or_else(|| self.next_free(0))
+    }
+
+    /// The next free page from one on.
+    fn next_free(&self, from: u64) -> Option<u64> {
+        let start = (from / 64) as usize;
+        // What lies before it in its own word does not count.
+        let before = (1_u64 << (from % 64)) - 1;
+        (start..self.current.len())
+            .map(|word| {
+                let skipped = if word == start { before } else { 0 };
+                (word, self.committed[word] | self.current[word] | skipped)
+            })
             .find(|(_, used)| *used != u64::MAX)
             .map(|(word, used)| word as u64 * 64 + u64::from(used.trailing_ones()))
     }
@@ -272,5 +289,27 @@ mod tests {
         assert_eq!(bitmap.allocate(1), Some((first + 10, 1)));
         bitmap.cursor = 128;
         assert_eq!(bitmap.allocate(5), Some((first, 1)));
+    }
+
+    #[test]
+    fn runs_of_free_pages_end_where_a_page_is_used_or_just_freed() {
+        let mut bitmap = bitmap(200);
+        let first = bitmap.layout.first_free();
+        let (page, _) = bitmap.allocate(96).unwrap();
+        bitmap.commit();
+        assert!(bitmap.release(page + 5) && bitmap.release(page + 95));
+        assert_eq!(bitmap.free_run(0, 500), Some((first + 96, 104 - first)));
+        bitmap.commit();
+        assert_eq!(bitmap.free_run(0, 500), Some((first + 5, 1)));
+        assert_eq!(bitmap.free_run(first + 6, 10), Some((first + 95, 10)));
+        assert_eq!(bitmap.free_run(199, 10), Some((199, 1)));
+        assert_eq!(bitmap.free_run(200, 10), None);
+        assert!(bitmap.release(page + 6), "the last transaction needs it");
+        assert_eq!(bitmap.free_run(0, 500), Some((first + 5, 1)));
+        bitmap.allocate(1);
+        assert_eq!(
+            bitmap.free_run(first + 96, 500),
+            Some((first + 97, 103 - first))
+        );
     }
 }

@@ -44,6 +44,8 @@
 //! A few pages (128 KiB) are kept for removing, so that a full store can be emptied. To replace a
 //! value takes room for both. Values of up to 1,024 bytes lie in the tree, others in pages.
 //!
+//! Free pages are told to the disk when [`Store::trim`] is called.
+//!
 //! The format, and why no cut can hurt, are told by `DESIGN.md` in the crate's folder.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -56,7 +58,6 @@ mod check;
 mod layout;
 mod node;
 mod page;
-mod parallel;
 mod queue;
 mod reader;
 mod record;
@@ -66,6 +67,7 @@ mod store;
 mod superblock;
 mod transaction;
 mod tree;
+mod trim;
 mod volume;
 mod written;
 

@@ -2,7 +2,6 @@
 
 use crate::layout::{CONFIRMATION, Layout};
 use crate::page::{PAGE, checksum, number, put};
-use crate::parallel::all;
 use crate::superblock::{Found, Superblock};
 use crate::written::total;
 use alloc::vec;
@@ -10,6 +9,7 @@ use alloc::vec::Vec;
 use core::cell::Cell;
 use fata_block::{Block, Error as DiskError};
 use fata_kv::Error;
+use fata_task::all;
 
 /// The state of a store as its last transaction has left it.
 pub(crate) struct Recovered {

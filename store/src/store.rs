@@ -1,6 +1,7 @@
 use crate::queue::{OwnedChange, Request, run_group};
 use crate::reader::Reader;
 use crate::room::Room;
+use crate::trim::{TrimRequest, trim_part};
 use crate::volume::Volume;
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
@@ -45,7 +46,8 @@ struct Inner<B> {
     /// Bytes of changes that may still wait.
     room: Room,
     queue: RefCell<VecDeque<Request>>,
-    /// Whether a task works on the queue.
+    trims: RefCell<VecDeque<TrimRequest>>,
+    /// Whether a task works on the queues.
     is_working: Cell<bool>,
     /// It is not known what the last transaction has left on the disk.
     is_closed: Cell<bool>,
@@ -82,6 +84,7 @@ impl<B: Block + 'static> Store<B> {
                 limits,
                 room: Room::new(limits.waiting),
                 queue: RefCell::new(VecDeque::new()),
+                trims: RefCell::new(VecDeque::new()),
                 is_working: Cell::new(false),
                 is_closed: Cell::new(false),
             }),
@@ -98,11 +101,37 @@ impl<B: Block + 'static> Store<B> {
         }
     }
 
+    /// Tells the disk which pages are free, so that it can give their room to others or has less
+    /// to copy when it tidies up, and returns how many bytes these are. To do so now and then, such
+    /// as once a day or after much was removed, costs less than to do it after every change.
+    ///
+    /// Changes go on meanwhile: a part of a few dozen runs of free pages is discarded between
+    /// two transactions. Dropping the request leaves the rest undone.
+    ///
+    /// # Errors
+    /// [`Error::ReadOnly`], [`Error::Closed`], errors of the disk. The store is as it was.
+    pub async fn trim(&self) -> Result<u64, Error> {
+        if self.inner.volume.disk.geometry().read_only {
+            return Err(Error::ReadOnly);
+        }
+        let mut next = Some(0);
+        let mut pages = 0;
+        while let Some(from) = next {
+            let (reply, outcome) = oneshot::channel().into_split();
+            self.inner.ask_to_trim(TrimRequest { from, reply });
+            self.work();
+            let part = outcome.await.unwrap_or(Err(Error::Closed))?;
+            pages += part.pages;
+            next = part.next;
+        }
+        Ok(pages * crate::page::PAGE as u64)
+    }
+
     fn reader(&self) -> Reader<'_, B> {
         Reader::new(&self.inner.volume)
     }
 
-    /// Starts a task for the queue, unless there is one. It ends when the queue is empty, and
+    /// Starts a task for the queues, unless there is one. It ends when they are empty, and
     /// also makes the changes of requests that were dropped.
     fn work(&self) {
         if self.inner.is_working.replace(true) {
@@ -119,10 +148,16 @@ impl<B: Block + 'static> Store<B> {
 impl<B: Block> Inner<B> {
     /// Works until there is nothing to do.
     async fn work(&self) {
-        while !self.queue.borrow().is_empty() {
+        while self.has_work() {
             self.make_changes().await;
             if self.is_closed.get() {
+                self.refuse();
                 return;
+            }
+            let trim = self.trims.borrow_mut().pop_front();
+            if let Some(request) = trim {
+                let part = trim_part(&self.volume, request.from).await;
+                request.answer(part);
             }
             // More may come meanwhile.
             if let Err(error) = self.volume.confirm().await {
@@ -132,15 +167,32 @@ impl<B: Block> Inner<B> {
     }
 
     async fn make_changes(&self) {
-        while !self.queue.borrow().is_empty() {
-            if run_group(&self.volume, &self.queue, self.tasks.wall()).await {
-                continue;
+        while !self.queue.borrow().is_empty() && !self.is_closed.get() {
+            if !run_group(&self.volume, &self.queue, self.tasks.wall()).await {
+                log::error!("the store is closed: it is not known what is on its disk");
+                self.is_closed.set(true);
             }
-            log::error!("the store is closed: it is not known what is on its disk");
-            self.is_closed.set(true);
-            for request in self.queue.take() {
-                request.answer(Err(Error::Closed));
-            }
+        }
+    }
+
+    fn ask_to_trim(&self, request: TrimRequest) {
+        let mut trims = self.trims.borrow_mut();
+        // Nobody waits for those that were dropped, and there could be any number of them.
+        trims.retain(|request| !request.reply.is_closed());
+        trims.push_back(request);
+    }
+
+    fn has_work(&self) -> bool {
+        !self.queue.borrow().is_empty() || !self.trims.borrow().is_empty()
+    }
+
+    /// Answers all that waits for a store that is closed.
+    fn refuse(&self) {
+        for request in self.queue.take() {
+            request.answer(Err(Error::Closed));
+        }
+        for request in self.trims.take() {
+            request.answer(Err(Error::Closed));
         }
     }
 }

@@ -5,7 +5,6 @@ use crate::cache::Cache;
 use crate::layout::{CONFIRMATION, Layout};
 use crate::node::Node;
 use crate::page::{Kind, PAGE, checksum, seal, unseal};
-use crate::parallel::all;
 use crate::recovery::{confirmation, recover};
 use crate::superblock::Superblock;
 use crate::tree::{Ref, Tree};
@@ -17,6 +16,7 @@ use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use fata_block::Block;
 use fata_kv::Error;
+use fata_task::all;
 
 /// Most pages of a request.
 const RUN: usize = 16;
@@ -39,6 +39,8 @@ pub(crate) struct Volume<B> {
     pub(crate) next_generation: Cell<u64>,
     /// Which of the two places the last superblock is in.
     superblock: Cell<u64>,
+    /// Whether the superblock in the other place leads to the same pages.
+    is_level: Cell<bool>,
     pub(crate) bitmap: RefCell<Bitmap>,
     cache: RefCell<Cache>,
     /// Nodes of the transaction under way that are not on the disk.
@@ -63,6 +65,7 @@ impl<B: Block> Volume<B> {
             next_id: Cell::new(found.next_id),
             next_generation: Cell::new(recovered.next_generation),
             superblock: Cell::new(recovered.place),
+            is_level: Cell::new(false),
             bitmap: RefCell::new(Bitmap::new(layout, found.selected)),
             cache: RefCell::new(Cache::new(cached_nodes)),
             dirty: RefCell::new(BTreeMap::new()),
@@ -213,6 +216,7 @@ impl<B: Block> Volume<B> {
         self.disk.write(sector, superblock.encode(place)).await?;
         self.disk.flush().await?;
         self.superblock.set(place);
+        self.is_level.set(self.committed.get().tree == tree);
         self.bitmap.borrow_mut().commit();
         self.written.take();
         self.committed.set(Snapshot { tree, generation });
@@ -223,11 +227,35 @@ impl<B: Block> Volume<B> {
     /// Writes down that the last transaction is durable, so that what is wrong with it later is
     /// damage, and not the mark of a cut. It may be lost, as then the pages tell.
     pub(crate) async fn confirm(&self) -> Result<(), Error> {
+        if self.is_level.get() {
+            // If one of the superblocks rots, the other may take its place.
+            return Ok(());
+        }
         let size = self.disk.geometry().sector_size;
         let bytes = confirmation(size, self.identity, self.committed.get().generation);
         let sector = self.layout.sector(CONFIRMATION);
         self.disk.write(sector, bytes).await?;
         Ok(())
+    }
+
+    /// Sees to it that both superblocks lead to the pages of the last transaction, while none is
+    /// under way: no other page is needed then, even if one of the two is lost.
+    pub(crate) async fn level(&self) -> Result<(), Error> {
+        if self.is_level.get() {
+            return Ok(());
+        }
+        let written = self.write_superblock(self.committed.get().tree).await;
+        if written.is_err() {
+            // Whichever superblock there is now, it leads to these pages or is not the newest.
+            self.roll_back();
+        }
+        written
+    }
+
+    /// Tells the disk that nothing is in pages that follow each other.
+    pub(crate) async fn discard(&self, page: u64, count: u64) -> Result<(), Error> {
+        let sectors = self.layout.sector(count);
+        Ok(self.disk.discard(self.layout.sector(page), sectors).await?)
     }
 
     /// Forgets the transaction under way, of which nothing is being written.

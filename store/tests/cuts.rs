@@ -24,6 +24,8 @@ struct Plan {
     cuts: u64,
     /// What goes wrong besides the cuts.
     faults: Faults,
+    /// Whether free pages are discarded beside the changes.
+    trims: bool,
 }
 
 /// What a worker knows of its dictionary when the power is cut.
@@ -74,12 +76,21 @@ fn dictionary(worker: usize) -> Key {
     key(&format!("worker{worker}"))
 }
 
+/// Discards what is free until the power is cut.
+async fn trim(store: Store<Disk>) {
+    while !matches!(
+        store.trim().await,
+        Err(Error::Disk(fata_block::Error::Gone) | Error::Closed)
+    ) {}
+}
+
 /// Lets workers change a store until the power is cut, which leaves these bytes.
 async fn until_cut(
     tasks: &Handle,
     store: &Store<Disk>,
     disk: &Disk,
     known: &[Values],
+    plan: Plan,
     seed: u64,
 ) -> (Vec<u8>, Vec<Outcome>) {
     let start = |(worker, values): (usize, &Values)| {
@@ -93,9 +104,13 @@ async fn until_cut(
         ))
     };
     let workers: Vec<JoinHandle<Outcome>> = known.iter().enumerate().map(start).collect();
+    let trimmer = plan.trims.then(|| tasks.spawn(trim(store.clone())));
     let mut outcomes = Vec::new();
     for worker in workers {
         outcomes.push(worker.await.expect("it ends by itself"));
+    }
+    if let Some(trimmer) = trimmer {
+        trimmer.await.expect("it ends by itself");
     }
     (disk.cut(), outcomes)
 }
@@ -136,7 +151,7 @@ fn run(plan: Plan) -> Result<(), String> {
                 ..plan.faults
             });
             let outcomes;
-            (bytes, outcomes) = until_cut(&tasks, &store, &disk, &known, seed).await;
+            (bytes, outcomes) = until_cut(&tasks, &store, &disk, &known, plan, seed).await;
             let disk = Rc::new(FaultyDisk::from_bytes(
                 plan.sector_size,
                 bytes.clone(),
@@ -170,6 +185,7 @@ fn cuts_lose_nothing_512() {
         seed: 1,
         cuts: cuts(),
         faults: Faults::default(),
+        trims: false,
     };
     assert_eq!(run(plan), Ok(()));
 }
@@ -181,6 +197,23 @@ fn cuts_lose_nothing_4096() {
         seed: 2,
         cuts: cuts(),
         faults: Faults::default(),
+        trims: false,
+    };
+    assert_eq!(run(plan), Ok(()));
+}
+
+/// Free pages are discarded at any moment: what is left of them is noise, zeroes, or old.
+#[test]
+fn cuts_while_trimming_lose_nothing() {
+    let plan = Plan {
+        sector_size: 512,
+        seed: 5,
+        cuts: cuts(),
+        faults: Faults {
+            fail_one_in: Some(1000),
+            ..Faults::default()
+        },
+        trims: true,
     };
     assert_eq!(run(plan), Ok(()));
 }
@@ -196,6 +229,7 @@ fn errors_lose_nothing() {
             fail_one_in: Some(100),
             ..Faults::default()
         },
+        trims: false,
     };
     assert_eq!(run(plan), Ok(()));
 }
@@ -211,6 +245,7 @@ fn a_full_host_loses_nothing() {
             capacity: Some(1500),
             ..Faults::default()
         },
+        trims: false,
     };
     assert_eq!(run(plan), Ok(()));
 }
@@ -227,6 +262,7 @@ fn flushes_left_out_are_noticed() {
                 flush_lies: true,
                 ..Faults::default()
             },
+            trims: false,
         };
         assert!(run(plan).is_err(), "seed {seed}");
     }

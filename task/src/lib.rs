@@ -29,6 +29,7 @@ extern crate alloc;
 #[cfg(not(fata_vm))]
 extern crate std;
 
+mod all;
 mod deadlines;
 mod event;
 mod executor;
@@ -49,6 +50,7 @@ pub use embassy_futures::select::{
 };
 pub use embassy_futures::yield_now;
 
+pub use all::all;
 pub use deadlines::{DeadlineKey, Deadlines};
 pub use event::Event;
 pub use executor::{Executor, Idle, Unparker};

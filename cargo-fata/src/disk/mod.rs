@@ -40,6 +40,8 @@ pub enum Error {
     Store(String, fata_kv::Error),
     #[error("{0}: {1}")]
     Disk(PathBuf, fata_block::Error),
+    #[error("{0} is a FAT volume; only stores can be trimmed")]
+    NotTrimmed(PathBuf),
     #[error("{0} has no name that is a key; name the key")]
     NoName(PathBuf),
     #[error("cannot write: {0}")]
@@ -83,6 +85,9 @@ pub fn disk(command: &DiskCommand) -> Result<u8, Error> {
                     .map_err(|error| failed(&key, error))
             })
         }
+        DiskCommand::Trim { image } => with_store(image, Access::ReadWrite, async |store| {
+            trim(image, &store).await
+        }),
         DiskCommand::Check { image } => with_disk(image, Access::ReadOnly, async |_, disk| {
             Ok(if check(image, &disk).await? {
                 0
@@ -168,6 +173,15 @@ async fn list(store: &impl KvRo, key: Key) -> Result<(), Error> {
         writeln!(output, "{size:>12}  {}", key.as_str()).map_err(Error::Output)
     })
     .await
+}
+
+async fn trim(image: &Path, store: &Opened) -> Result<(), Error> {
+    let Opened::First(store) = store else {
+        return Err(Error::NotTrimmed(image.into()));
+    };
+    let freed = store.trim().await;
+    let freed = freed.map_err(|error| Error::Store(image.display().to_string(), error))?;
+    writeln!(io::stdout(), "{freed} bytes are free").map_err(Error::Output)
 }
 
 /// Reads up to a buffer's length, less only at the end.

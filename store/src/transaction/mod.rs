@@ -4,13 +4,13 @@ mod change;
 mod value;
 
 use crate::page::PAGE;
-use crate::parallel::all;
 use crate::tree::{Editor, get, seek};
 use crate::volume::Volume;
 use alloc::vec::Vec;
 use core::time::Duration;
 use fata_block::Block;
 use fata_kv::Error;
+use fata_task::all;
 
 /// Pages that only removing may use, so that a full store can be emptied.
 pub(crate) const RESERVE: u64 = 32;

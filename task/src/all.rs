@@ -5,8 +5,11 @@ use core::pin::Pin;
 use core::task::Poll;
 
 /// Runs futures side by side until all have ended, also if one fails: then nothing is under way
-/// any more. The last failure is the outcome.
-pub(crate) async fn all<F, E>(futures: impl IntoIterator<Item = F>) -> Result<(), E>
+/// any more. Every one that runs is polled when one of them is woken, so this is for a few dozen.
+///
+/// # Errors
+/// The last failure of one of them.
+pub async fn all<F, E>(futures: impl IntoIterator<Item = F>) -> Result<(), E>
 where
     F: Future<Output = Result<(), E>>,
 {
@@ -34,8 +37,8 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{simulate, yield_now};
     use core::cell::Cell;
-    use fata_task::{simulate, yield_now};
 
     #[test]
     fn all_end_even_if_one_fails() {

@@ -1,0 +1,53 @@
+//! Telling the disk which pages are free, a part at a time, between transactions.
+
+use crate::volume::Volume;
+use alloc::vec::Vec;
+use fata_block::Block;
+use fata_kv::Error;
+use fata_task::all;
+use fata_task::channel::oneshot::Sender;
+
+/// Most runs of pages of a part.
+const RUNS: usize = 32;
+
+/// Most pages of a run, 64 MiB: a disk may be busy with more for long.
+const RUN: u64 = 16 << 10;
+
+/// What was done.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Part {
+    pub(crate) pages: u64,
+    /// Where the next part begins, if there is one.
+    pub(crate) next: Option<u64>,
+}
+
+/// A part that is to be done, and who waits for it.
+#[derive(Debug)]
+pub(crate) struct TrimRequest {
+    pub(crate) from: u64,
+    pub(crate) reply: Sender<Result<Part, Error>>,
+}
+
+impl TrimRequest {
+    /// Tells who asked what has become of it.
+    pub(crate) fn answer(self, outcome: Result<Part, Error>) {
+        // Whoever asked may have lost interest.
+        let _ = self.reply.send(outcome);
+    }
+}
+
+/// Discards the next free pages, while no transaction is under way.
+pub(crate) async fn trim_part<B: Block>(volume: &Volume<B>, from: u64) -> Result<Part, Error> {
+    volume.level().await?;
+    let mut runs = Vec::new();
+    let mut next = Some(from);
+    while let Some(from) = next.filter(|_| runs.len() < RUNS) {
+        let run = volume.bitmap.borrow().free_run(from, RUN);
+        next = run.map(|(page, count)| page + count);
+        runs.extend(run);
+    }
+    let pages = runs.iter().map(|(_, count)| count).sum();
+    let discards = runs.into_iter();
+    all(discards.map(|(page, count)| volume.discard(page, count))).await?;
+    Ok(Part { pages, next })
+}
