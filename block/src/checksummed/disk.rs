@@ -1,7 +1,7 @@
 //! The disk beneath, as data and groups of sums.
 
 use super::layout::Layout;
-use super::sums::{Group, sum};
+use super::sums::{Group, Sums, sum};
 use crate::{Block, Cache, Error};
 use alloc::rc::Rc;
 use alloc::vec;
@@ -36,14 +36,22 @@ impl<B: Block> Disk<B> {
     }
 
     pub(super) async fn read_groups(&self, groups: Range<u64>) -> Result<Vec<Group>, Error> {
-        let size = self.layout.sector_size();
         let place = self.layout.sums_place(groups.start);
-        let buffer = vec![0; (groups.end - groups.start) as usize * size];
-        let bytes = self.sums.read(place, buffer).await?;
-        let sectors = (place..).zip(bytes.chunks(size));
-        Ok(sectors
-            .map(|(place, bytes)| Group::decode(bytes, place))
-            .collect())
+        let length = (groups.end - groups.start) as usize * self.layout.sector_size();
+        let bytes = self.sums.read(place, vec![0; length]).await?;
+        if let Some(groups) = self.decode(place, &bytes).collect() {
+            return Ok(groups);
+        }
+        // It may have been damaged on its way only, and be kept so in memory.
+        let bytes = self.data.read(place, bytes).await?;
+        let lost = || Group::new(self.layout.per_group(), Sums::LOST);
+        let groups = self.decode(place, &bytes);
+        Ok(groups.map(|group| group.unwrap_or_else(lost)).collect())
+    }
+
+    fn decode(&self, place: u64, bytes: &[u8]) -> impl Iterator<Item = Option<Group>> {
+        let sectors = (place..).zip(bytes.chunks(self.layout.sector_size()));
+        sectors.map(|(place, bytes)| Group::decode(bytes, place))
     }
 
     /// Writes groups, those that follow each other at once.

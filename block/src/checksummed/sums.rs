@@ -115,23 +115,23 @@ impl Group {
         }
     }
 
-    /// The group that lies at some place; if that is damaged, all its sectors are lost.
-    pub(super) fn decode(bytes: &[u8], place: u64) -> Self {
+    /// The group that lies at some place; `None` if that is damaged.
+    pub(super) fn decode(bytes: &[u8], place: u64) -> Option<Self> {
         let number = |at: usize| {
             u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
         };
         let count = bytes.len() / 8 - 1;
         if bytes[4..8] != MAGIC || number(0) != sum(place, &bytes[4..]) {
-            return Self::new(count, Sums::LOST);
+            return None;
         }
         let sums = (1..=count).map(|index| Sums {
             last: number(8 * index),
             before: number(8 * index + 4),
         });
-        Self {
+        Some(Self {
             sums: sums.collect(),
             is_changed: false,
-        }
+        })
     }
 
     pub(super) fn encode(&self, place: u64, bytes: &mut Vec<u8>) {
@@ -177,11 +177,10 @@ mod tests {
         group.encode(3, &mut bytes);
         assert_eq!(bytes.len(), 512);
         group.is_changed = false;
-        assert_eq!(Group::decode(&bytes, 3), group);
-        let lost = Group::new(63, Sums::LOST);
-        assert_eq!(Group::decode(&bytes, 4), lost);
+        assert_eq!(Group::decode(&bytes, 3), Some(group));
+        assert_eq!(Group::decode(&bytes, 4), None);
         bytes[100] ^= 1;
-        assert_eq!(Group::decode(&bytes, 3), lost);
-        assert_eq!(Group::decode(&[0; 512], 3), lost);
+        assert_eq!(Group::decode(&bytes, 3), None);
+        assert_eq!(Group::decode(&[0; 512], 3), None);
     }
 }

@@ -102,9 +102,15 @@ impl Worker {
     /// Writes again what is in a sector, as it is not known whether that is durable.
     async fn restore<B: Block>(&mut self, disk: &Disk<B>, sector: u64) -> Result<(), Error> {
         let place = disk.layout.data_place(sector);
+        let possible = self.sums(disk, sector);
         let buffer = vec![0; disk.layout.sector_size()];
-        let bytes = disk.data.read(place, buffer).await?;
-        let sums = self.sums(disk, sector).found(sum(sector, &bytes));
+        let mut bytes = disk.data.read(place, buffer).await?;
+        let mut sums = possible.found(sum(sector, &bytes));
+        if sums == Sums::LOST {
+            // It may have been damaged on its way only.
+            bytes = disk.data.read(place, bytes).await?;
+            sums = possible.found(sum(sector, &bytes));
+        }
         if sums != Sums::LOST {
             disk.data.write(place, bytes).await?;
             self.recent.push(sector..sector + 1);

@@ -53,8 +53,10 @@ impl Room {
     /// Takes these sectors. `None` if they are not all there and free, or the index is full.
     pub(crate) fn claim(self: &Rc<Self>, start: u64, sectors: u64) -> Option<Extent> {
         let mut taken = self.taken.borrow_mut();
-        let is_free = sectors == 0 || taken.is_free(start, sectors, self.sectors);
-        if start >= self.sectors || !is_free || taken.extents >= MOST_ITEMS {
+        if start >= self.sectors || taken.extents >= MOST_ITEMS {
+            return None;
+        }
+        if sectors > 0 && !taken.is_free(start, sectors, self.sectors) {
             return None;
         }
         taken.extents += 1;
@@ -192,16 +194,22 @@ mod tests {
     #[test]
     fn what_is_not_there_cannot_be_claimed() {
         let room = Room::new(0, 100);
-        for (start, sectors) in [
-            (100, 0),
-            (100, 1),
-            (0, 101),
-            (u64::MAX, 1),
-            (0, u64::MAX),
-            (99, u64::MAX),
-        ] {
-            assert!(room.claim(start, sectors).is_none(), "{start} {sectors}");
-        }
+        let refused = || {
+            for (start, sectors) in [
+                (100, 0),
+                (100, 1),
+                (0, 101),
+                (u64::MAX, 1),
+                (0, u64::MAX),
+                (99, u64::MAX),
+            ] {
+                assert!(room.claim(start, sectors).is_none(), "{start} {sectors}");
+            }
+        };
+        refused();
+        let other = room.claim(50, 5).expect("it is free");
+        refused();
+        drop(other);
         assert!(room.take(101).is_none());
         assert!(room.take(u64::MAX).is_none());
         assert!(room.take(100).is_some());

@@ -1,0 +1,105 @@
+//! A store on a disk with checksums: what is promised of each holds of both together.
+
+mod common;
+
+use common::{amount, contents, key};
+use fata_block::{Checksummed, Faults, FaultyDisk};
+use fata_kv::{Error, Key, KvRo, KvRw};
+use fata_store::{Limits, Store, check, format};
+use fata_task::{Handle, simulate};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+type Disk = Rc<Checksummed<Rc<FaultyDisk>>>;
+
+async fn disk(tasks: &Handle, faulty: &Rc<FaultyDisk>) -> Disk {
+    let disk = Checksummed::open(tasks, Rc::clone(faulty)).await;
+    Rc::new(disk.expect("it was formatted"))
+}
+
+fn value(number: u64) -> Vec<u8> {
+    vec![number as u8; [10, 1_500, 9_000][number as usize % 3]]
+}
+
+/// Sets values and trims until the power is cut. What was being set then, if anything was.
+async fn work(
+    store: &Store<Disk>,
+    known: &mut BTreeMap<Key, Vec<u8>>,
+    seed: u64,
+) -> Option<(Key, Vec<u8>)> {
+    for number in seed * 1000.. {
+        let key = key(&format!("values/{}", number * 7 % 30));
+        let value = value(number);
+        match store.set(&key, &value).await {
+            Ok(()) => known.insert(key, value),
+            Err(_) => return Some((key, value)),
+        };
+        if number % 10 == 9 && store.trim().await.is_err() {
+            break;
+        }
+    }
+    None
+}
+
+#[test]
+fn cuts_lose_nothing() {
+    simulate(|tasks| async move {
+        let faulty = Rc::new(FaultyDisk::new(512, 4096, 1));
+        Checksummed::format(&faulty).await.expect("it is large");
+        format(&disk(&tasks, &faulty).await, 1)
+            .await
+            .expect("it is large");
+        let mut bytes = faulty.cut();
+        let mut known = BTreeMap::new();
+        for round in 0..amount("FATA_STORE_CUTS", 60) {
+            let faulty = Rc::new(FaultyDisk::from_bytes(512, bytes, round));
+            let opened = Store::open(&tasks, disk(&tasks, &faulty).await, Limits::default());
+            let store = opened.await.expect("a cut leaves a store");
+            faulty.set_faults(Faults {
+                cut_after: Some(round * 97 % 1500),
+                delay: (round % 4) as u32,
+                ..Faults::default()
+            });
+            let changing = work(&store, &mut known, round).await;
+            bytes = faulty.cut();
+            let faulty = Rc::new(FaultyDisk::from_bytes(512, bytes.clone(), round));
+            let disk = disk(&tasks, &faulty).await;
+            let report = check(&disk).await.expect("a cut leaves a store");
+            assert!(report.problems.is_empty(), "{round}: {report:?}");
+            let store = Store::open(&tasks, disk, Limits::default()).await;
+            let found = contents(&store.expect("it was checked")).await;
+            if found != known {
+                // The one that was under way may be there or not.
+                known.extend(changing);
+            }
+            assert!(found == known, "round {round}");
+        }
+    });
+}
+
+/// What rots is an error of the disk, before the store looks at it.
+#[test]
+fn rot_is_found_below_the_store() {
+    simulate(|tasks| async move {
+        let faulty = Rc::new(FaultyDisk::new(512, 4096, 1));
+        Checksummed::format(&faulty).await.expect("it is large");
+        let disk = disk(&tasks, &faulty).await;
+        format(&disk, 1).await.expect("it is large");
+        let store = Store::open(&tasks, disk, Limits::default()).await;
+        let store = store.expect("it was formatted");
+        let key = key("value");
+        store.set(&key, &[9; 9_000]).await.expect("it has room");
+        assert_eq!(store.get(&key, 9_000).await, Ok(vec![9; 9_000]));
+        let bytes = faulty.contents();
+        let at = bytes.windows(512).position(|part| part == [9; 512]);
+        let mut bytes = bytes;
+        bytes[at.expect("it is there")] = 8;
+        let faulty = Rc::new(FaultyDisk::from_bytes(512, bytes, 1));
+        let disk = Checksummed::open(&tasks, faulty)
+            .await
+            .expect("it was formatted");
+        let store = Store::open(&tasks, disk, Limits::default()).await;
+        let found = store.expect("it was formatted").get(&key, 9_000).await;
+        assert_eq!(found, Err(Error::Disk(fata_block::Error::Corrupt)));
+    });
+}
