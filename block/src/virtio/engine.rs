@@ -37,6 +37,8 @@ pub(super) struct Engine {
     frames: Vec<Frame>,
     /// Requests were added since the device was last told.
     added: bool,
+    /// Bytes of the request that was added last.
+    bytes: usize,
     patience: Patience,
     broken: bool,
 }
@@ -51,6 +53,7 @@ impl Engine {
             device,
             backlog: VecDeque::new(),
             added: false,
+            bytes: 0,
             patience: Patience::default(),
             broken: false,
         }
@@ -72,6 +75,7 @@ impl Engine {
         request.key = key;
         let first = !self.added;
         self.added = true;
+        self.bytes = request.length();
         if !self.backlog.is_empty() {
             entry.insert(Slot::Waiting(request, None));
             self.backlog.push_back(key);
@@ -141,7 +145,7 @@ impl Engine {
             self.patience.succeed();
         }
         if self.queue.held() != before || self.added {
-            self.patience.renew();
+            self.patience.renew(self.bytes);
         }
         self.added = false;
         self.queue.publish();

@@ -72,6 +72,11 @@ impl Request {
         }
     }
 
+    /// Bytes of data that it reads or writes.
+    pub(super) fn length(&self) -> usize {
+        self.range.len()
+    }
+
     /// The data and the frame, and how the device has ended the request.
     pub(super) fn into_parts(self) -> (Status, Vec<u8>, Frame) {
         let status = match self.frame[STATUS] {
