@@ -50,7 +50,7 @@ impl Scene {
 }
 
 /// Any bytes, which follow from a number.
-fn item(number: u64, length: usize) -> Vec<u8> {
+pub fn item(number: u64, length: usize) -> Vec<u8> {
     let mut state = number;
     let mut bytes: Vec<u8> = std::iter::repeat_with(|| {
         state = state

@@ -1,5 +1,7 @@
 //! Programs that keep something on a disk, over HTTP.
 
+mod kills;
+
 use crate::support::MICROVM;
 use crate::tool::tool;
 use fata_ci::{Attached, Client, Home, Lab, Launch, Program, Tree, succeed, workspace};

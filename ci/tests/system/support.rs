@@ -2,6 +2,7 @@
 
 use fata_ci::{Client, Home, Lab, Launch, Machine, Program, Stats};
 use std::net::IpAddr;
+use std::time::Duration;
 
 /// The smallest and quickest machine, where one will do.
 pub const MICROVM: Home = Home::Machine(Machine::Microvm);
@@ -51,4 +52,15 @@ pub fn warm_up(address: IpAddr) {
             client.response("GET").expect("the server answers");
         }
     }
+}
+
+/// How often a test kills a program: what `FATA_KILLS` says, or a few times.
+pub fn kills() -> u64 {
+    let given = std::env::var("FATA_KILLS").ok();
+    given.map_or(10, |text| text.parse().expect("FATA_KILLS is a number"))
+}
+
+/// How long a program runs before it is killed: any time up to a second.
+pub fn moment_of_kill(round: u64) -> Duration {
+    Duration::from_millis(round.wrapping_mul(0xD134_2543_DE82_EF95) >> 54)
 }

@@ -2,6 +2,7 @@
 //! same disk: what was acknowledged is there, bit for bit, and what was removed stays away.
 
 use super::{HOMES, PORT, Scene, item, put_on};
+use crate::support::{kills, moment_of_kill};
 use fata_ci::{Client, PATIENCE, Response};
 use std::collections::BTreeMap;
 use std::io;
@@ -111,18 +112,15 @@ fn kill_under_load(scene: &Scene, model: &Model, round: u64) {
             scope.spawn(move || produce(server, model, first));
         }
         scope.spawn(move || while take(server, model).is_some() {});
-        let moment = round.wrapping_mul(0xD134_2543_DE82_EF95) >> 54;
-        thread::sleep(Duration::from_millis(moment));
+        thread::sleep(moment_of_kill(round));
         drop(program);
     });
 }
 
-/// `FATA_KILLS` says how often.
 #[test]
 #[ignore = "boots virtual machines; ci/test runs it"]
 fn a_kill_at_any_moment_loses_nothing() {
-    let given = std::env::var("FATA_KILLS").ok();
-    let kills = given.map_or(10, |text| text.parse().expect("FATA_KILLS is a number"));
+    let kills = kills();
     for home in HOMES {
         let scene = Scene::new(home, 8 << 20);
         let model = Model::default();
