@@ -144,8 +144,14 @@ async fn commit<B: Block>(
     }
     let volume = transaction.volume();
     let committed = transaction.commit().await;
-    if let Err((_, false)) = committed {
-        volume.roll_back();
+    match committed {
+        Ok(()) => {
+            if let Err(error) = volume.confirm().await {
+                log::warn!("the store could not confirm a transaction: {error}");
+            }
+        }
+        Err((_, may_be_there)) if !may_be_there => volume.roll_back(),
+        Err(_) => {}
     }
     committed
 }

@@ -159,10 +159,6 @@ impl<B: Block> Inner<B> {
                 let part = trim_part(&self.volume, request.from).await;
                 request.answer(part);
             }
-            // More may come meanwhile.
-            if let Err(error) = self.volume.confirm().await {
-                log::warn!("the store could not confirm its last transaction: {error}");
-            }
         }
     }
 

@@ -9,7 +9,6 @@ use fata_store::{Limits, Store, check, format};
 use fata_task::{Handle, simulate};
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::time::Duration;
 
 type Disk = Rc<Checksummed<Rc<FaultyDisk>>>;
 
@@ -91,8 +90,6 @@ fn rot_is_found_below_the_store() {
         let key = key("value");
         store.set(&key, &[9; 9_000]).await.expect("it has room");
         assert_eq!(store.get(&key, 9_000).await, Ok(vec![9; 9_000]));
-        // Until it is confirmed.
-        tasks.sleep(Duration::from_secs(1)).await;
         let bytes = faulty.contents();
         let at = bytes.windows(512).position(|part| part == [9; 512]);
         let mut bytes = bytes;
