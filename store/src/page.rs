@@ -49,6 +49,11 @@ pub(crate) fn put(bytes: &mut [u8], at: usize, number: u64) {
     bytes[at..at + 8].copy_from_slice(&number.to_le_bytes());
 }
 
+/// Four bytes as a number. They have to be there.
+pub(crate) fn quad(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(core::array::from_fn(|index| bytes[at + index]))
+}
+
 /// Two bytes as a number. They have to be there.
 pub(crate) fn short(bytes: &[u8], at: usize) -> usize {
     usize::from(u16::from_le_bytes([bytes[at], bytes[at + 1]]))

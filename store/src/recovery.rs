@@ -24,12 +24,12 @@ pub(crate) struct Recovered {
 /// Finds the last transaction of which all has reached the disk.
 pub(crate) async fn recover<B: Block>(disk: &B) -> Result<Recovered, Error> {
     let geometry = disk.geometry();
-    Layout::of_disk(&geometry)?;
+    let whole_disk = Layout::of_disk(&geometry)?;
     if !geometry.read_only {
         // What an earlier program left in the host's memory counts only if it stays.
         disk.flush().await?;
     }
-    let (newer, older) = superblocks(disk).await?;
+    let (newer, older) = superblocks(disk, &whole_disk).await?;
     let next_generation = newer.1.generation + 1;
     let layout = Layout::new(&geometry, newer.1.pages)?;
     let confirmed = confirmed(disk, &layout, newer.1.identity).await?;
@@ -60,11 +60,13 @@ pub(crate) async fn recover<B: Block>(disk: &B) -> Result<Recovered, Error> {
 type Placed = (u64, Superblock);
 
 /// The sound superblocks and their places, the newer one first.
-async fn superblocks<B: Block>(disk: &B) -> Result<(Placed, Option<Placed>), Error> {
-    let sectors = (PAGE / disk.geometry().sector_size) as u64;
+async fn superblocks<B: Block>(
+    disk: &B,
+    layout: &Layout,
+) -> Result<(Placed, Option<Placed>), Error> {
     let mut sound: Vec<Placed> = Vec::new();
     for place in 0..2 {
-        let bytes = disk.read(place * sectors, vec![0; PAGE]).await?;
+        let bytes = disk.read(layout.sector(place), vec![0; PAGE]).await?;
         match Superblock::decode(&bytes, place) {
             Found::Nothing => {}
             Found::Foreign => return Err(Error::Unsupported),

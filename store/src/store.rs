@@ -102,8 +102,8 @@ impl<B: Block + 'static> Store<B> {
     }
 
     /// Tells the disk which pages are free, so that it can give their room to others or has less
-    /// to copy when it tidies up, and returns how many bytes these are. To do so now and then, such
-    /// as once a day or after much was removed, costs less than to do it after every change.
+    /// to copy when it tidies up, and returns how many bytes these are. Nothing else does: it is for
+    /// now and then, such as once a day or after much was removed.
     ///
     /// Changes go on meanwhile: a part of a few dozen runs of free pages is discarded between
     /// two transactions. Dropping the request leaves the rest undone.

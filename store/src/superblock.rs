@@ -1,4 +1,4 @@
-use crate::page::{HEADER, Kind, PAGE, number, put, seal, unseal};
+use crate::page::{HEADER, Kind, PAGE, number, put, quad, seal, unseal};
 use crate::tree::{Ref, Tree};
 use crate::written::{Listed, MAX_LISTED};
 use alloc::vec;
@@ -94,8 +94,7 @@ impl Superblock {
         if !is_possible {
             return Found::Nothing;
         }
-        let listed = bytes[LISTED..].chunks(4).take(count as usize);
-        let listed = listed.map(|number| u64::from(quad(number)));
+        let listed = (0..count as usize).map(|index| quad(bytes, LISTED + 4 * index).into());
         let selected = (0..MAX_BITMAPS).map(|index| {
             let byte = bytes[SELECTED + index / 8];
             byte >> (index % 8) & 1 == 1
@@ -119,11 +118,6 @@ impl Superblock {
             },
         })
     }
-}
-
-/// Four bytes as a number. They have to be there.
-fn quad(bytes: &[u8]) -> u32 {
-    u32::from_le_bytes(core::array::from_fn(|index| bytes[index]))
 }
 
 #[cfg(test)]

@@ -185,14 +185,14 @@ impl<B: Block> Volume<B> {
     /// Makes durable what the transaction under way has written, if that is more than its
     /// superblock can tell of.
     pub(crate) async fn flush_many(&self) -> Result<(), Error> {
-        if self.listed().is_none() {
+        if self.written.borrow().is_too_long() {
             self.disk.flush().await?;
         }
         Ok(())
     }
 
-    /// The pages that the transaction under way has written, if they are few.
-    fn listed(&self) -> Option<Listed> {
+    /// The pages that the transaction under way has written, for its superblock.
+    fn listed(&self) -> Listed {
         let bitmap = self.bitmap.borrow();
         let is_used = |page| !self.layout.holds(page) || bitmap.is_used(page);
         self.written.borrow().list(is_used)
@@ -210,7 +210,7 @@ impl<B: Block> Volume<B> {
             tree,
             next_id: self.next_id.get(),
             selected: self.bitmap.borrow().next_selected(),
-            listed: self.listed().unwrap_or_default(),
+            listed: self.listed(),
         };
         let sector = self.layout.sector(place);
         self.disk.write(sector, superblock.encode(place)).await?;
