@@ -403,7 +403,8 @@ fn a_reader_that_is_slow_closes_the_window_and_opens_it_again() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
+    // More, if PROPTEST_CASES says so.
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(500)))]
 
     #[test]
     fn what_arrives_is_what_was_sent(

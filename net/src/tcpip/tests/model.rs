@@ -159,8 +159,7 @@ fn lives(seed: u64, loss: u64) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
-
+    // As many as PROPTEST_CASES says.
     #[test]
     fn connections_lose_no_byte_and_leave_nothing_behind(
         seed in any::<u64>(),
