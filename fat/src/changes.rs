@@ -3,11 +3,12 @@
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use fata_block::runs;
 
 /// What a sector costs beside its bytes.
 const OVERHEAD: usize = 64;
 
-/// Bytes that are written to the disk at once, at most.
+/// Bytes of a request to the disk, at most.
 const AT_ONCE: usize = 128 * 1024;
 
 /// Changed sectors, in phases that the disk is to make durable one after another.
@@ -71,23 +72,10 @@ impl Changes {
     /// the bytes.
     pub(crate) fn into_phases(self) -> impl Iterator<Item = Vec<(u64, Vec<u8>)>> {
         let phases = self.phases.into_iter();
-        phases.filter(|phase| !phase.is_empty()).map(runs)
+        phases
+            .filter(|phase| !phase.is_empty())
+            .map(|phase| runs(phase, AT_ONCE))
     }
-}
-
-fn runs(phase: Phase) -> Vec<(u64, Vec<u8>)> {
-    let mut runs: Vec<(u64, Vec<u8>)> = Vec::new();
-    for (sector, bytes) in phase {
-        match runs.last_mut() {
-            Some((first, run))
-                if *first + (run.len() / bytes.len()) as u64 == sector && run.len() < AT_ONCE =>
-            {
-                run.extend_from_slice(&bytes);
-            }
-            _ => runs.push((sector, bytes.into())),
-        }
-    }
-    runs
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use alloc::rc::Rc;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
-use fata_block::Block;
+use fata_block::{Block, runs};
 use fata_kv::Error;
 use fata_task::all;
 
@@ -149,20 +149,13 @@ impl<B: Block> Volume<B> {
     pub(crate) async fn write_dirty(&self) -> Result<(), Error> {
         let generation = self.next_generation.get();
         let dirty = core::mem::take(&mut *self.dirty.borrow_mut());
-        let mut runs: Vec<(u64, Vec<u8>)> = Vec::new();
-        for (page, node) in &dirty {
+        let pages = dirty.iter().map(|(page, node)| {
             let mut bytes = node.bytes().to_vec();
             seal(&mut bytes, self.identity, *page, generation, Kind::Node);
-            match runs.last_mut() {
-                Some((start, run))
-                    if *start + (run.len() / PAGE) as u64 == *page && run.len() < RUN * PAGE =>
-                {
-                    run.extend_from_slice(&bytes);
-                }
-                _ => runs.push((*page, bytes)),
-            }
-        }
-        all(runs.into_iter().map(|(page, run)| self.write(page, run))).await?;
+            (*page, bytes)
+        });
+        let runs = runs(pages, RUN * PAGE).into_iter();
+        all(runs.map(|(page, run)| self.write(page, run))).await?;
         let mut cache = self.cache.borrow_mut();
         for (page, node) in dirty {
             cache.insert(Ref { page, generation }, node);

@@ -2,7 +2,7 @@
 
 use super::layout::Layout;
 use super::sums::{Group, Sums, sum};
-use crate::{Block, Cache, Error};
+use crate::{Block, Cache, Error, runs};
 use alloc::rc::Rc;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -59,25 +59,14 @@ impl<B: Block> Disk<B> {
         &self,
         groups: impl Iterator<Item = (&'a u64, &'a Group)>,
     ) -> Result<(), Error> {
-        let size = self.layout.sector_size();
-        let mut runs: Vec<(u64, Vec<u8>)> = Vec::new();
-        for (number, group) in groups {
+        let sectors = groups.map(|(number, group)| {
             let place = self.layout.sums_place(*number);
-            match runs.last_mut() {
-                Some((first, run)) if *first + (run.len() / size) as u64 == place => {
-                    group.encode(place, run);
-                }
-                _ => {
-                    let mut run = Vec::with_capacity(size);
-                    group.encode(place, &mut run);
-                    runs.push((place, run));
-                }
-            }
-        }
-        all(runs
-            .into_iter()
-            .map(async |(place, run)| self.sums.write(place, run).await.map(drop)))
-        .await
+            let mut bytes = Vec::with_capacity(self.layout.sector_size());
+            group.encode(place, &mut bytes);
+            (place, bytes)
+        });
+        let runs = runs(sectors, usize::MAX).into_iter();
+        all(runs.map(async |(place, run)| self.sums.write(place, run).await.map(drop))).await
     }
 
     /// Reads sectors beside their sums, and tells whether these accept them, as they may not
