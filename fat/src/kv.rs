@@ -5,7 +5,6 @@ use alloc::vec::Vec;
 use fata_block::Block;
 use fata_kv::{Change, Entry, Error, Key, KvRo, KvRw, Metadata};
 use fata_task::Handle;
-use fata_task::channel::oneshot;
 
 /// The files of a FAT volume (FAT12, FAT16 or FAT32), which begins at a disk's first sector:
 /// of one that mkfs.fat has made on a whole disk, or on a [`Partition`](fata_block::Partition).
@@ -97,15 +96,13 @@ impl<B: Block + 'static> KvRw for FatKv<B> {
             return Ok(());
         }
         // A task of its own goes on even if this request is dropped.
-        let (reply, outcome) = oneshot::channel().into_split();
         let volume = Rc::clone(&self.volume);
         turn.forget();
-        self.tasks.spawn_detached(async move {
+        let commit = self.tasks.spawn(async move {
             let committed = volume.commit(changes).await;
             volume.end_change();
-            // Whoever asked may have lost interest.
-            let _ = reply.send(committed);
+            committed
         });
-        outcome.await.unwrap_or(Err(Error::Closed))
+        commit.await.unwrap_or(Err(Error::Closed))
     }
 }

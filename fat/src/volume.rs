@@ -6,10 +6,14 @@ use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use fata_block::Block;
 use fata_kv::Error;
+use fata_task::all;
 use fata_task::channel::semaphore::{Permit, Semaphore};
 
 /// Requests that read at once; more wait.
 const READERS: usize = 16;
+
+/// Requests to the disk with which a change is written, at once.
+const WRITES: usize = 16;
 
 /// Pages that are read at once, at most.
 const MOST_PAGES: u64 = 8;
@@ -138,15 +142,22 @@ impl<B: Block> Volume<B> {
 
     async fn write(&self, changes: Changes) -> Result<(), fata_block::Error> {
         for phase in changes.into_phases() {
-            for (first, bytes) in phase {
-                let count = self.disk.geometry().sectors_in(bytes.len())?;
-                let end = (first + count).div_ceil(self.sectors_per_page());
-                let pages = first / self.sectors_per_page()..end;
-                self.pages.borrow_mut().forget(pages);
-                self.disk.write(first, bytes).await?;
+            let mut runs = phase.into_iter().peekable();
+            while runs.peek().is_some() {
+                let some = runs.by_ref().take(WRITES);
+                all(some.map(|(first, bytes)| self.write_run(first, bytes))).await?;
             }
             self.disk.flush().await?;
         }
+        Ok(())
+    }
+
+    async fn write_run(&self, first: u64, bytes: Vec<u8>) -> Result<(), fata_block::Error> {
+        let count = self.disk.geometry().sectors_in(bytes.len())?;
+        let end = (first + count).div_ceil(self.sectors_per_page());
+        let pages = first / self.sectors_per_page()..end;
+        self.pages.borrow_mut().forget(pages);
+        self.disk.write(first, bytes).await?;
         Ok(())
     }
 }
