@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::Write;
 use std::net::IpAddr;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 const MIB: usize = 1 << 20;
 const DISK: usize = 512 * MIB;
@@ -69,14 +69,14 @@ fn main() {
         .collect();
     std::fs::remove_file(&disk).expect("the disk was made here");
     println!("items a second, medians of {rounds} rounds");
-    println!("                            queue     nginx  ratio (range)");
+    println!("                             queue     nginx  ratio (range)");
     for (number, load) in LOADS.iter().enumerate() {
         for (which, name) in ["PUT", "GET"].into_iter().enumerate() {
             let clients = if which == 0 { load.clients } else { 1 };
             let of = |peer: usize| taken.iter().map(move |round| round[peer][number][which]);
             let ratios = sorted(of(0).zip(of(1)).map(|(fata, linux)| fata / linux));
             println!(
-                "{name} {:>6} KiB, {clients:>2} clients {:>9.1} {:>9.1} {:>6.2} ({:.2} to {:.2})",
+                "{name} {:>6} KiB, clients: {clients:>2} {:>9.1} {:>9.1} {:>6.2} ({:.2} to {:.2})",
                 load.size >> 10,
                 sorted(of(0))[rounds / 2],
                 sorted(of(1))[rounds / 2],
@@ -148,6 +148,7 @@ impl Peer<'_> {
                 Ok(client) => return client,
                 Err(error) => assert!(Instant::now() < deadline, "nobody listens: {error}"),
             }
+            std::thread::sleep(Duration::from_millis(10));
         }
     }
 

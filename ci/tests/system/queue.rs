@@ -2,9 +2,8 @@
 
 mod kills;
 
-use crate::support::MICROVM;
+use crate::support::{MICROVM, make_disk};
 use fata_ci::{Attached, Client, Home, Lab, Launch, Program, Response};
-use std::fs::File;
 use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -29,8 +28,7 @@ impl Scene {
     fn new(home: Home, bytes: u64) -> Self {
         let folder = tempfile::tempdir().expect("there is room for a folder");
         let disk = folder.path().join("disk");
-        let file = File::create(&disk).and_then(|file| file.set_len(bytes));
-        file.expect("there is room for a disk");
+        make_disk(&disk, bytes);
         Self {
             lab: Lab::enter(),
             home,

@@ -2,10 +2,10 @@
 
 mod kills;
 
-use crate::support::MICROVM;
+use crate::support::{MICROVM, make_disk};
 use crate::tool::tool;
 use fata_ci::{Attached, Client, Home, Lab, Launch, Program, Tree, succeed, workspace};
-use std::fs::{self, File};
+use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
 use tempfile::TempDir;
@@ -47,8 +47,7 @@ fn values_outlive_the_program_that_took_them() {
         let lab = Lab::enter();
         let folder = TempDir::new().expect("there is room");
         let disk = folder.path().join("disk.img");
-        let file = File::create(&disk).expect("there is room");
-        file.set_len(1 << 20).expect("there is room");
+        make_disk(&disk, 1 << 20);
         {
             let (_program, address) = start(&lab, "kv", home, &disk, &["--format"]);
             for number in 0..50 {
@@ -63,7 +62,7 @@ fn values_outlive_the_program_that_took_them() {
             assert_eq!(full.0, 507, "{}", full.1);
             // Killed here, without a word.
         }
-        let (_program, address) = start(&lab, "kv", home, &disk, &["--format"]);
+        let (program, address) = start(&lab, "kv", home, &disk, &["--format"]);
         for number in (0..50).filter(|number| *number != 7) {
             let path = format!("/people/{number}");
             assert_eq!(send(address, "GET", &path, ""), (200, path.clone()));
@@ -73,7 +72,7 @@ fn values_outlive_the_program_that_took_them() {
         assert_eq!(send(address, "GET", "/", "").1, "people/\n");
         let names = send(address, "GET", "/people?after=8", "").1;
         assert_eq!(names, "9\n");
-        drop(_program);
+        drop(program);
         let checked = succeed(&tool(), ["disk", "check", text(&disk)]);
         let checked = String::from_utf8_lossy(&checked);
         assert!(checked.starts_with("49 values"), "{home:?}: {checked}");
@@ -82,8 +81,7 @@ fn values_outlive_the_program_that_took_them() {
 
 /// Makes a disk with an empty FAT volume.
 fn format_fat(disk: &Path) {
-    let file = File::create(disk).expect("there is room");
-    file.set_len(20 << 20).expect("there is room");
+    make_disk(disk, 20 << 20);
     succeed(&on_path("mkfs.fat"), ["-F", "16", text(disk)]);
 }
 

@@ -1,7 +1,9 @@
 //! What several tests share.
 
 use fata_ci::{Client, Home, Lab, Launch, Machine, Program, Stats};
+use std::fs::File;
 use std::net::IpAddr;
+use std::path::Path;
 use std::time::Duration;
 
 /// The smallest and quickest machine, where one will do.
@@ -52,6 +54,13 @@ pub fn warm_up(address: IpAddr) {
             client.response("GET").expect("the server answers");
         }
     }
+}
+
+/// Makes a disk of zeroes.
+#[track_caller]
+pub fn make_disk(path: &Path, bytes: u64) {
+    let file = File::create(path).and_then(|file| file.set_len(bytes));
+    file.expect("there is room for a disk");
 }
 
 /// How often a test kills a program: what `FATA_KILLS` says, or a few times.

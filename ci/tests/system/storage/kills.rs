@@ -3,10 +3,9 @@
 
 use super::{BOTH, start, text};
 use crate::queue::item;
-use crate::support::{kills, moment_of_kill};
+use crate::support::{kills, make_disk, moment_of_kill};
 use crate::tool::tool;
 use fata_ci::{Client, Lab, Response, succeed};
-use std::fs::File;
 use std::io;
 use std::net::IpAddr;
 use std::thread;
@@ -105,8 +104,7 @@ fn a_kill_at_any_moment_loses_nothing() {
         let lab = Lab::enter();
         let folder = TempDir::new().expect("there is room");
         let disk = folder.path().join("disk.img");
-        let file = File::create(&disk).expect("there is room");
-        file.set_len(16 << 20).expect("there is room");
+        make_disk(&disk, 16 << 20);
         let mut known = vec![vec![Known::default(); KEYS as usize]; WORKERS as usize];
         let mut acknowledged = 0;
         for round in 0..=kills() {
