@@ -124,6 +124,16 @@ impl Drop for Killed {
 #[test]
 #[ignore = "runs a process; ci/test runs it"]
 fn a_process_learns_of_its_terminals_new_size() {
+    assert_learns_of_new_size(&[]);
+}
+
+#[test]
+#[ignore = "runs a process; ci/test runs it"]
+fn a_sandboxed_process_learns_of_its_terminals_new_size() {
+    assert_learns_of_new_size(&["--sandbox"]);
+}
+
+fn assert_learns_of_new_size(arguments: &[&str]) {
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("there are ptys");
     grantpt(&master).and_then(|()| unlockpt(&master)).unwrap();
     let name = ptsname(&master, Vec::new()).expect("it has a name");
@@ -142,6 +152,7 @@ fn a_process_learns_of_its_terminals_new_size() {
     let slave = File::from(slave);
     let mut child = Killed(
         Command::new(debug_binary("terminal"))
+            .args(arguments)
             .stdin(slave.try_clone().unwrap())
             .stdout(slave)
             .spawn()
