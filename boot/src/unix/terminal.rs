@@ -44,7 +44,7 @@ impl Console for Terminal {
 
 impl fata_console::Terminal for Terminal {
     async fn write_all(&self, bytes: &[u8]) {
-        self.write(bytes);
+        self.stdio.write_all(bytes).await;
     }
 
     async fn flush(&self) {}
