@@ -49,6 +49,8 @@ pub struct Env {
         expect(dead_code, reason = "a machine's devices have interrupts instead")
     )]
     pub(crate) idler: home::Idler,
+    #[cfg(all(feature = "terminal", not(fata_vm)))]
+    pub(crate) terminal: home::terminal::Opened,
     #[cfg(any(feature = "disk", feature = "net"))]
     settings: Settings,
 }
@@ -88,6 +90,8 @@ impl Env {
             console: home::console::open(&idler),
             #[cfg(any(feature = "net", feature = "terminal"))]
             idler,
+            #[cfg(all(feature = "terminal", not(fata_vm)))]
+            terminal: home::terminal::Opened::default(),
             #[cfg(any(feature = "disk", feature = "net"))]
             settings,
         }
@@ -137,6 +141,9 @@ impl Env {
     /// Opens what the program is attached to, before the sandbox closes.
     #[cfg(not(fata_vm))]
     pub(crate) fn open_early(&self) -> home::Profile {
+        // Whoever asks for it later learns of an error.
+        #[cfg(feature = "terminal")]
+        let _ = self.terminal();
         home::Profile {
             #[cfg(feature = "net")]
             sockets: home::network::open_early(self, &self.settings.network.home),
@@ -146,6 +153,7 @@ impl Env {
             disks: self.settings.disks.open_early(),
             #[cfg(not(feature = "disk"))]
             disks: false,
+            terminal: cfg!(feature = "terminal"),
         }
     }
 

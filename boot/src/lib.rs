@@ -89,6 +89,9 @@ mod protocol;
 #[cfg(all(test, not(fata_vm)))]
 #[path = "vm/timer.rs"]
 mod timer;
+#[cfg(all(test, not(fata_vm)))]
+#[path = "vm/vectors.rs"]
+mod vectors;
 
 pub use args::{Args, ArgsError, FromArgs, split};
 #[cfg(feature = "disk")]

@@ -14,6 +14,8 @@ mod line;
 mod logger;
 
 #[cfg(not(fata_vm))]
+mod output;
+#[cfg(not(fata_vm))]
 mod stdio;
 #[cfg(fata_vm)]
 mod uart;

@@ -6,9 +6,9 @@ use fata_console::Stdio;
 /// The standard input and output.
 pub type Console = Stdio;
 
-/// Writes all of `bytes`, without the heap or a lock.
+/// Writes `bytes`, without the heap or a lock. What nobody takes within a second is lost.
 pub(crate) fn write(bytes: &[u8]) {
-    Stdio::write_all(bytes);
+    Stdio::write_or_lose(bytes);
 }
 
 pub(crate) fn open(idler: &Idler) -> Console {

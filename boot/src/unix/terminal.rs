@@ -3,6 +3,7 @@
 use super::signal::WindowChange;
 use crate::{Env, TerminalError};
 use alloc::rc::Rc;
+use core::cell::OnceCell;
 use fata_console::{Console, Size, Stdio};
 use rustix::stdio::stdout;
 use rustix::termios::tcgetwinsize;
@@ -15,7 +16,14 @@ pub struct Terminal {
     change: Rc<WindowChange>,
 }
 
+/// The terminal once it was opened, and why it could not be. The sandbox opens it early.
+pub(crate) type Opened = Rc<OnceCell<Result<Terminal, TerminalError>>>;
+
 pub(crate) fn open(env: &Env) -> Result<Terminal, TerminalError> {
+    env.terminal.get_or_init(|| start(env)).clone()
+}
+
+fn start(env: &Env) -> Result<Terminal, TerminalError> {
     let change = WindowChange::catch(&env.idler)
         .map_err(|error| TerminalError::Device(std::format!("cannot catch SIGWINCH: {error}")))?;
     Ok(Terminal {
@@ -36,7 +44,7 @@ impl Console for Terminal {
 
 impl fata_console::Terminal for Terminal {
     async fn write_all(&self, bytes: &[u8]) {
-        self.write(bytes);
+        self.stdio.write_all(bytes).await;
     }
 
     async fn flush(&self) {}

@@ -35,9 +35,11 @@ pub(crate) struct Idler {
     started: Instant,
 }
 
-/// Starts to count: the first wait measures the timer's speed since this call.
+/// Starts to count: the first wait measures the timer's speed since this call. From here on
+/// interrupts are let in, for devices must be heard also before the processor is first idle.
 pub(crate) fn idle() -> Idler {
     let takes_deadlines = apic::start_timer();
+    processor::enable();
     Idler {
         frequency: (!takes_deadlines).then(Cell::default),
         started: MachineClock.now(),

@@ -7,6 +7,7 @@
 #[path = "pending.rs"]
 mod pending;
 
+use super::vectors;
 use core::arch::global_asm;
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use fata_task::Event;
@@ -45,11 +46,10 @@ pub(crate) struct Interrupt {
 
 /// A vector that no other device has, or `None` when all 63 are taken.
 pub(crate) fn allocate() -> Option<Interrupt> {
-    let index = usize::from(NEXT.fetch_add(1, Ordering::Relaxed));
-    let event = EVENTS.get(index)?;
+    let index = vectors::next(&NEXT, COUNT)?;
     Some(Interrupt {
         vector: (FIRST + index) as u8,
-        event,
+        event: &EVENTS[index],
     })
 }
 

@@ -27,6 +27,7 @@ pub mod test_interrupts;
 mod timer;
 pub(crate) mod trace;
 mod traps;
+mod vectors;
 mod virtio;
 
 use crate::{Args, ArgsError, Env, ExitStatus, FromArgs};

@@ -14,7 +14,7 @@ use x86_64::registers::control::{Cr4, Cr4Flags};
 use x86_64::registers::model_specific::{Efer, EferFlags};
 
 const PAGE: u64 = 4096;
-const LARGE_PAGE: u64 = 2 << 20;
+pub(super) const LARGE_PAGE: u64 = 2 << 20;
 const HUGE_PAGE: u64 = 1 << 30;
 const MAPPED_AT_ENTRY: u64 = 4 << 30;
 /// What one table of page directory pointers can map.
@@ -40,8 +40,9 @@ impl Table {
 pub(super) static mut ROOT: Table = Table::EMPTY;
 pub(super) static mut POINTERS: Table = Table::EMPTY;
 pub(super) static mut DIRECTORIES: [Table; 4] = [Table::EMPTY; 4];
-/// The small pages around the borders of what [`protect`] protects: page zero, the ends of
-/// code and constants, the pages under the stacks.
+/// The small pages around the borders of what [`protect`] protects: one table for page zero and
+/// the start of code, which is at 1 MiB, one each for the ends of code and constants and the page
+/// under the main stack, and two for those under the handlers' stacks, which are in one piece.
 static mut SMALL: [Table; 6] = [Table::EMPTY; 6];
 
 unsafe extern "C" {

@@ -9,6 +9,7 @@ use super::{backtrace, exit, interrupts, paging};
 use crate::ExitStatus;
 use core::arch::{global_asm, naked_asm};
 use core::fmt::Write;
+use core::mem::offset_of;
 use core::sync::atomic::{AtomicBool, Ordering};
 use x86_64::instructions::tables::{lgdt, lidt, load_tss};
 use x86_64::registers::control::Cr2;
@@ -33,18 +34,31 @@ impl<const SIZE: usize> Stack<SIZE> {
 }
 
 /// Exceptions format a report; interrupts push two registers.
-static mut EXCEPTION_STACK: Stack<16384> = Stack::EMPTY;
-static mut DOUBLE_FAULT_STACK: Stack<16384> = Stack::EMPTY;
-static mut NMI_STACK: Stack<16384> = Stack::EMPTY;
-static mut INTERRUPT_STACK: Stack<4096> = Stack::EMPTY;
+#[repr(C)]
+struct Stacks {
+    exception: Stack<16384>,
+    double_fault: Stack<16384>,
+    nmi: Stack<16384>,
+    interrupt: Stack<4096>,
+}
+
+// In one piece: the page tables have room for the borders of two large pages with stacks.
+static mut STACKS: Stacks = Stacks {
+    exception: Stack::EMPTY,
+    double_fault: Stack::EMPTY,
+    nmi: Stack::EMPTY,
+    interrupt: Stack::EMPTY,
+};
+const _: () = assert!(size_of::<Stacks>() as u64 <= paging::LARGE_PAGE);
 
 /// The pages under the handlers' stacks.
 pub(super) fn guards() -> [u64; 4] {
+    let stacks = &raw const STACKS as u64;
     [
-        &raw const EXCEPTION_STACK as u64,
-        &raw const DOUBLE_FAULT_STACK as u64,
-        &raw const NMI_STACK as u64,
-        &raw const INTERRUPT_STACK as u64,
+        stacks + offset_of!(Stacks, exception) as u64,
+        stacks + offset_of!(Stacks, double_fault) as u64,
+        stacks + offset_of!(Stacks, nmi) as u64,
+        stacks + offset_of!(Stacks, interrupt) as u64,
     ]
 }
 
@@ -111,12 +125,10 @@ pub(super) unsafe fn init() {
     let (tss, gdt) = (&raw mut TSS, &raw mut GDT);
     // SAFETY: called once, so nothing else refers to these statics.
     let (tss, gdt) = unsafe { (&mut *tss, &mut *gdt) };
-    let tops = [
-        (&raw const EXCEPTION_STACK).wrapping_add(1) as u64,
-        (&raw const DOUBLE_FAULT_STACK).wrapping_add(1) as u64,
-        (&raw const NMI_STACK).wrapping_add(1) as u64,
-        (&raw const INTERRUPT_STACK).wrapping_add(1) as u64,
-    ];
+    // Each ends where the next one begins.
+    let [_, exception, double_fault, nmi] = guards();
+    let interrupt = (&raw const STACKS).wrapping_add(1) as u64;
+    let tops = [exception, double_fault, nmi, interrupt];
     // The structure is packed, so the table is set as a whole.
     let mut stacks = tss.interrupt_stack_table;
     for (slot, top) in stacks.iter_mut().zip(tops) {

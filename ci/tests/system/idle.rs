@@ -77,6 +77,15 @@ fn an_idle_process_uses_no_processor() {
     assert_idle_with_and_without_connection(&process, address);
 }
 
+#[test]
+#[ignore = "boots virtual machines; ci/test runs it"]
+fn interrupts_are_seen_before_a_machine_is_first_idle() {
+    for machine in Machine::ALL {
+        let guest = Launch::new("wake", Home::Machine(machine)).start();
+        guest.wait_for("the first interrupt was seen");
+    }
+}
+
 /// A wake-up that is lost leaves the machine halted, and the test without the last line.
 fn a_million_wake_ups_are_not_lost(machine: Machine) {
     let guest = Launch::new("wake", Home::Machine(machine))

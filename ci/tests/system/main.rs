@@ -24,6 +24,7 @@ mod random;
 mod router;
 mod sandbox;
 mod slow;
+mod stalled;
 mod storage;
 mod support;
 mod terminal;

@@ -180,6 +180,7 @@ pub const ATTEMPTS: &[(&str, &str)] = &[
     ("raw-socket", "socket (41)"),
     ("sctp-socket", "socket (41)"),
     ("push-terminal-input", "ioctl (16)"),
+    ("resize-terminal", "ioctl (16)"),
     ("duplicate-descriptor", "dup (32)"),
     ("prctl", "prctl (157)"),
     ("seccomp", "seccomp (317)"),

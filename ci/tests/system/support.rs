@@ -1,9 +1,12 @@
 //! What several tests share.
 
 use fata_ci::{Client, Home, Lab, Launch, Machine, Program, Stats};
+use rustix::fs::{Mode, OFlags, open};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use std::fs::File;
 use std::net::IpAddr;
 use std::path::Path;
+use std::process::Child;
 use std::time::Duration;
 
 /// The smallest and quickest machine, where one will do.
@@ -61,6 +64,27 @@ pub fn warm_up(address: IpAddr) {
 pub fn make_disk(path: &Path, bytes: u64) {
     let file = File::create(path).and_then(|file| file.set_len(bytes));
     file.expect("there is room for a disk");
+}
+
+/// A terminal: the side of whoever sits at it, and that of a process.
+#[track_caller]
+pub fn pseudoterminal() -> (File, File) {
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("there are ptys");
+    let unlocked = grantpt(&terminal).and_then(|()| unlockpt(&terminal));
+    unlocked.expect("it is new");
+    let name = ptsname(&terminal, Vec::new()).expect("it has a name");
+    let process_side = open(name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty());
+    (terminal.into(), process_side.expect("it exists").into())
+}
+
+/// A process of one's own making, which is killed when the test fails.
+pub struct Killed(pub Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// How often a test kills a program: what `FATA_KILLS` says, or a few times.

@@ -1,15 +1,13 @@
 //! The terminal: a virtio console whose other side the test holds, or a pseudoterminal.
 
-use crate::support::MICROVM;
+use crate::support::{Killed, MICROVM, pseudoterminal};
 use fata_ci::{Ending, Home, Launch, Machine, PATIENCE, Program, debug_binary};
-use rustix::fs::OFlags;
 use rustix::process::{Pid, Signal, kill_process};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::process::{Child, Command};
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Reads until what was read ends with `text`.
@@ -90,14 +88,20 @@ fn nothing_of_much_output_is_lost() {
         let (mut program, mut terminal) = start(machine, &[]);
         terminal.write_all(b"flood\nend\n").unwrap();
         let seen = read_until(&mut terminal, "the end\r\n");
-        let lines: Vec<&str> = seen
-            .lines()
-            .filter(|line| line.starts_with("line"))
-            .collect();
-        let expected: Vec<String> = (0..2_000).map(|number| format!("line {number}")).collect();
-        assert_eq!(lines, expected);
+        assert_complete(&seen);
         program.wait_success();
     }
+}
+
+/// Asserts that all that `flood` makes the program write is there.
+#[track_caller]
+pub fn assert_complete(seen: &str) {
+    let lines: Vec<&str> = seen
+        .lines()
+        .filter(|line| line.starts_with("line"))
+        .collect();
+    let expected: Vec<String> = (0..2_000).map(|number| format!("line {number}")).collect();
+    assert_eq!(lines, expected);
 }
 
 #[test]
@@ -111,45 +115,40 @@ fn a_machine_without_a_virtio_console_says_so() {
     );
 }
 
-/// Kills the process when the test fails.
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+#[test]
+#[ignore = "runs a process; ci/test runs it"]
+fn a_process_learns_of_its_terminals_new_size() {
+    assert_learns_of_new_size(&[]);
 }
 
 #[test]
 #[ignore = "runs a process; ci/test runs it"]
-fn a_process_learns_of_its_terminals_new_size() {
-    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("there are ptys");
-    grantpt(&master).and_then(|()| unlockpt(&master)).unwrap();
-    let name = ptsname(&master, Vec::new()).expect("it has a name");
-    let resize = |columns, rows| {
+fn a_sandboxed_process_learns_of_its_terminals_new_size() {
+    assert_learns_of_new_size(&["--sandbox"]);
+}
+
+fn assert_learns_of_new_size(arguments: &[&str]) {
+    let (mut terminal, slave) = pseudoterminal();
+    let resize = |terminal: &File, columns, rows| {
         let size = Winsize {
             ws_col: columns,
             ws_row: rows,
             ws_xpixel: 0,
             ws_ypixel: 0,
         };
-        tcsetwinsize(&master, size).expect("it is a terminal");
+        tcsetwinsize(terminal, size).expect("it is a terminal");
     };
-    resize(80, 25);
-    let flags = OFlags::RDWR | OFlags::NOCTTY;
-    let slave = rustix::fs::open(name, flags, rustix::fs::Mode::empty()).expect("it exists");
-    let slave = File::from(slave);
+    resize(&terminal, 80, 25);
     let mut child = Killed(
         Command::new(debug_binary("terminal"))
+            .args(arguments)
             .stdin(slave.try_clone().unwrap())
             .stdout(slave)
             .spawn()
             .expect("it was built"),
     );
-    let mut terminal = File::from(master.try_clone().unwrap());
     read_until(&mut terminal, "the terminal has 80 columns, 25 rows");
-    resize(132, 50);
+    resize(&terminal, 132, 50);
     // It is not the process's controlling terminal, so the signal comes from here.
     kill_process(Pid::from_child(&child.0), Signal::WINCH).unwrap();
     read_until(&mut terminal, "the terminal has 132 columns, 50 rows");

@@ -3,7 +3,8 @@
 //! What the program is attached to is opened first, as spt of Solo5 does. Then Landlock, where
 //! the host has it, bars files and more; the threads of disks, which are started after that,
 //! inherit it. A seccomp filter for all threads allows the system calls of the event loop, those
-//! of the host's sockets if that is the network, and those of disks if there are any.
+//! of the host's sockets if that is the network, those of disks if there are any, and the one that
+//! tells a terminal's size if the program has one.
 //! Both last until the process ends, and nobody can take them off.
 
 mod landlock;
@@ -24,6 +25,8 @@ pub(crate) struct Profile {
     pub(crate) sockets: bool,
     /// Disks, which are open already, and threads that read and write them.
     pub(crate) disks: bool,
+    /// The terminal, whose size can change.
+    pub(crate) terminal: bool,
 }
 
 static ON: AtomicBool = AtomicBool::new(false);

@@ -152,18 +152,37 @@ const DISKS: &[Rule] = &[
     (Sysno::mprotect, &[bits(2, libc::PROT_EXEC, 0)]),
 ];
 
+/// `tcgetwinsize` of `rustix`.
+const TERMINAL: &[Rule] = &[(Sysno::ioctl, &[is(1, libc::TIOCGWINSZ as i32)])];
+
+/// All that a program can be attached to.
+const EVERYTHING: Profile = Profile {
+    sockets: true,
+    disks: true,
+    terminal: true,
+};
+
+/// What a profile allows.
+fn rules(profile: Profile) -> impl Iterator<Item = &'static Rule> {
+    let parts = [
+        (true, ALWAYS),
+        (profile.sockets, SOCKETS),
+        (profile.disks, DISKS),
+        (profile.terminal, TERMINAL),
+    ];
+    let allowed = parts.into_iter().filter(|(is_allowed, _)| *is_allowed);
+    allowed.flat_map(|(_, rules)| rules)
+}
+
 /// Whether a call is allowed with some arguments, in some profile.
 pub(super) fn is_known(call: Sysno) -> bool {
-    let mut rules = ALWAYS.iter().chain(SOCKETS).chain(DISKS);
-    call == Sysno::tgkill || rules.any(|(known, _)| *known == call)
+    call == Sysno::tgkill || rules(EVERYTHING).any(|(known, _)| *known == call)
 }
 
 /// The filter of a profile, for this process.
 pub(super) fn filter(profile: Profile) -> Result<BpfProgram, Error> {
-    let sockets = if profile.sockets { SOCKETS } else { &[] };
-    let disks = if profile.disks { DISKS } else { &[] };
     let mut calls: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
-    for (call, checks) in ALWAYS.iter().chain(sockets).chain(disks) {
+    for (call, checks) in rules(profile) {
         add(&mut calls, *call, checks)?;
     }
     // Aborting is a signal to oneself.
@@ -212,16 +231,30 @@ mod tests {
 
     #[test]
     fn each_right_is_more() {
-        let length = |sockets, disks| filter(Profile { sockets, disks }).unwrap().len();
-        assert!(length(false, false) < length(true, false));
-        assert!(length(false, false) < length(false, true));
-        assert!(length(true, false) < length(true, true));
+        let length = |profile| filter(profile).unwrap().len();
+        let all_but = [
+            Profile {
+                sockets: false,
+                ..EVERYTHING
+            },
+            Profile {
+                disks: false,
+                ..EVERYTHING
+            },
+            Profile {
+                terminal: false,
+                ..EVERYTHING
+            },
+        ];
+        for profile in all_but {
+            assert!(length(profile) < length(EVERYTHING), "{profile:?}");
+        }
     }
 
     /// A call with and without checks would be allowed in every way.
     #[test]
     fn no_call_is_both_checked_and_not() {
-        let rules: Vec<_> = ALWAYS.iter().chain(SOCKETS).chain(DISKS).collect();
+        let rules: Vec<_> = rules(EVERYTHING).collect();
         for (index, (call, checks)) in rules.iter().enumerate() {
             for (other, others) in &rules[..index] {
                 assert!(

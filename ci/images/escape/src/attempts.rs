@@ -42,6 +42,7 @@ const ATTEMPTS: &[Attempt] = &[
     Attempt("sctp-socket", 41, [INET, STREAM, 132, 0, 0, 0]),
     Attempt("tcp-socket", 41, [INET, STREAM, 0, 0, 0, 0]),
     Attempt("push-terminal-input", 16, [0, 0x5412, NOWHERE, 0, 0, 0]),
+    Attempt("resize-terminal", 16, [0, 0x5414, NOWHERE, 0, 0, 0]),
     Attempt("duplicate-descriptor", 32, [1, 0, 0, 0, 0, 0]),
     Attempt("prctl", 157, NOTHING),
     Attempt("seccomp", 317, NOTHING),

@@ -11,7 +11,7 @@ use core::time::Duration;
 use fata_boot::Env;
 use fata_boot::rand_core::Rng;
 use fata_boot::test_interrupts::{Point, Source, raise, raise_at};
-use fata_task::{Event, Handle, JoinHandle, join};
+use fata_task::{Either, Event, Handle, JoinHandle, join, select, yield_now};
 
 /// Tasks of each kind.
 const WAITERS: usize = 8;
@@ -24,6 +24,9 @@ const LONGEST_COUNT: u32 = 17;
 const UNHANDLED: core::ops::RangeInclusive<u8> = 96..=255;
 /// A vector with a handler, but without an owner: the last that would be allocated.
 const UNOWNED: u8 = 95;
+
+/// Rounds of tasks in which an interrupt is seen while one of them is always ready.
+const BUSY_ROUNDS: u32 = 100_000;
 
 /// How an interrupt is raised.
 const MANNERS: [&str; 5] = ["at once", "before", "inside", "at the halt", "by the timer"];
@@ -50,6 +53,26 @@ struct Run {
     manners: [Cell<u64>; 5],
     slept: Cell<u64>,
     unexpected: Cell<u64>,
+}
+
+/// An interrupt is seen while a task is always ready. To be called before anything waits: the
+/// processor has not been idle then.
+///
+/// # Errors
+/// If it is not seen.
+pub async fn wake_before_idle() -> Result<(), &'static str> {
+    let source = Source::allocate().ok_or("all vectors are taken")?;
+    // At once: the timer cannot be lent before the idle loop has measured it.
+    raise(source.vector());
+    let busy = async {
+        for _ in 0..BUSY_ROUNDS {
+            yield_now().await;
+        }
+    };
+    match select(source.event().wait(), busy).await {
+        Either::First(()) => Ok(()),
+        Either::Second(()) => Err("an interrupt was not seen before the processor was idle"),
+    }
 }
 
 /// Runs all tasks until of `left` wake-ups to go there are `end`.
@@ -257,7 +280,7 @@ async fn sleep(run: Rc<Run>) -> Result<(), String> {
             run.slept.set(run.slept.get() + 1);
             run.count();
         } else {
-            fata_task::yield_now().await;
+            yield_now().await;
         }
     }
     Ok(())

@@ -35,6 +35,8 @@ impl FromArgs for Options {
 async fn app(env: Env, options: Options) -> Result<(), String> {
     #[cfg(fata_vm)]
     {
+        machine::wake_before_idle().await?;
+        log::info!("the first interrupt was seen");
         // Those by the timer alone take longest.
         let (third, sixth) = (options.wakes / 3, options.wakes / 6);
         let left = [options.wakes, options.wakes - third, sixth, 0];
