@@ -245,6 +245,10 @@ impl<'s, S: Read + Write> Connection<'s, S> {
     async fn finish_body(&mut self) -> Result<bool, Broken> {
         let limits = &self.service.limits;
         let mut left = limits.linger;
+        // What came with the head, in case that a handler has streamed its answer.
+        if self.exchange.discard_input().is_err() {
+            self.exchange.set_close();
+        }
         while self.exchange.keeps_alive() && !self.exchange.is_input_done() {
             self.wire.flush(&self.exchange).await?;
             let (mut buffer, _) = self.exchange.take_input(Need::Read);

@@ -340,7 +340,7 @@ impl<'s> Exchange<'s> {
     pub(crate) fn take_input(&self, need: Need) -> (Vec<u8>, usize) {
         let input = &mut *self.input.borrow_mut();
         if need == Need::Read {
-            // All of it was taken.
+            debug_assert_eq!(input.start, input.end, "the decoder has taken all of it");
             (input.start, input.end) = (0, 0);
         }
         let least = match need {

@@ -1,0 +1,68 @@
+//! Bodies that their handlers do not read, or not to their end.
+
+mod common;
+
+use common::{exchange_in_steps, serve, statuses};
+use embedded_io_async::{Read, Write};
+use fata_http::{Error, Handler, Request, Response, Router, Server, Status};
+use fata_task::{Handle, simulate};
+
+async fn hello(_: &mut Request<'_>) -> Result<Response, Error> {
+    Ok(Response::text("Hello, World!"))
+}
+
+/// Answers piece by piece, and never looks at the body.
+async fn stream(request: &mut Request<'_>) -> Result<Response, Error> {
+    let mut writer = request.start(Response::new(Status::OK), Some(4))?;
+    writer.write_all(b"four").await?;
+    Ok(writer.finish())
+}
+
+fn app() -> impl Handler + 'static {
+    Router::new()
+        .get("/", hello)
+        .post("/hello", hello)
+        .post("/stream", stream)
+        .post("/some", async |request| {
+            request.read(&mut [0; 2]).await?;
+            stream(request).await
+        })
+}
+
+/// The statuses of what the server answers to `input`, which comes in pieces.
+fn answers(input: &str, step: usize) -> Vec<u16> {
+    let answers = simulate(async |tasks: Handle| {
+        let network = serve(&tasks, Server::new(tasks.clone()), app());
+        exchange_in_steps(&tasks, &network, input.as_bytes(), step).await
+    });
+    statuses(&answers)
+}
+
+#[test]
+fn the_next_request_follows_behind_the_body() {
+    let length = "Content-Length: 5\r\n\r\nhello";
+    let chunked = "Transfer-Encoding: chunked\r\n\r\n4\r\nGET \r\n1\r\n/\r\n0\r\n\r\n";
+    let next = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+    for path in ["/hello", "/stream", "/some", "/nothing"] {
+        let expected = if path == "/nothing" { 404 } else { 200 };
+        // How long a body in chunks is, nobody knows before its end: it has to be there.
+        for (body, steps) in [(length, &[usize::MAX, 1, 7][..]), (chunked, &[usize::MAX])] {
+            let input = format!("POST {path} HTTP/1.1\r\nHost: h\r\n{body}{next}{next}");
+            for &step in steps {
+                assert_eq!(
+                    answers(&input, step),
+                    [expected, 200, 200],
+                    "{input} {step}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_malformed_body_ends_the_connection() {
+    let bad = "Transfer-Encoding: chunked\r\n\r\nx\r\n";
+    let input =
+        format!("POST /stream HTTP/1.1\r\nHost: h\r\n{bad}GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(answers(&input, usize::MAX), [200]);
+}
