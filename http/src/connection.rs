@@ -307,8 +307,9 @@ enum Refusal {
     Broken,
 }
 
-/// Runs a handler, and does for it what it waits for.
-async fn drive<S: Read + Write, F: Future>(
+/// Runs a handler, and does for it what it waits for. One that writes a body which is not
+/// sent has nothing left to do.
+async fn drive<S: Read + Write, F: Future<Output = Result<Response, Error>>>(
     wire: &mut Wire<'_, S>,
     exchange: &Exchange<'_>,
     service: &Service,
@@ -325,6 +326,7 @@ async fn drive<S: Read + Write, F: Future>(
         .await;
         match need {
             Event::Done(output) => return Ok(output),
+            Event::Need(Need::End) => return Ok(Ok(Response::written(Status::OK))),
             Event::Need(Need::Write) => wire.flush(exchange).await?,
             Event::Need(need) => {
                 let (mut buffer, filled) = exchange.take_input(need);
@@ -379,8 +381,11 @@ async fn read_beside<S: Read + Write, F: Future>(
             if let Poll::Ready(output) = future.as_mut().poll(context) {
                 return Poll::Ready(Event::Done(output));
             }
-            if exchange.has_output() {
-                return Poll::Ready(Event::Need(Need::Write));
+            match exchange.need() {
+                Some(need @ (Need::Write | Need::End)) => {
+                    return Poll::Ready(Event::Need(need));
+                }
+                _ => {}
             }
         }
         Poll::Pending

@@ -31,6 +31,8 @@ pub(crate) enum Need {
     Read,
     /// To be told when the client goes away.
     Watch,
+    /// Nothing: it writes a body that is not sent, for ever perhaps.
+    End,
 }
 
 /// Bytes of a read that watches for the client's going away.
@@ -116,6 +118,7 @@ impl<'s> Exchange<'s> {
         output.status = None;
         output.finished = false;
         output.keep_alive = keep_alive;
+        output.body = Body::Discard;
         output.chunk = None;
         output.sent = 0;
     }
@@ -180,7 +183,8 @@ impl<'s> Exchange<'s> {
         Ok(())
     }
 
-    /// Takes bytes of the answer's body, at least one.
+    /// Takes bytes of the answer's body, at least one. If the body is not sent, the driver
+    /// ends the handler here.
     pub(crate) fn poll_write(
         &self,
         context: &mut Context<'_>,
@@ -188,7 +192,12 @@ impl<'s> Exchange<'s> {
     ) -> Poll<Result<usize, Error>> {
         let output = &mut *self.output.borrow_mut();
         let (wanted, overhead) = match output.body {
-            Body::Discard => return Poll::Ready(Ok(bytes.len())),
+            Body::Discard | Body::Discarded if bytes.is_empty() => return Poll::Ready(Ok(0)),
+            Body::Discard | Body::Discarded => {
+                output.body = Body::Discarded;
+                output.finished = true;
+                return Poll::Pending;
+            }
             Body::Length(0) if !bytes.is_empty() => {
                 return Poll::Ready(Err(Error::LengthExceeded));
             }
@@ -234,7 +243,7 @@ impl<'s> Exchange<'s> {
                 output.buffer.extend_from_slice(b"0\r\n\r\n");
                 true
             }
-            Body::UntilClose | Body::Discard => true,
+            Body::UntilClose | Body::Discard | Body::Discarded => true,
         };
     }
 
@@ -297,7 +306,10 @@ impl<'s> Exchange<'s> {
     /// that answers to it is not kept waiting.
     pub(crate) fn need(&self) -> Option<Need> {
         let input = self.input.borrow();
-        if self.has_output() {
+        let output = self.output.borrow();
+        if matches!(output.body, Body::Discarded) {
+            Some(Need::End)
+        } else if !output.buffer.is_empty() {
             Some(Need::Write)
         } else if input.wanted {
             Some(Need::Read)
@@ -345,7 +357,7 @@ impl<'s> Exchange<'s> {
         }
         let least = match need {
             Need::Watch => input.end + WATCH,
-            Need::Read | Need::Write => self.service.limits.body_buffer,
+            _ => self.service.limits.body_buffer,
         };
         let mut buffer = mem::take(&mut input.buffer);
         if buffer.len() < least {

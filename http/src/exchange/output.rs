@@ -11,6 +11,8 @@ pub(super) enum Body {
     UntilClose,
     /// Not at all, as for HEAD.
     Discard,
+    /// Not at all, and the handler has come to writing it.
+    Discarded,
 }
 
 /// The answer's side.
