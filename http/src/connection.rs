@@ -243,29 +243,9 @@ impl<'s, S: Read + Write> Connection<'s, S> {
     /// Drops what the handler has left of the body. Returns whether another request may
     /// follow.
     async fn finish_body(&mut self) -> Result<bool, Broken> {
-        let limits = &self.service.limits;
-        let mut left = limits.linger;
-        // What came with the head, in case that a handler has streamed its answer.
-        if self.exchange.discard_input().is_err() {
+        let exchange = &self.exchange;
+        if exchange.keeps_alive() && !exchange.is_input_done() && !self.drain_body().await? {
             self.exchange.set_close();
-        }
-        while self.exchange.keeps_alive() && !self.exchange.is_input_done() {
-            self.wire.flush(&self.exchange).await?;
-            let (mut buffer, _) = self.exchange.take_input(Need::Read);
-            let read = self.wire.stream.read(&mut buffer);
-            let read = self.wire.watchdog.guard(limits.body_timeout, read).await;
-            let length = match read {
-                Some(Ok(length @ 1..)) if length <= left => length,
-                _ => {
-                    self.exchange.set_close();
-                    break;
-                }
-            };
-            left -= length;
-            self.exchange.received(buffer, Ok(length));
-            if self.exchange.discard_input().is_err() {
-                self.exchange.set_close();
-            }
         }
         let keeps_alive = self.exchange.keeps_alive();
         self.exchange.end(|rest| self.input.push(rest));
@@ -273,6 +253,29 @@ impl<'s, S: Read + Write> Connection<'s, S> {
             self.wire.flush(&self.exchange).await?;
         }
         Ok(keeps_alive)
+    }
+
+    /// Drops the body, what is still to come included. Returns whether its end was found.
+    async fn drain_body(&mut self) -> Result<bool, Broken> {
+        let limits = &self.service.limits;
+        let mut left = limits.linger;
+        let mut end = self.exchange.discard_input();
+        if end == Ok(false) {
+            self.wire.flush(&self.exchange).await?;
+            self.wire.watchdog.start(limits.linger_timeout);
+        }
+        while end == Ok(false) {
+            let (mut buffer, _) = self.exchange.take_input(Need::Read);
+            let read = self.wire.stream.read(&mut buffer);
+            let length = match self.wire.watchdog.until(read).await {
+                Some(Ok(length @ 1..)) if length <= left => length,
+                _ => return Ok(false),
+            };
+            left -= length;
+            self.exchange.received(buffer, Ok(length));
+            end = self.exchange.discard_input();
+        }
+        Ok(end == Ok(true))
     }
 
     /// Answers something that is not a request, or not one that the server accepts.

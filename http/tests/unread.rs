@@ -6,6 +6,7 @@ use common::{exchange_in_steps, serve, statuses};
 use embedded_io_async::{Read, Write};
 use fata_http::{Error, Handler, Request, Response, Router, Server, Status};
 use fata_task::{Handle, simulate};
+use std::time::Duration;
 
 async fn hello(_: &mut Request<'_>) -> Result<Response, Error> {
     Ok(Response::text("Hello, World!"))
@@ -65,4 +66,23 @@ fn a_malformed_body_ends_the_connection() {
     let input =
         format!("POST /stream HTTP/1.1\r\nHost: h\r\n{bad}GET / HTTP/1.1\r\nHost: h\r\n\r\n");
     assert_eq!(answers(&input, usize::MAX), [200]);
+}
+
+#[test]
+fn a_body_that_nobody_reads_has_to_come_soon() {
+    for path in ["/hello", "/stream"] {
+        simulate(async |tasks: Handle| {
+            let network = serve(&tasks, Server::new(tasks.clone()), app());
+            let mut client = network.connect();
+            let head = format!("POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: 500\r\n\r\n");
+            client.write_all(head.as_bytes()).await.unwrap();
+            let mut writes = 0;
+            while !client.is_closed() && client.write(b"x").await.is_ok() {
+                writes += 1;
+                tasks.sleep(Duration::from_millis(1500)).await;
+            }
+            assert!(writes < 3, "{writes}");
+            assert_eq!(statuses(&client.read_to_end().await), [200]);
+        });
+    }
 }

@@ -391,14 +391,14 @@ impl<'s> Exchange<'s> {
         }
     }
 
-    /// Drops what has arrived of the body.
+    /// Drops what has arrived of the body. Returns whether that is all of it.
     ///
     /// # Errors
     /// As for reading the body.
-    pub(crate) fn discard_input(&self) -> Result<(), Error> {
+    pub(crate) fn discard_input(&self) -> Result<bool, Error> {
         let input = &mut *self.input.borrow_mut();
         while !input.take(usize::MAX)?.is_empty() {}
-        Ok(())
+        Ok(input.decoder.is_done())
     }
 
     /// Whether the body is over, so that another request may follow.
