@@ -136,7 +136,7 @@ async fn accept<L: TcpListener>(
 ) -> Option<Result<L::Stream, fata_net::Error>> {
     let stop = service.stop.listen();
     let mut accepted = pin!(async {
-        let accepted = listener.accept().await;
+        let accepted = accept_next(service, listener).await;
         make_room(service).await;
         accepted
     });
@@ -147,6 +147,22 @@ async fn accept<L: TcpListener>(
         accepted.as_mut().poll(context).map(Some)
     })
     .await
+}
+
+/// Waits for a connection. If the stack has no place for one, others have to make room.
+async fn accept_next<L: TcpListener>(
+    service: &Service,
+    listener: &L,
+) -> Result<L::Stream, fata_net::Error> {
+    let mut accepted = pin!(listener.accept());
+    while !listener.has_room() {
+        service.stop.evict(service.tasks.now(), LEAST_IDLE);
+        let soon = service.tasks.timeout(ROOM_PAUSE, accepted.as_mut());
+        if let Ok(accepted) = soon.await {
+            return accepted;
+        }
+    }
+    accepted.await
 }
 
 /// Waits for a free place. Connections that have waited for a while for a request, or for the
