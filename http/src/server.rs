@@ -155,13 +155,15 @@ async fn accept_next<L: TcpListener>(
     listener: &L,
 ) -> Result<L::Stream, fata_net::Error> {
     let mut accepted = pin!(listener.accept());
+    let crowd = Crowd(service);
     while !listener.has_room() {
-        service.stop.evict(service.tasks.now(), LEAST_IDLE);
+        crowd.thin_out();
         let soon = service.tasks.timeout(ROOM_PAUSE, accepted.as_mut());
         if let Ok(accepted) = soon.await {
             return accepted;
         }
     }
+    drop(crowd);
     accepted.await
 }
 
@@ -169,11 +171,30 @@ async fn accept_next<L: TcpListener>(
 /// rest of its head, have to make room.
 async fn make_room(service: &Service) {
     let limit = service.limits.connections.max(1);
+    let crowd = Crowd(service);
     while service.slots.used() >= limit {
-        service.stop.evict(service.tasks.now(), LEAST_IDLE);
+        crowd.thin_out();
         let room = poll_fn(|context| service.slots.poll_below(context, limit));
         // Looks again after a while, as other connections become idle.
         let _ = service.tasks.timeout(ROOM_PAUSE, room).await;
+    }
+}
+
+/// The connections of a server while another one waits for a place.
+struct Crowd<'s>(&'s Service);
+
+impl Crowd<'_> {
+    /// Lets a connection go that has been idle for a while, and busy ones when they have
+    /// answered.
+    fn thin_out(&self) {
+        self.0.crowded.set(true);
+        self.0.stop.evict(self.0.tasks.now(), LEAST_IDLE);
+    }
+}
+
+impl Drop for Crowd<'_> {
+    fn drop(&mut self) {
+        self.0.crowded.set(false);
     }
 }
 
