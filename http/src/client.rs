@@ -176,7 +176,8 @@ impl<S: Read + Write> Client<S> {
         })
     }
 
-    /// Reads what is left of the last answer's body.
+    /// Reads what is left of the last answer's body. Nothing may follow it: it would be
+    /// taken for the answer to a request that was not sent yet (RFC 9112, section 9.2).
     async fn drain(&mut self) -> Result<(), ClientError<S::Error>> {
         let mut left = MAX_DRAIN;
         let mut scratch = [0; 256];
@@ -184,6 +185,7 @@ impl<S: Read + Write> Client<S> {
             let length = self.read_body(&mut scratch).await? as u64;
             left = left.checked_sub(length).ok_or(ClientError::NotReusable)?;
         }
+        self.reusable &= self.start == self.end;
         if self.reusable {
             Ok(())
         } else {

@@ -303,3 +303,31 @@ fn nothing_is_taken_for_the_answer_behind_a_bad_one() {
         });
     }
 }
+
+#[test]
+fn nothing_is_taken_for_the_answer_to_a_later_request() {
+    for answer in [
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+    ] {
+        for is_read in [true, false] {
+            simulate(async |_: Handle| {
+                let (near, mut far) = duplex(10_000);
+                let forged = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged";
+                far.write_all(format!("{answer}{forged}").as_bytes())
+                    .await
+                    .unwrap();
+                let mut client = Client::new(near, "h");
+                let mut first = client.get("/").await.unwrap();
+                if is_read {
+                    assert_eq!(first.read_to_vec(100).await.unwrap(), b"hi");
+                }
+                for _ in 0..2 {
+                    let second = client.get("/").await.err();
+                    assert_eq!(second, Some(ClientError::NotReusable));
+                }
+                assert!(!client.is_reusable());
+            });
+        }
+    }
+}
