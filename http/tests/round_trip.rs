@@ -257,9 +257,17 @@ fn the_client_guards_its_requests() {
         for target in ["", "/ HTTP/1.1\r\nX: y", "/a b"] {
             assert_eq!(client.get(target).await.err(), Some(ClientError::Invalid));
         }
-        let fields = [("x", "a\r\nb: c")];
-        let sent = client.send(Method::Get, "/", &fields, &[]).await;
-        assert_eq!(sent.err(), Some(ClientError::Invalid));
+        for (name, value) in [
+            ("x", "a\r\nb: c"),
+            ("x y", "z"),
+            ("Content-Length", "0"),
+            ("transfer-encoding", "chunked"),
+            ("CONNECTION", "close"),
+            ("Host", "h"),
+        ] {
+            let sent = client.send(Method::Get, "/", &[(name, value)], &[]).await;
+            assert_eq!(sent.err(), Some(ClientError::Invalid), "{name}");
+        }
         // The body of this answer is left unread, and the connection goes on.
         let answer = client.get("/").await.unwrap();
         assert_eq!(answer.header("X-One"), Some("two"));
