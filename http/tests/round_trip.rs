@@ -339,3 +339,34 @@ fn nothing_is_taken_for_the_answer_to_a_later_request() {
         }
     }
 }
+
+#[test]
+fn chunks_stay_below_what_their_size_can_tell() {
+    for piece in [100_000, 60_000, 65_535, 1] {
+        simulate(async |tasks: Handle| {
+            let limits = Limits {
+                write_buffer: 200_000,
+                ..Limits::default()
+            };
+            let server = Server::new(tasks.clone()).limits(limits);
+            let body: Vec<u8> = (0..140_000_u32).map(|number| number as u8).collect();
+            let expected = body.clone();
+            let network = serve(
+                &tasks,
+                server,
+                fata_http::handler(async move |request| {
+                    let mut writer = request.start(Response::new(Status::OK), None)?;
+                    for piece in body.chunks(piece) {
+                        writer.write_all(piece).await?;
+                    }
+                    Ok(writer.finish())
+                }),
+            );
+            let mut client = Client::new(network.connect(), "h");
+            for _ in 0..2 {
+                let mut answer = client.get("/").await.unwrap();
+                assert!(answer.read_to_vec(200_000).await.unwrap() == expected);
+            }
+        });
+    }
+}

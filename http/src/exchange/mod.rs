@@ -191,6 +191,9 @@ impl<'s> Exchange<'s> {
         bytes: &[u8],
     ) -> Poll<Result<usize, Error>> {
         let output = &mut *self.output.borrow_mut();
+        if output.chunk_space() == 0 {
+            output.close_chunk();
+        }
         let (wanted, overhead) = match output.body {
             Body::Discard | Body::Discarded if bytes.is_empty() => return Poll::Ready(Ok(0)),
             Body::Discard | Body::Discarded => {
@@ -204,7 +207,7 @@ impl<'s> Exchange<'s> {
             Body::Length(left) => (left.min(bytes.len() as u64) as usize, 0),
             Body::UntilClose => (bytes.len(), 0),
             Body::Chunked => (
-                bytes.len().min(chunked::MAX_CHUNK),
+                bytes.len().min(output.chunk_space()),
                 chunked::SIZE_LINE.len() + 2,
             ),
         };
