@@ -11,7 +11,8 @@ use core::fmt;
 pub enum Error {
     /// The body's chunked coding is malformed (RFC 9112, section 7.1).
     BadBody,
-    /// The peer closed the connection before the body's end.
+    /// The peer closed the connection before the body's end, or it waits for leave to send the
+    /// body, and an answer that refuses it was begun.
     Incomplete,
     /// The body is longer than the limit.
     BodyTooLarge,

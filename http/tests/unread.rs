@@ -4,7 +4,7 @@ mod common;
 
 use common::{exchange_in_steps, serve, statuses};
 use embedded_io_async::{Read, Write};
-use fata_http::{Error, Handler, Request, Response, Router, Server, Status};
+use fata_http::{Error, Handler, Request, Response, Router, Server, Status, handler};
 use fata_task::{Handle, simulate};
 use std::time::Duration;
 
@@ -85,4 +85,25 @@ fn a_body_that_nobody_reads_has_to_come_soon() {
             assert_eq!(statuses(&client.read_to_end().await), [200]);
         });
     }
+}
+
+#[test]
+fn a_body_that_was_refused_is_not_waited_for() {
+    simulate(async |tasks: Handle| {
+        let refuse = handler(async |request| {
+            let mut writer = request.start(Response::new(Status::CONFLICT), Some(4))?;
+            for _ in 0..2 {
+                assert_eq!(request.read(&mut [0; 5]).await, Err(Error::Incomplete));
+            }
+            writer.write_all(b"four").await?;
+            Ok(writer.finish())
+        });
+        let network = serve(&tasks, Server::new(tasks.clone()), refuse);
+        let mut client = network.connect();
+        let fields = "Host: h\r\nContent-Length: 5\r\nExpect: 100-continue";
+        let head = format!("PUT / HTTP/1.1\r\n{fields}\r\n\r\n");
+        client.write_all(head.as_bytes()).await.unwrap();
+        assert_eq!(statuses(&client.read_to_end().await), [409]);
+        assert_eq!(tasks.now().as_millis(), 0);
+    });
 }

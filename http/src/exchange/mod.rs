@@ -266,13 +266,17 @@ impl<'s> Exchange<'s> {
             buffer[..length].copy_from_slice(&input.buffer[data]);
             return Poll::Ready(Ok(length));
         }
-        input.wanted = true;
-        let mut output = self.output.borrow_mut();
-        if mem::take(&mut input.continue_due) && output.status.is_none() {
-            output
-                .buffer
-                .extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+        if input.continue_due {
+            let mut output = self.output.borrow_mut();
+            if output.status.is_some() {
+                // The answer refuses the body, so that the client does not send it.
+                input.failed = Some(Error::Incomplete);
+                return Poll::Ready(Err(Error::Incomplete));
+            }
+            input.continue_due = false;
+            output.buffer.extend_from_slice(CONTINUE);
         }
+        input.wanted = true;
         self.register(context);
         Poll::Pending
     }
