@@ -13,7 +13,6 @@ use core::future::{Future, poll_fn};
 use core::net::SocketAddr;
 use core::pin::{Pin, pin};
 use core::task::Poll;
-use core::time::Duration;
 use embedded_io_async::{Read, Write};
 use fata_time::Instant;
 
@@ -227,7 +226,7 @@ impl<'s, S: Read + Write> Connection<'s, S> {
         } else {
             let outcome = {
                 let future = pin!(handler.handle(&mut request));
-                drive(&mut self.wire, &self.exchange, self.service, future).await
+                drive(&mut self.wire, &self.exchange, future).await
             };
             match outcome {
                 Ok(outcome) => answer(&mut self.wire, &self.exchange, outcome).await,
@@ -315,7 +314,6 @@ enum Refusal {
 async fn drive<S: Read + Write, F: Future<Output = Result<Response, Error>>>(
     wire: &mut Wire<'_, S>,
     exchange: &Exchange<'_>,
-    service: &Service,
     mut future: Pin<&mut F>,
 ) -> Result<F::Output, Broken> {
     loop {
@@ -333,18 +331,17 @@ async fn drive<S: Read + Write, F: Future<Output = Result<Response, Error>>>(
             Event::Need(Need::Write) => wire.flush(exchange).await?,
             Event::Need(need) => {
                 let (mut buffer, filled) = exchange.take_input(need);
-                let limit = (need == Need::Read).then_some(service.limits.body_timeout);
                 let free = &mut buffer[filled..];
-                match read_beside(wire, exchange, free, limit, future.as_mut()).await {
+                match read_beside(wire, exchange, free, need, future.as_mut()).await {
                     Event::Done(output) => {
                         exchange.not_received(buffer);
                         return Ok(output);
                     }
-                    Event::Need(_) => exchange.not_received(buffer),
+                    Event::Need(_) | Event::Changed => exchange.not_received(buffer),
                     Event::Read(result) => exchange.received(buffer, result),
                 }
             }
-            Event::Read(_) => {}
+            Event::Read(_) | Event::Changed => {}
         }
     }
 }
@@ -352,20 +349,23 @@ async fn drive<S: Read + Write, F: Future<Output = Result<Response, Error>>>(
 enum Event<T> {
     Done(T),
     Need(Need),
+    /// The handler needs something else.
+    Changed,
     Read(Result<usize, Error>),
 }
 
-/// Reads, for as long as `limit` says, while the handler goes on with whatever else it waits
-/// for.
+/// Reads, for as long as that is what the handler needs, while it goes on with whatever else
+/// it waits for.
 async fn read_beside<S: Read + Write, F: Future>(
     wire: &mut Wire<'_, S>,
     exchange: &Exchange<'_>,
     buffer: &mut [u8],
-    limit: Option<Duration>,
+    need: Need,
     mut future: Pin<&mut F>,
 ) -> Event<F::Output> {
     let mut read = pin!(wire.stream.read(buffer));
     let watchdog = &mut wire.watchdog;
+    let limit = exchange.patience(need);
     if let Some(limit) = limit {
         watchdog.start(limit);
     }
@@ -384,11 +384,8 @@ async fn read_beside<S: Read + Write, F: Future>(
             if let Poll::Ready(output) = future.as_mut().poll(context) {
                 return Poll::Ready(Event::Done(output));
             }
-            match exchange.need() {
-                Some(need @ (Need::Write | Need::End)) => {
-                    return Poll::Ready(Event::Need(need));
-                }
-                _ => {}
+            if exchange.need() != Some(need) {
+                return Poll::Ready(Event::Changed);
             }
         }
         Poll::Pending

@@ -5,7 +5,7 @@ mod common;
 use common::{exchange_in_steps, serve, statuses};
 use embedded_io_async::{Read, Write};
 use fata_http::{Error, Handler, Request, Response, Router, Server, Status, handler};
-use fata_task::{Handle, simulate};
+use fata_task::{Either, Handle, select, simulate};
 use std::time::Duration;
 
 async fn hello(_: &mut Request<'_>) -> Result<Response, Error> {
@@ -105,5 +105,27 @@ fn a_body_that_was_refused_is_not_waited_for() {
         client.write_all(head.as_bytes()).await.unwrap();
         assert_eq!(statuses(&client.read_to_end().await), [409]);
         assert_eq!(tasks.now().as_millis(), 0);
+    });
+}
+
+#[test]
+fn a_read_that_was_given_up_does_not_go_on() {
+    simulate(async |tasks: Handle| {
+        let timer = tasks.clone();
+        let patient = handler(async move |request| {
+            let pause = timer.sleep(Duration::from_secs(1));
+            let given_up = select(request.read(&mut [0; 5]), pause).await;
+            assert!(matches!(given_up, Either::Second(())));
+            timer.sleep(Duration::from_secs(3600)).await;
+            Ok(Response::text(request.read_to_vec(5).await?))
+        });
+        let network = serve(&tasks, Server::new(tasks.clone()), patient);
+        let mut client = network.connect();
+        let head = b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n";
+        client.write_all(head).await.unwrap();
+        tasks.sleep(Duration::from_secs(3610)).await;
+        client.write_all(b"hello").await.unwrap();
+        let answer = client.read_until("hello").await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
     });
 }

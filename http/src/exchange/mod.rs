@@ -17,6 +17,7 @@ use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::mem;
 use core::task::{Context, Poll, Waker};
+use core::time::Duration;
 use input::Input;
 use output::{Body, Output};
 
@@ -281,6 +282,11 @@ impl<'s> Exchange<'s> {
         Poll::Pending
     }
 
+    /// Nobody waits for more of the request's body.
+    pub(crate) fn stop_reading(&self) {
+        self.input.borrow_mut().wanted = false;
+    }
+
     /// Ready when the client has closed the connection, or its side of it.
     pub(crate) fn poll_closed(&self, context: &mut Context<'_>) -> Poll<()> {
         let input = &mut *self.input.borrow_mut();
@@ -325,6 +331,11 @@ impl<'s> Exchange<'s> {
         } else {
             None
         }
+    }
+
+    /// How long input may take that is waited for.
+    pub(crate) fn patience(&self, need: Need) -> Option<Duration> {
+        (need == Need::Read).then_some(self.service.limits.body_timeout)
     }
 
     pub(crate) fn has_output(&self) -> bool {
