@@ -38,7 +38,8 @@ pub struct FileServer<F> {
 struct Found<C> {
     file: File<C>,
     name: String,
-    /// What the path lacks to be the file's own. With a slash relative links lead elsewhere.
+    /// What the path lacks to be the file's own. If that is a slash, relative links lead
+    /// elsewhere without it.
     missing: &'static str,
 }
 
