@@ -102,7 +102,9 @@ impl<S: Read + Write> Client<S> {
     }
 
     /// Sends a request with a body that is at hand, and waits for the answer's head.
-    /// `target` is a path, perhaps with a query.
+    /// `target` is a path, perhaps with a query. `fields` are header fields other than those
+    /// that the client sets itself: `Host`, `Connection`, `Content-Length` and
+    /// `Transfer-Encoding`.
     ///
     /// # Errors
     /// See [`ClientError`].
@@ -121,7 +123,8 @@ impl<S: Read + Write> Client<S> {
     }
 
     /// Sends a request's head; the body is then written piece by piece. `length` is the
-    /// body's length if it is known, otherwise it is sent in chunks.
+    /// body's length if it is known, otherwise it is sent in chunks. `fields` as for
+    /// [`send`](Self::send).
     ///
     /// # Errors
     /// See [`ClientError`].
@@ -138,7 +141,7 @@ impl<S: Read + Write> Client<S> {
             && is_value(self.host.as_bytes())
             && fields
                 .iter()
-                .all(|(name, value)| is_token(name.as_bytes()) && is_value(value.as_bytes()));
+                .all(|(name, value)| is_free(name) && is_value(value.as_bytes()));
         if !is_valid {
             return Err(ClientError::Invalid);
         }
@@ -176,7 +179,8 @@ impl<S: Read + Write> Client<S> {
         })
     }
 
-    /// Reads what is left of the last answer's body.
+    /// Reads what is left of the last answer's body. Nothing may follow it: it would be
+    /// taken for the answer to a request that was not sent yet (RFC 9112, section 9.2).
     async fn drain(&mut self) -> Result<(), ClientError<S::Error>> {
         let mut left = MAX_DRAIN;
         let mut scratch = [0; 256];
@@ -184,6 +188,7 @@ impl<S: Read + Write> Client<S> {
             let length = self.read_body(&mut scratch).await? as u64;
             left = left.checked_sub(length).ok_or(ClientError::NotReusable)?;
         }
+        self.reusable &= self.start == self.end;
         if self.reusable {
             Ok(())
         } else {
@@ -299,6 +304,12 @@ impl<S: Read + Write> Client<S> {
             }
         }
     }
+}
+
+/// Whether the caller may give a field of that name: not if it is the client's own.
+fn is_free(name: &str) -> bool {
+    const OWN: [&str; 4] = ["content-length", "transfer-encoding", "connection", "host"];
+    is_token(name.as_bytes()) && !OWN.iter().any(|own| name.eq_ignore_ascii_case(own))
 }
 
 /// Parses a status line with its line end (RFC 9112, section 4).

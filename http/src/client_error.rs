@@ -16,7 +16,7 @@ pub enum ClientError<E> {
     Body(Error),
     /// The request cannot be sent: a target, a field, or a body's length is not valid.
     Invalid,
-    /// The connection ended with the last answer.
+    /// The connection ended with the last answer, or the server has sent something behind it.
     NotReusable,
 }
 

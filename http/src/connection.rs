@@ -13,7 +13,6 @@ use core::future::{Future, poll_fn};
 use core::net::SocketAddr;
 use core::pin::{Pin, pin};
 use core::task::Poll;
-use core::time::Duration;
 use embedded_io_async::{Read, Write};
 use fata_time::Instant;
 
@@ -227,7 +226,7 @@ impl<'s, S: Read + Write> Connection<'s, S> {
         } else {
             let outcome = {
                 let future = pin!(handler.handle(&mut request));
-                drive(&mut self.wire, &self.exchange, self.service, future).await
+                drive(&mut self.wire, &self.exchange, future).await
             };
             match outcome {
                 Ok(outcome) => answer(&mut self.wire, &self.exchange, outcome).await,
@@ -243,25 +242,9 @@ impl<'s, S: Read + Write> Connection<'s, S> {
     /// Drops what the handler has left of the body. Returns whether another request may
     /// follow.
     async fn finish_body(&mut self) -> Result<bool, Broken> {
-        let limits = &self.service.limits;
-        let mut left = limits.linger;
-        while self.exchange.keeps_alive() && !self.exchange.is_input_done() {
-            self.wire.flush(&self.exchange).await?;
-            let (mut buffer, _) = self.exchange.take_input(Need::Read);
-            let read = self.wire.stream.read(&mut buffer);
-            let read = self.wire.watchdog.guard(limits.body_timeout, read).await;
-            let length = match read {
-                Some(Ok(length @ 1..)) if length <= left => length,
-                _ => {
-                    self.exchange.set_close();
-                    break;
-                }
-            };
-            left -= length;
-            self.exchange.received(buffer, Ok(length));
-            if self.exchange.discard_input().is_err() {
-                self.exchange.set_close();
-            }
+        let exchange = &self.exchange;
+        if exchange.keeps_alive() && !exchange.is_input_done() && !self.drain_body().await? {
+            self.exchange.set_close();
         }
         let keeps_alive = self.exchange.keeps_alive();
         self.exchange.end(|rest| self.input.push(rest));
@@ -269,6 +252,29 @@ impl<'s, S: Read + Write> Connection<'s, S> {
             self.wire.flush(&self.exchange).await?;
         }
         Ok(keeps_alive)
+    }
+
+    /// Drops the body, what is still to come included. Returns whether its end was found.
+    async fn drain_body(&mut self) -> Result<bool, Broken> {
+        let limits = &self.service.limits;
+        let mut left = limits.linger;
+        let mut end = self.exchange.discard_input();
+        if end == Ok(false) {
+            self.wire.flush(&self.exchange).await?;
+            self.wire.watchdog.start(limits.linger_timeout);
+        }
+        while end == Ok(false) {
+            let (mut buffer, _) = self.exchange.take_input(Need::Read);
+            let read = self.wire.stream.read(&mut buffer);
+            let length = match self.wire.watchdog.until(read).await {
+                Some(Ok(length @ 1..)) if length <= left => length,
+                _ => return Ok(false),
+            };
+            left -= length;
+            self.exchange.received(buffer, Ok(length));
+            end = self.exchange.discard_input();
+        }
+        Ok(end == Ok(true))
     }
 
     /// Answers something that is not a request, or not one that the server accepts.
@@ -303,11 +309,11 @@ enum Refusal {
     Broken,
 }
 
-/// Runs a handler, and does for it what it waits for.
-async fn drive<S: Read + Write, F: Future>(
+/// Runs a handler, and does for it what it waits for. One that writes a body which is not
+/// sent has nothing left to do.
+async fn drive<S: Read + Write, F: Future<Output = Result<Response, Error>>>(
     wire: &mut Wire<'_, S>,
     exchange: &Exchange<'_>,
-    service: &Service,
     mut future: Pin<&mut F>,
 ) -> Result<F::Output, Broken> {
     loop {
@@ -321,21 +327,21 @@ async fn drive<S: Read + Write, F: Future>(
         .await;
         match need {
             Event::Done(output) => return Ok(output),
+            Event::Need(Need::End) => return Ok(Ok(Response::written(Status::OK))),
             Event::Need(Need::Write) => wire.flush(exchange).await?,
             Event::Need(need) => {
                 let (mut buffer, filled) = exchange.take_input(need);
-                let limit = (need == Need::Read).then_some(service.limits.body_timeout);
                 let free = &mut buffer[filled..];
-                match read_beside(wire, exchange, free, limit, future.as_mut()).await {
+                match read_beside(wire, exchange, free, need, future.as_mut()).await {
                     Event::Done(output) => {
                         exchange.not_received(buffer);
                         return Ok(output);
                     }
-                    Event::Need(_) => exchange.not_received(buffer),
+                    Event::Need(_) | Event::Changed => exchange.not_received(buffer),
                     Event::Read(result) => exchange.received(buffer, result),
                 }
             }
-            Event::Read(_) => {}
+            Event::Read(_) | Event::Changed => {}
         }
     }
 }
@@ -343,20 +349,23 @@ async fn drive<S: Read + Write, F: Future>(
 enum Event<T> {
     Done(T),
     Need(Need),
+    /// The handler needs something else.
+    Changed,
     Read(Result<usize, Error>),
 }
 
-/// Reads, for as long as `limit` says, while the handler goes on with whatever else it waits
-/// for.
+/// Reads, for as long as that is what the handler needs, while it goes on with whatever else
+/// it waits for.
 async fn read_beside<S: Read + Write, F: Future>(
     wire: &mut Wire<'_, S>,
     exchange: &Exchange<'_>,
     buffer: &mut [u8],
-    limit: Option<Duration>,
+    need: Need,
     mut future: Pin<&mut F>,
 ) -> Event<F::Output> {
     let mut read = pin!(wire.stream.read(buffer));
     let watchdog = &mut wire.watchdog;
+    let limit = exchange.patience(need);
     if let Some(limit) = limit {
         watchdog.start(limit);
     }
@@ -375,8 +384,8 @@ async fn read_beside<S: Read + Write, F: Future>(
             if let Poll::Ready(output) = future.as_mut().poll(context) {
                 return Poll::Ready(Event::Done(output));
             }
-            if exchange.has_output() {
-                return Poll::Ready(Event::Need(Need::Write));
+            if exchange.need() != Some(need) {
+                return Poll::Ready(Event::Changed);
             }
         }
         Poll::Pending

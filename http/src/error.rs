@@ -11,7 +11,8 @@ use core::fmt;
 pub enum Error {
     /// The body's chunked coding is malformed (RFC 9112, section 7.1).
     BadBody,
-    /// The peer closed the connection before the body's end.
+    /// The peer closed the connection before the body's end, or it waits for leave to send the
+    /// body, and an answer that refuses it was begun.
     Incomplete,
     /// The body is longer than the limit.
     BodyTooLarge,
@@ -42,7 +43,9 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::BadBody => "the body's chunked coding is malformed",
-            Self::Incomplete => "the peer closed the connection before the body's end",
+            Self::Incomplete => {
+                "the peer closed the connection before the body's end, or the body was refused"
+            }
             Self::BodyTooLarge => "the body is longer than the limit; raise `Limits::body`",
             Self::TimedOut => "the peer sent nothing of the body for too long",
             Self::AlreadyStarted => "an answer was begun before; begin one for each request",

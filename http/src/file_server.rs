@@ -15,8 +15,9 @@ const STEP: usize = 4096;
 
 /// Serves a tree of [`Files`].
 ///
-/// - `/about/` and `/about` both find `about/index.html`; `/about` finds `about.html`
-///   too. The answer to a path other than the file's own says `Content-Location`.
+/// - `/about/` finds `about/index.html`. `/about` finds `about.html`, whose own path the
+///   answer tells as `Content-Location`, if there is no `about/index.html`; otherwise it is
+///   redirected to `/about/` (301), so that links from there work.
 /// - A path without a file is answered 404, with the page `404.html` if there is one.
 /// - A file's neighbours `.br`, `.zst` and `.gz` are sent in its place to clients that
 ///   accept the coding.
@@ -27,7 +28,7 @@ const STEP: usize = 4096;
 ///   slashes and backslashes find nothing.
 ///
 /// Mounted in a [`Router`](crate::Router) at a pattern such as `/docs/*path` it serves
-/// what the last part stands for.
+/// what the last part stands for, and redirects `/docs` to `/docs/`.
 pub struct FileServer<F> {
     files: F,
     cache_control: &'static str,
@@ -37,7 +38,8 @@ pub struct FileServer<F> {
 struct Found<C> {
     file: File<C>,
     name: String,
-    /// What the path lacks to be the file's own.
+    /// What the path lacks to be the file's own. If that is a slash, relative links lead
+    /// elsewhere without it.
     missing: &'static str,
 }
 
@@ -64,10 +66,12 @@ impl<F: Files> FileServer<F> {
         self
     }
 
-    async fn resolve(&self, path: &str) -> Result<Option<Found<F::Content>>, Error> {
-        let is_folder = path.is_empty() || path.ends_with('/');
-        let endings: &[(&str, &str)] = if is_folder {
+    /// Finds the file for a path in the tree, the end of `full`.
+    async fn resolve(&self, path: &str, full: &str) -> Result<Option<Found<F::Content>>, Error> {
+        let endings: &[(&str, &str)] = if full.ends_with('/') {
             &[("index.html", "")]
+        } else if path.is_empty() {
+            &[("index.html", "/")]
         } else {
             &[("", ""), ("/index.html", "/"), (".html", ".html")]
         };
@@ -126,9 +130,13 @@ impl<F: Files> FileServer<F> {
         let Some(path) = safe_path(request) else {
             return self.not_found(request).await;
         };
-        let Some(found) = self.resolve(&path).await? else {
+        let Some(found) = self.resolve(&path, request.path()).await? else {
             return self.not_found(request).await;
         };
+        if found.missing == "/" {
+            let location = with_slash(request);
+            return Ok(Response::redirect(Status::MOVED_PERMANENTLY, &location));
+        }
         let selected = self.select(request, found.file, &found.name).await?;
         let file = &selected.file;
         let mut response = Response::new(Status::OK).header("Cache-Control", self.cache_control);
@@ -211,6 +219,16 @@ fn safe_path(request: &Request<'_>) -> Option<String> {
         }
     }
     Some(decoded)
+}
+
+/// Where a folder is whose path lacks the slash at its end: relative to that path, so that
+/// nothing in it can be taken for a host or a scheme.
+fn with_slash(request: &Request<'_>) -> String {
+    let name = request.path().rsplit('/').next().unwrap_or_default();
+    match request.query() {
+        Some(query) => format!("./{name}/?{query}"),
+        None => format!("./{name}/"),
+    }
 }
 
 /// Answers with the bytes from `start` up to `end` of a file.

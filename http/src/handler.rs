@@ -24,7 +24,8 @@ use crate::{Error, Request, Response};
 pub trait Handler {
     /// Answers a request.
     ///
-    /// The future is dropped where it waits if the connection breaks.
+    /// The future is dropped where it waits if the connection breaks, and where it writes a
+    /// body if the answer has none, as to HEAD.
     ///
     /// # Errors
     /// The server answers with the error's status, see [`Error`].

@@ -41,8 +41,9 @@ pub struct Limits {
     pub write_timeout: Duration,
     /// Most simultaneous connections. Further ones wait, in the stack's backlog, and the
     /// server makes room for them: it closes the connection that has been idle, or whose
-    /// request's head has been arriving, for the longest time and a quarter of a second at least, and
-    /// others after their next answer.
+    /// request's head has been arriving, for the longest time and a quarter of a second at
+    /// least, and others after their next answer. It does so too when the stack has no place
+    /// for one more ([`TcpListener::has_room`](fata_net::TcpListener::has_room)).
     /// Default: 2,000.
     pub connections: usize,
     /// Most bytes that are read and dropped when a request is refused or its body is

@@ -174,7 +174,17 @@ impl Read for Request<'_> {
     /// [`Error::BadBody`], [`Error::Incomplete`], [`Error::BodyTooLarge`] and
     /// [`Error::TimedOut`], each again and again.
     async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
+        let _reading = Reading(self.exchange);
         poll_fn(|context| self.exchange.poll_read(context, buffer)).await
+    }
+}
+
+/// Tells the driver when a read ends, also one that is given up.
+struct Reading<'c>(&'c Exchange<'c>);
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        self.0.stop_reading();
     }
 }
 

@@ -136,7 +136,7 @@ async fn accept<L: TcpListener>(
 ) -> Option<Result<L::Stream, fata_net::Error>> {
     let stop = service.stop.listen();
     let mut accepted = pin!(async {
-        let accepted = listener.accept().await;
+        let accepted = accept_next(service, listener).await;
         make_room(service).await;
         accepted
     });
@@ -149,15 +149,52 @@ async fn accept<L: TcpListener>(
     .await
 }
 
+/// Waits for a connection. If the stack has no place for one, others have to make room.
+async fn accept_next<L: TcpListener>(
+    service: &Service,
+    listener: &L,
+) -> Result<L::Stream, fata_net::Error> {
+    let mut accepted = pin!(listener.accept());
+    let crowd = Crowd(service);
+    while !listener.has_room() {
+        crowd.thin_out();
+        let soon = service.tasks.timeout(ROOM_PAUSE, accepted.as_mut());
+        if let Ok(accepted) = soon.await {
+            return accepted;
+        }
+    }
+    drop(crowd);
+    accepted.await
+}
+
 /// Waits for a free place. Connections that have waited for a while for a request, or for the
 /// rest of its head, have to make room.
 async fn make_room(service: &Service) {
     let limit = service.limits.connections.max(1);
+    let crowd = Crowd(service);
     while service.slots.used() >= limit {
-        service.stop.evict(service.tasks.now(), LEAST_IDLE);
+        crowd.thin_out();
         let room = poll_fn(|context| service.slots.poll_below(context, limit));
         // Looks again after a while, as other connections become idle.
         let _ = service.tasks.timeout(ROOM_PAUSE, room).await;
+    }
+}
+
+/// The connections of a server while another one waits for a place.
+struct Crowd<'s>(&'s Service);
+
+impl Crowd<'_> {
+    /// Lets a connection go that has been idle for a while, and busy ones when they have
+    /// answered.
+    fn thin_out(&self) {
+        self.0.crowded.set(true);
+        self.0.stop.evict(self.0.tasks.now(), LEAST_IDLE);
+    }
+}
+
+impl Drop for Crowd<'_> {
+    fn drop(&mut self) {
+        self.0.crowded.set(false);
     }
 }
 

@@ -22,6 +22,8 @@ pub(crate) struct Service {
     pub(crate) date: DateCache,
     pub(crate) stop: Rc<StopSignal>,
     pub(crate) slots: Slots,
+    /// Whether a connection waits for a place.
+    pub(crate) crowded: Cell<bool>,
 }
 
 impl Service {
@@ -33,12 +35,13 @@ impl Service {
             log: None,
             stop: Rc::default(),
             slots: Slots::default(),
+            crowded: Cell::new(false),
         }
     }
 
     /// Whether connections may go on after their current answer.
     pub(crate) fn wants_keep_alive(&self) -> bool {
-        !self.stop.is_set() && self.slots.used() < self.limits.connections
+        !self.stop.is_set() && !self.crowded.get()
     }
 }
 

@@ -7,7 +7,8 @@ use embedded_io_async::{ErrorType, Write};
 ///
 /// Bytes gather in the connection's buffer and leave when it is full, on a flush, or when
 /// the handler waits for anything else. A write waits while the client does not read.
-/// If the connection breaks, the handler's future is dropped where it waits.
+/// If the connection breaks, the handler's future is dropped where it waits, and if the answer
+/// has no body, as to HEAD, where it writes.
 #[must_use = "an answer that is not finished closes the connection"]
 pub struct Writer<'c> {
     pub(crate) exchange: &'c Exchange<'c>,
@@ -29,7 +30,8 @@ impl ErrorType for Writer<'_> {
 }
 
 impl Write for Writer<'_> {
-    /// Takes some of the bytes. An answer that has no body, as to HEAD, drops them.
+    /// Takes some of the bytes. If the answer has no body, as to HEAD, it is complete by now,
+    /// and the handler does not go on from here.
     ///
     /// # Errors
     /// [`Error::LengthExceeded`].

@@ -22,6 +22,7 @@ static LARGE: [u8; 20_000] = [b'L'; 20_000];
 static FILES: &[FileEntry] = &[
     entry("404.html", b"<p>lost", "\"404\""),
     entry("a b.txt", b"spaced", "\"space\""),
+    entry("a:b%/c:d/index.html", b"", "\"colons\""),
     entry("about/index.html", b"<p>about", "\"about\""),
     entry("app.js", b"0123456789", "\"js\""),
     entry("app.js.br", b"<br>", "\"js-br\""),
@@ -111,8 +112,6 @@ fn paths() {
         ("/", "<p>home", None),
         ("/index.html", "<p>home", None),
         ("/about/", "<p>about", None),
-        ("/about", "<p>about", Some("/about/")),
-        ("/%61bout?x=y", "<p>about", Some("/%61bout/")),
         ("/page", "<p>page", Some("/page.html")),
         ("/a%20b.txt", "spaced", None),
         ("/empty", "", None),
@@ -135,6 +134,35 @@ fn paths() {
         ask("GET /app.js", "").field("content-type"),
         Some("text/javascript; charset=utf-8")
     );
+}
+
+#[test]
+fn folders_end_with_a_slash() {
+    for (path, location) in [
+        ("/about", "./about/"),
+        ("/%61bout?x=/y&z", "./%61bout/?x=/y&z"),
+        ("http://h/about?", "./about/?"),
+        ("/a:b%25/c:d", "./c:d/"),
+    ] {
+        for method in ["GET", "HEAD"] {
+            let answer = ask(&format!("{method} {path}"), "If-None-Match: *\r\n");
+            assert_eq!(answer.status(), 301, "{path}");
+            assert_eq!(answer.field("location"), Some(location), "{path}");
+            assert_eq!(answer.field("content-location"), None, "{path}");
+        }
+    }
+    // Nothing that a browser could take for a host.
+    for path in ["//about", "/\\about", "/%5cabout", "/%2fabout", "//h/about"] {
+        let answer = ask(&format!("GET {path}"), "");
+        assert_eq!(
+            (answer.status(), answer.field("location")),
+            (404, None),
+            "{path}"
+        );
+    }
+    let app = Router::new().mount("/:user/*path", FileServer::new(FileTable::new(FILES)));
+    let answer = ask_of(app, "GET /\\h/about", "");
+    assert_eq!(answer.field("location"), Some("./about/"));
 }
 
 #[test]
@@ -347,11 +375,16 @@ fn mounted_below_a_path() {
     };
     assert_eq!(ask_of(app(), "GET /docs/api", "").body, b"api");
     assert_eq!(ask_of(app(), "GET /docs/", "").body, b"<p>home");
-    let about = ask_of(app(), "GET /docs/about", "");
-    assert_eq!(
-        (&about.body[..], about.field("content-location")),
-        (&b"<p>about"[..], Some("/docs/about/"))
-    );
+    for (path, location) in [
+        ("/docs/about", "./about/"),
+        ("/docs", "./docs/"),
+        ("/%64ocs?q", "./%64ocs/?q"),
+    ] {
+        let answer = ask_of(app(), &format!("GET {path}"), "");
+        let found = (answer.status(), answer.field("location"));
+        assert_eq!(found, (301, Some(location)), "{path}");
+    }
+    assert_eq!(ask_of(app(), "GET /docs/page", "").body, b"<p>page");
     assert_eq!(ask_of(app(), "GET /docs/../page.html", "").status(), 404);
     assert_eq!(ask_of(app(), "GET /page.html", "").status(), 404);
 }

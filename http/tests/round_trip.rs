@@ -257,9 +257,17 @@ fn the_client_guards_its_requests() {
         for target in ["", "/ HTTP/1.1\r\nX: y", "/a b"] {
             assert_eq!(client.get(target).await.err(), Some(ClientError::Invalid));
         }
-        let fields = [("x", "a\r\nb: c")];
-        let sent = client.send(Method::Get, "/", &fields, &[]).await;
-        assert_eq!(sent.err(), Some(ClientError::Invalid));
+        for (name, value) in [
+            ("x", "a\r\nb: c"),
+            ("x y", "z"),
+            ("Content-Length", "0"),
+            ("transfer-encoding", "chunked"),
+            ("CONNECTION", "close"),
+            ("Host", "h"),
+        ] {
+            let sent = client.send(Method::Get, "/", &[(name, value)], &[]).await;
+            assert_eq!(sent.err(), Some(ClientError::Invalid), "{name}");
+        }
         // The body of this answer is left unread, and the connection goes on.
         let answer = client.get("/").await.unwrap();
         assert_eq!(answer.header("X-One"), Some("two"));
@@ -300,6 +308,65 @@ fn nothing_is_taken_for_the_answer_behind_a_bad_one() {
             assert!(body.is_err(), "{bad}");
             let second = client.get("/").await.err();
             assert_eq!(second, Some(ClientError::NotReusable), "{bad}");
+        });
+    }
+}
+
+#[test]
+fn nothing_is_taken_for_the_answer_to_a_later_request() {
+    for answer in [
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+    ] {
+        for is_read in [true, false] {
+            simulate(async |_: Handle| {
+                let (near, mut far) = duplex(10_000);
+                let forged = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged";
+                far.write_all(format!("{answer}{forged}").as_bytes())
+                    .await
+                    .unwrap();
+                let mut client = Client::new(near, "h");
+                let mut first = client.get("/").await.unwrap();
+                if is_read {
+                    assert_eq!(first.read_to_vec(100).await.unwrap(), b"hi");
+                }
+                for _ in 0..2 {
+                    let second = client.get("/").await.err();
+                    assert_eq!(second, Some(ClientError::NotReusable));
+                }
+                assert!(!client.is_reusable());
+            });
+        }
+    }
+}
+
+#[test]
+fn chunks_stay_below_what_their_size_can_tell() {
+    for piece in [100_000, 60_000, 65_535, 1] {
+        simulate(async |tasks: Handle| {
+            let limits = Limits {
+                write_buffer: 200_000,
+                ..Limits::default()
+            };
+            let server = Server::new(tasks.clone()).limits(limits);
+            let body: Vec<u8> = (0..140_000_u32).map(|number| number as u8).collect();
+            let expected = body.clone();
+            let network = serve(
+                &tasks,
+                server,
+                fata_http::handler(async move |request| {
+                    let mut writer = request.start(Response::new(Status::OK), None)?;
+                    for piece in body.chunks(piece) {
+                        writer.write_all(piece).await?;
+                    }
+                    Ok(writer.finish())
+                }),
+            );
+            let mut client = Client::new(network.connect(), "h");
+            for _ in 0..2 {
+                let mut answer = client.get("/").await.unwrap();
+                assert!(answer.read_to_vec(200_000).await.unwrap() == expected);
+            }
         });
     }
 }

@@ -54,6 +54,12 @@ pub trait TcpListener {
 
     /// The address that it listens on, with the port that was chosen.
     fn local_addr(&self) -> SocketAddr;
+
+    /// Whether the stack may hold one more connection. While it may not, none comes in
+    /// before another one ends.
+    fn has_room(&self) -> bool {
+        true
+    }
 }
 
 /// A TCP connection.

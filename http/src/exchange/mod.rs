@@ -17,6 +17,7 @@ use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::mem;
 use core::task::{Context, Poll, Waker};
+use core::time::Duration;
 use input::Input;
 use output::{Body, Output};
 
@@ -31,6 +32,8 @@ pub(crate) enum Need {
     Read,
     /// To be told when the client goes away.
     Watch,
+    /// Nothing: it writes a body that is not sent, for ever perhaps.
+    End,
 }
 
 /// Bytes of a read that watches for the client's going away.
@@ -116,6 +119,7 @@ impl<'s> Exchange<'s> {
         output.status = None;
         output.finished = false;
         output.keep_alive = keep_alive;
+        output.body = Body::Discard;
         output.chunk = None;
         output.sent = 0;
     }
@@ -180,22 +184,31 @@ impl<'s> Exchange<'s> {
         Ok(())
     }
 
-    /// Takes bytes of the answer's body, at least one.
+    /// Takes bytes of the answer's body, at least one. If the body is not sent, the driver
+    /// ends the handler here.
     pub(crate) fn poll_write(
         &self,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<Result<usize, Error>> {
         let output = &mut *self.output.borrow_mut();
+        if output.chunk_space() == 0 {
+            output.close_chunk();
+        }
         let (wanted, overhead) = match output.body {
-            Body::Discard => return Poll::Ready(Ok(bytes.len())),
+            Body::Discard | Body::Discarded if bytes.is_empty() => return Poll::Ready(Ok(0)),
+            Body::Discard | Body::Discarded => {
+                output.body = Body::Discarded;
+                output.finished = true;
+                return Poll::Pending;
+            }
             Body::Length(0) if !bytes.is_empty() => {
                 return Poll::Ready(Err(Error::LengthExceeded));
             }
             Body::Length(left) => (left.min(bytes.len() as u64) as usize, 0),
             Body::UntilClose => (bytes.len(), 0),
             Body::Chunked => (
-                bytes.len().min(chunked::MAX_CHUNK),
+                bytes.len().min(output.chunk_space()),
                 chunked::SIZE_LINE.len() + 2,
             ),
         };
@@ -234,7 +247,7 @@ impl<'s> Exchange<'s> {
                 output.buffer.extend_from_slice(b"0\r\n\r\n");
                 true
             }
-            Body::UntilClose | Body::Discard => true,
+            Body::UntilClose | Body::Discard | Body::Discarded => true,
         };
     }
 
@@ -254,15 +267,24 @@ impl<'s> Exchange<'s> {
             buffer[..length].copy_from_slice(&input.buffer[data]);
             return Poll::Ready(Ok(length));
         }
-        input.wanted = true;
-        let mut output = self.output.borrow_mut();
-        if mem::take(&mut input.continue_due) && output.status.is_none() {
-            output
-                .buffer
-                .extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+        if input.continue_due {
+            let mut output = self.output.borrow_mut();
+            if output.status.is_some() {
+                // The answer refuses the body, so that the client does not send it.
+                input.failed = Some(Error::Incomplete);
+                return Poll::Ready(Err(Error::Incomplete));
+            }
+            input.continue_due = false;
+            output.buffer.extend_from_slice(CONTINUE);
         }
+        input.wanted = true;
         self.register(context);
         Poll::Pending
+    }
+
+    /// Nobody waits for more of the request's body.
+    pub(crate) fn stop_reading(&self) {
+        self.input.borrow_mut().wanted = false;
     }
 
     /// Ready when the client has closed the connection, or its side of it.
@@ -297,7 +319,10 @@ impl<'s> Exchange<'s> {
     /// that answers to it is not kept waiting.
     pub(crate) fn need(&self) -> Option<Need> {
         let input = self.input.borrow();
-        if self.has_output() {
+        let output = self.output.borrow();
+        if matches!(output.body, Body::Discarded) {
+            Some(Need::End)
+        } else if !output.buffer.is_empty() {
             Some(Need::Write)
         } else if input.wanted {
             Some(Need::Read)
@@ -306,6 +331,11 @@ impl<'s> Exchange<'s> {
         } else {
             None
         }
+    }
+
+    /// How long input may take that is waited for.
+    pub(crate) fn patience(&self, need: Need) -> Option<Duration> {
+        (need == Need::Read).then_some(self.service.limits.body_timeout)
     }
 
     pub(crate) fn has_output(&self) -> bool {
@@ -340,12 +370,12 @@ impl<'s> Exchange<'s> {
     pub(crate) fn take_input(&self, need: Need) -> (Vec<u8>, usize) {
         let input = &mut *self.input.borrow_mut();
         if need == Need::Read {
-            // All of it was taken.
+            debug_assert_eq!(input.start, input.end, "the decoder has taken all of it");
             (input.start, input.end) = (0, 0);
         }
         let least = match need {
             Need::Watch => input.end + WATCH,
-            Need::Read | Need::Write => self.service.limits.body_buffer,
+            _ => self.service.limits.body_buffer,
         };
         let mut buffer = mem::take(&mut input.buffer);
         if buffer.len() < least {
@@ -379,14 +409,14 @@ impl<'s> Exchange<'s> {
         }
     }
 
-    /// Drops what has arrived of the body.
+    /// Drops what has arrived of the body. Returns whether that is all of it.
     ///
     /// # Errors
     /// As for reading the body.
-    pub(crate) fn discard_input(&self) -> Result<(), Error> {
+    pub(crate) fn discard_input(&self) -> Result<bool, Error> {
         let input = &mut *self.input.borrow_mut();
         while !input.take(usize::MAX)?.is_empty() {}
-        Ok(())
+        Ok(input.decoder.is_done())
     }
 
     /// Whether the body is over, so that another request may follow.

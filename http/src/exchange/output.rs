@@ -11,6 +11,8 @@ pub(super) enum Body {
     UntilClose,
     /// Not at all, as for HEAD.
     Discard,
+    /// Not at all, and the handler has come to writing it.
+    Discarded,
 }
 
 /// The answer's side.
@@ -28,6 +30,15 @@ pub(super) struct Output {
 }
 
 impl Output {
+    /// How many bytes more the chunk can tell that is being filled, or the next one.
+    pub(super) fn chunk_space(&self) -> usize {
+        let data = |start| start + chunked::SIZE_LINE.len();
+        let used = self
+            .chunk
+            .map_or(0, |start| self.buffer.len() - data(start));
+        chunked::MAX_CHUNK - used
+    }
+
     pub(super) fn close_chunk(&mut self) {
         if let Some(start) = self.chunk.take() {
             let data = start + chunked::SIZE_LINE.len();

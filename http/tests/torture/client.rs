@@ -21,7 +21,10 @@ struct Seen {
 /// the same answers as httparse, in whatever pieces of `step` bytes they come.
 pub fn client(input: &[u8], step: usize) {
     let seen = answers(input, usize::MAX);
-    assert_eq!(answers(input, step), seen);
+    let in_pieces = answers(input, step);
+    // An answer that comes before its request ends the connection: it depends on the pieces.
+    assert_eq!(in_pieces.first(), seen.first());
+    assert!(in_pieces.iter().zip(&seen).all(|(one, other)| one == other));
     if let Some(first) = seen.first() {
         compare(first, input);
     }

@@ -102,6 +102,10 @@ impl TcpListener for HostListener {
     fn local_addr(&self) -> SocketAddr {
         self.local
     }
+
+    fn has_room(&self) -> bool {
+        self.shared.has_room()
+    }
 }
 
 fn errno(error: io::Error) -> Errno {

@@ -203,7 +203,12 @@ impl Engine {
 
     /// Whether one more connection may come or go out.
     pub(super) fn has_room(&self) -> bool {
-        self.table.connections() < self.config.max_connections && !self.pool.is_scarce()
+        self.has_place() && !self.pool.is_scarce()
+    }
+
+    /// Whether there are fewer connections than there may be.
+    pub(super) fn has_place(&self) -> bool {
+        self.table.connections() < self.config.max_connections
     }
 
     /// How far opening a connection has come: `None` while it goes on.

@@ -75,6 +75,10 @@ impl traits::TcpListener for TcpListener {
     fn local_addr(&self) -> SocketAddr {
         self.local
     }
+
+    fn has_room(&self) -> bool {
+        self.stack.engine.borrow().has_place()
+    }
 }
 
 impl Drop for TcpListener {

@@ -91,6 +91,10 @@ impl<H: TcpListener, D: TcpListener> TcpListener for Either<H, D> {
     fn local_addr(&self) -> SocketAddr {
         delegate!(self, listener => listener.local_addr())
     }
+
+    fn has_room(&self) -> bool {
+        delegate!(self, listener => listener.has_room())
+    }
 }
 
 impl<H: TcpStream, D: TcpStream> TcpStream for Either<H, D> {
