@@ -1,5 +1,8 @@
 //! The receiving half of a connection.
 
+#[cfg(test)]
+mod tests;
+
 use super::header::{MOST_BLOCKS, Options};
 use super::pool::Pool;
 use super::ring::{Lent, Ring};
@@ -65,7 +68,8 @@ impl Receiver {
             next,
             edge: next + window,
             limit: FIRST_WINDOW.min(most),
-            most,
+            // More cannot be told. A limit beyond would never be seen to be nearly reached.
+            most: most.min(u32::from(u16::MAX) << shift),
             shift,
             segment,
             islands: Vec::new(),
@@ -269,8 +273,7 @@ impl Receiver {
 
     fn possible_edge(&self) -> Sequence {
         let room = self.limit.saturating_sub(self.ring.len() as u32);
-        let window = room.min(u32::from(u16::MAX) << self.shift);
-        self.edge.max(self.next + window)
+        self.edge.max(self.next + room)
     }
 
     /// What came twice (RFC 2883), then what is behind gaps, the newest of it first (RFC 2018,
