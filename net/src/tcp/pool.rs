@@ -43,6 +43,11 @@ impl Pool {
         self.used > self.limit - self.limit / 8
     }
 
+    /// Whether at most half of the memory is in use after `size` bytes more are.
+    pub(crate) fn is_ample(&self, size: usize) -> bool {
+        self.used + size <= self.limit / 2
+    }
+
     /// A buffer of at least `size` bytes. Its content is arbitrary.
     pub(crate) fn take(&mut self, size: usize) -> Option<Box<[u8]>> {
         let class = class(size)?;

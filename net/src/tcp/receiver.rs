@@ -157,15 +157,12 @@ impl Receiver {
             return;
         }
         let offset = self.ring.len() + start.since(self.next) as usize;
-        let needed = offset + payload.len();
-        let is_new = self.ring.capacity() == 0 && self.expected > needed;
-        let has_room = is_new && self.ring.reserve(self.expected, pool);
-        // Without memory the bytes are as good as lost, and come again.
-        if !has_room && !self.ring.reserve(needed, pool) {
+        let stored = self.reserve(offset, payload.len(), pool);
+        if stored == 0 {
             return;
         }
-        self.ring.store(offset, payload);
-        let end = start + payload.len() as u32;
+        self.ring.store(offset, &payload[..stored]);
+        let end = start + stored as u32;
         if start > self.next {
             self.add_island(start, end);
             return;
@@ -185,6 +182,30 @@ impl Receiver {
         if connected > 0 {
             self.due = Due::Now;
         }
+    }
+
+    /// Gets memory for `size` bytes in store. Returns for how many of them there is some: the
+    /// others are as good as lost, and come again.
+    fn reserve(&mut self, offset: usize, size: usize, pool: &mut Pool) -> usize {
+        let needed = offset + size;
+        if needed > self.ring.capacity() {
+            let is_new = self.ring.capacity() == 0;
+            let wanted = if is_new {
+                needed.max(self.expected)
+            } else {
+                needed
+            };
+            if offset == self.ring.len() {
+                let _ = self.ring.reserve(wanted, pool)
+                    || self.ring.reserve(needed, pool)
+                    || self.ring.reserve(1, pool);
+            } else if pool.is_ample(wanted) {
+                // Memory in front of a gap stays taken as long as the peer likes, however
+                // little it has sent: all of them together get a part of it only.
+                self.ring.reserve(wanted, pool);
+            }
+        }
+        self.ring.capacity().saturating_sub(offset).min(size)
     }
 
     /// Whether there is a place for one more range that begins at `start`.
