@@ -58,6 +58,8 @@ pub(super) struct Receiver {
     /// The same of the time before: as many may come again, and memory for them at once
     /// spares moving them.
     expected: usize,
+    /// Whether nobody will read: what is received counts, but is not stored.
+    discards: bool,
 }
 
 impl Receiver {
@@ -81,6 +83,7 @@ impl Receiver {
             read: 0,
             peak: 0,
             expected: 0,
+            discards: false,
         }
     }
 
@@ -157,12 +160,11 @@ impl Receiver {
             return;
         }
         let offset = self.ring.len() + start.since(self.next) as usize;
-        let stored = self.reserve(offset, payload.len(), pool);
-        if stored == 0 {
+        let taken = self.store(offset, payload, pool);
+        if taken == 0 {
             return;
         }
-        self.ring.store(offset, &payload[..stored]);
-        let end = start + stored as u32;
+        let end = start + taken as u32;
         if start > self.next {
             self.add_island(start, end);
             return;
@@ -176,16 +178,29 @@ impl Receiver {
             connected += 1;
         }
         self.islands.drain(..connected);
-        self.ring.extend(reached.since(self.next) as usize);
-        self.peak = self.peak.max(self.ring.len());
+        if !self.discards {
+            self.ring.extend(reached.since(self.next) as usize);
+            self.peak = self.peak.max(self.ring.len());
+        }
         self.next = reached;
         if connected > 0 {
             self.due = Due::Now;
         }
     }
 
-    /// Gets memory for `size` bytes in store. Returns for how many of them there is some: the
-    /// others are as good as lost, and come again.
+    /// Puts bytes in store. Returns how many: the others are as good as lost, and come again.
+    fn store(&mut self, offset: usize, payload: &[u8], pool: &mut Pool) -> usize {
+        if self.discards {
+            return payload.len();
+        }
+        let room = self.reserve(offset, payload.len(), pool);
+        if room > 0 {
+            self.ring.store(offset, &payload[..room]);
+        }
+        room
+    }
+
+    /// Gets memory for `size` bytes in store. Returns for how many of them there is some.
     fn reserve(&mut self, offset: usize, size: usize, pool: &mut Pool) -> usize {
         let needed = offset + size;
         if needed > self.ring.capacity() {
@@ -346,12 +361,11 @@ impl Receiver {
         Some((lent, self.has_opened()))
     }
 
-    /// Drops what can be read.
+    /// Drops what was received, and from now on what is. Returns whether the peer should hear
+    /// that there is room again.
     pub(super) fn discard(&mut self, pool: &mut Pool) -> bool {
-        self.ring.consume(self.ring.len());
-        if self.islands.is_empty() {
-            self.ring.release(pool);
-        }
+        self.discards = true;
+        self.ring.release(pool);
         self.has_opened()
     }
 

@@ -61,9 +61,6 @@ impl Engine {
         match &mut entry.state {
             State::Flow(flow) => {
                 flow.connection.receive(&segment, &mut self.pool, now);
-                if flow.owner == Owner::Nobody {
-                    flow.connection.discard(&mut self.pool);
-                }
                 self.table.make_ready(key);
             }
             State::HalfOpen(_) => self.receive_half_open(transmitter, key, &arrival),

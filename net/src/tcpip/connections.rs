@@ -86,9 +86,6 @@ impl Engine {
         let State::Flow(flow) = &mut entry.state else {
             return;
         };
-        if flow.owner == Owner::Nobody {
-            flow.connection.discard(&mut self.pool);
-        }
         let is_held = flow.owner == Owner::Stream;
         match flow.connection.phase() {
             Phase::TimeWait => {
@@ -253,6 +250,7 @@ impl Engine {
             flow.owner = Owner::Nobody;
             flow.abort_at = Some(now + RESET_TIMEOUT);
             flow.connection.abort(Error::Closed);
+            flow.connection.discard(&mut self.pool);
         }
     }
 

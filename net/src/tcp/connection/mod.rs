@@ -245,7 +245,7 @@ impl Connection {
         self.receiver.release(pool);
     }
 
-    /// Drops what was received, as nobody will read it.
+    /// Drops what was received and what still comes, as nobody will read it.
     pub(crate) fn discard(&mut self, pool: &mut Pool) {
         if self.receiver.discard(pool) && self.phase == Phase::Open {
             self.receiver.acknowledge_now();

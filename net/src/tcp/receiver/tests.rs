@@ -90,3 +90,21 @@ fn without_memory_for_a_long_segment_its_beginning_is_taken() {
     others.drain(..).for_each(|buffer| pool.put(buffer));
     arrive_next_to(&mut receiver, &mut pool, 20_000, START + 24_096);
 }
+
+#[test]
+fn what_nobody_reads_takes_no_memory_but_counts() {
+    let mut pool = Pool::new(1 << 20);
+    let mut receiver = receiver(1 << 20, 5);
+    let next = receiver.next();
+    arrive(&mut receiver, &mut pool, next + 2_000, 1_000);
+    assert!(pool.used() > 0);
+    receiver.discard(&mut pool);
+    assert_eq!(pool.used(), 0, "what lies behind the gap goes, too");
+    arrive(&mut receiver, &mut pool, next + 4_000, 1_000);
+    arrive_next_to(&mut receiver, &mut pool, 2_000, next + 3_000);
+    arrive_next_to(&mut receiver, &mut pool, 1_000, next + 5_000);
+    assert_eq!((receiver.readable(), pool.used()), (0, 0));
+    for _ in 0..1_000 {
+        arrive_next(&mut receiver, &mut pool, 1_000);
+    }
+}

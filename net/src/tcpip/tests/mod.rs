@@ -4,6 +4,7 @@
 extern crate std;
 
 mod bounds;
+mod closing;
 mod dhcp;
 mod hostile;
 mod model;
