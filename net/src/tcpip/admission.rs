@@ -60,7 +60,12 @@ impl Engine {
         };
         match &mut entry.state {
             State::Flow(flow) => {
+                let progress = flow.connection.progress();
                 flow.connection.receive(&segment, &mut self.pool, now);
+                // Others than the peer, which may lie about where it is, hardly get that far.
+                if flow.connection.progress() != progress {
+                    (flow.hardware, flow.doubted) = (Some(hardware), false);
+                }
                 self.table.make_ready(key);
             }
             State::HalfOpen(_) => self.receive_half_open(transmitter, key, &arrival),

@@ -315,6 +315,7 @@ impl Engine {
             }
             State::Flow(flow) => {
                 flow.connection.expire(now);
+                flow.doubted |= flow.connection.is_unanswered(now);
                 if flow.memory_at.is_some_and(|time| time <= now) {
                     flow.memory_at = None;
                     flow.connection.wake();
@@ -391,19 +392,25 @@ impl Engine {
         let State::Flow(flow) = &mut entry.state else {
             return None;
         };
-        if let Some(hardware) = flow.hardware {
-            return Some(hardware);
+        // What is known of a neighbor may be old. That is no peer's word yet.
+        let (before, doubted) = (flow.hardware, flow.doubted);
+        if before.is_some() && !doubted && !flow.connection.is_opening() {
+            return before;
         }
         let deadline = flow.deadline();
         let Some(hop) = self.next_hop(tuple.remote().addr) else {
+            if before.is_some() {
+                return before;
+            }
             self.table.flow(key)?.connection.abort(Error::Unreachable);
             self.settle_connection(key, now);
             return None;
         };
-        let (hardware, asks) = self.neighbors.find(hop, now);
+        let (found, asks) = self.neighbors.find(hop, doubted, now);
         if asks {
             self.ask(transmitter, tuple.local().addr, hop);
         }
+        let hardware = found.or(before);
         if hardware.is_none() {
             let again = now + NEIGHBOR_PAUSE;
             let due = deadline.map_or(again, |deadline| deadline.min(again));

@@ -17,8 +17,8 @@ use smoltcp::wire::{
 const MOST: usize = 256;
 /// A neighbor is asked for that often.
 const PAUSE: Duration = Duration::from_secs(1);
-/// So long a neighbor is believed to be where it was. After that it is asked for again, but
-/// used meanwhile.
+/// So long a neighbor is believed to be where it was, unless that is doubted. After that it is
+/// asked for again, but used meanwhile.
 const FRESH: Duration = Duration::from_secs(60);
 
 struct Neighbor {
@@ -33,15 +33,18 @@ struct Neighbor {
 pub(super) struct Neighbors(VecDeque<Neighbor>);
 
 impl Neighbors {
-    /// The hardware address of a neighbor, and whether it is to be asked for now.
+    /// The hardware address of a neighbor, and whether it is to be asked for now. What was
+    /// learned a while ago may be `doubted`.
     pub(super) fn find(
         &mut self,
         address: IpAddress,
+        doubted: bool,
         now: Instant,
     ) -> (Option<EthernetAddress>, bool) {
         if let Some(index) = self.index(address) {
             let neighbor = &mut self.0[index];
-            let is_fresh = neighbor.hardware.is_some() && now - neighbor.learned < FRESH;
+            let age = if doubted { PAUSE } else { FRESH };
+            let is_fresh = neighbor.hardware.is_some() && now - neighbor.learned < age;
             let asks = !is_fresh && neighbor.asked.is_none_or(|asked| now - asked >= PAUSE);
             if asks {
                 neighbor.asked = Some(now);

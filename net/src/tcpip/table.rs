@@ -69,8 +69,11 @@ pub(super) struct Flow {
     pub(super) abort_at: Option<Instant>,
     /// When a writer that found no memory should look again.
     pub(super) memory_at: Option<Instant>,
-    /// Where its segments go. None until the neighbor is found.
+    /// Where its segments go: whence the peer was last heard, or where it is looked for. None
+    /// until the neighbor is found.
     pub(super) hardware: Option<EthernetAddress>,
+    /// Whether the peer may be elsewhere by now, as it does not answer.
+    pub(super) doubted: bool,
 }
 
 /// Who cares for a connection.
@@ -97,6 +100,7 @@ impl Flow {
             abort_at: None,
             memory_at: None,
             hardware,
+            doubted: false,
         })
     }
 

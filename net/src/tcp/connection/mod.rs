@@ -180,6 +180,12 @@ impl Connection {
         (self.sender.next(), self.receiver.next())
     }
 
+    /// Up to where the peer has acknowledged what was sent, and what follows all that was
+    /// received in order.
+    pub(crate) fn progress(&self) -> (Sequence, Sequence) {
+        (self.sender.unacknowledged(), self.receiver.next())
+    }
+
     // The application's side
 
     /// Moves bytes to `buffer`. Returns how many, and whether the peer should hear that

@@ -8,6 +8,7 @@ mod closing;
 mod dhcp;
 mod hostile;
 mod model;
+mod moving;
 mod offload;
 mod packets;
 mod router;
