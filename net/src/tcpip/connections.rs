@@ -5,7 +5,7 @@ use super::engine::Engine;
 use super::frame::Tuple;
 use super::neighbors::Question;
 use super::phy::Transmitter;
-use super::table::{Flow, Owner, State, TimeWait};
+use super::table::{Flow, Owner, Reprieve, State, TimeWait};
 use super::wire::{Path, Wire};
 use crate::Net;
 use crate::tcp::{Connection, Phase};
@@ -14,8 +14,12 @@ use core::time::Duration;
 use fata_time::Instant;
 use smoltcp::wire::{EthernetAddress, IpAddress};
 
-/// How long a connection that the application is done with may take to close.
+/// How long a connection that the application is done with may take to close, or to take
+/// [`CLOSE_PROGRESS`] bytes of what was written before it gets as long again.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
+const CLOSE_PROGRESS: u32 = 16 * 1024;
+/// How long it may take in all.
+const CLOSE_LIMIT: Duration = Duration::from_secs(300);
 /// How long the RST of a connection that is gone may take to be sent.
 const RESET_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a connection is remembered that this side has closed first (RFC 9293, section
@@ -239,7 +243,13 @@ impl Engine {
             Phase::TimeWait => self.remove(key),
             Phase::Closed if flow.connection.is_over() => self.remove(key),
             Phase::Closed => flow.abort_at = Some(now + RESET_TIMEOUT),
-            _ => flow.abort_at = Some(now + CLOSE_TIMEOUT),
+            _ => {
+                flow.abort_at = Some(now + CLOSE_TIMEOUT);
+                flow.reprieve = Some(Reprieve {
+                    taken: flow.connection.progress().0,
+                    until: now + CLOSE_LIMIT,
+                });
+            }
         }
     }
 
@@ -375,6 +385,12 @@ impl Engine {
             self.remove(key);
             return false;
         }
+        if !self.pool.is_scarce()
+            && let Some(later) = more_time(flow, now)
+        {
+            flow.abort_at = Some(later);
+            return true;
+        }
         flow.abort_at = Some(now + RESET_TIMEOUT);
         flow.connection.abort(Error::TimedOut);
         true
@@ -456,4 +472,17 @@ impl Engine {
             self.table.set_timer(key, due);
         }
     }
+}
+
+/// Until when a connection may go on closing whose time is up. None if its peer hardly takes
+/// anything, or had long enough.
+fn more_time(flow: &mut Flow, now: Instant) -> Option<Instant> {
+    let taken = flow.connection.progress().0;
+    let reprieve = flow.reprieve.as_mut()?;
+    let later = reprieve.until.min(now + CLOSE_TIMEOUT);
+    if later <= now || taken.since(reprieve.taken) < CLOSE_PROGRESS {
+        return None;
+    }
+    reprieve.taken = taken;
+    Some(later)
 }

@@ -7,7 +7,8 @@
 //!
 //! What is bounded is in [`Config`]. Beyond that: a half-open connection is given up
 //! after 15 seconds, connecting after 30, and a connection that the application has
-//! dropped is reset if it does not close within 30. A datagram for a neighbor that does
+//! dropped is reset if it does not close within 30. It gets 30 more, five minutes in all, as
+//! long as the peer takes at least 16 KiB in that time of what was written before. A datagram for a neighbor that does
 //! not answer within 1.5 seconds is dropped, and all that its socket holds with it.
 #![forbid(unsafe_code)]
 
