@@ -440,7 +440,7 @@ impl Engine {
     }
 
     /// The neighbor that packets to an address go to.
-    fn next_hop(&self, remote: IpAddress) -> Option<IpAddress> {
+    pub(super) fn next_hop(&self, remote: IpAddress) -> Option<IpAddress> {
         let addresses = self.interface.ip_addrs();
         if addresses.iter().any(|own| own.contains_addr(&remote)) {
             return Some(remote);
@@ -452,7 +452,12 @@ impl Engine {
         }
     }
 
-    fn ask<N: Net>(&self, transmitter: &mut Transmitter<N>, source: IpAddress, target: IpAddress) {
+    pub(super) fn ask<N: Net>(
+        &self,
+        transmitter: &mut Transmitter<N>,
+        source: IpAddress,
+        target: IpAddress,
+    ) {
         let question = Question {
             hardware: self.hardware,
             source,

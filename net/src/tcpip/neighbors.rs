@@ -13,7 +13,8 @@ use smoltcp::wire::{
     NdiscRepr, RawHardwareAddress,
 };
 
-/// Neighbors that are remembered. The one that was learned first makes room for another.
+/// Neighbors that are remembered. One that has not answered makes room for another,
+/// or the one that was learned first.
 const MOST: usize = 256;
 /// A neighbor is asked for that often.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -100,7 +101,8 @@ impl Neighbors {
 
     fn insert(&mut self, neighbor: Neighbor) {
         if self.0.len() >= MOST {
-            self.0.pop_front();
+            let unknown = self.0.iter().position(|other| other.hardware.is_none());
+            self.0.remove(unknown.unwrap_or(0));
         }
         self.0.push_back(neighbor);
     }

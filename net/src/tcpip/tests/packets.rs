@@ -158,6 +158,26 @@ impl Peer {
         });
     }
 
+    pub(super) fn datagram(&mut self, port: u16, to: u16, payload: &[u8]) {
+        let (header, source) = (
+            UdpRepr {
+                src_port: port,
+                dst_port: to,
+            },
+            self.source,
+        );
+        self.ipv4(IpProtocol::Udp, UDP_HEADER_LEN + payload.len(), |bytes| {
+            header.emit(
+                &mut UdpPacket::new_unchecked(bytes),
+                &source.into(),
+                &SERVER.into(),
+                payload.len(),
+                |bytes| bytes.copy_from_slice(payload),
+                &ChecksumCapabilities::default(),
+            );
+        });
+    }
+
     pub(super) fn syn(&mut self, port: u16, to: u16) {
         let syn = TcpRepr {
             control: TcpControl::Syn,

@@ -1,3 +1,4 @@
+use super::packets::Peer;
 use super::*;
 
 fn spawn_udp_echo(tasks: &Handle, stack: &TcpIp) {
@@ -108,13 +109,56 @@ fn a_neighbor_that_does_not_answer_holds_up_others_only_shortly() {
             let payload = &b"lost"[..number % 5];
             socket.send_to(payload, silent).await.expect("queued");
         }
-        tasks.sleep(Duration::from_secs(5)).await;
-        socket.send_to(b"second", server(7)).await.expect("sent");
         let start = tasks.now();
+        socket.send_to(b"second", server(7)).await.expect("sent");
         let received = socket.receive_from(&mut buffer).await;
         assert_eq!(received, Ok((6, server(7))));
         assert!((tasks.now() - start).as_millis() < 10);
-        assert_eq!(other.statistics().totals.unreachable, 2);
+        tasks.sleep(Duration::from_secs(5)).await;
+        assert_eq!(other.statistics().totals.unreachable, 200);
+    });
+}
+
+#[test]
+fn a_forged_sender_does_not_silence_a_socket() {
+    simulate(|tasks| async move {
+        let (device, link) = Link::pair(64);
+        let stack = TcpIp::start(&tasks, device, server_config(), 1);
+        spawn_udp_echo(&tasks, &stack);
+        tasks.sleep(Duration::from_millis(1)).await;
+        let mut peer = Peer::new(link);
+        peer.introduce(SERVER).await;
+        for forged in 100..140 {
+            peer.source = Ipv4Addr::new(10, 0, 0, forged);
+            peer.datagram(40_000, 7, b"forged");
+        }
+        peer.source = CLIENT;
+        peer.datagram(40_000, 7, b"honest");
+        peer.flush();
+        let start = tasks.now();
+        let answer = peer.receive(&tasks, |frame| frame.ends_with(b"honest").then_some(()));
+        assert_eq!(answer.await, Some(()));
+        assert!((tasks.now() - start).as_millis() < 100);
+    });
+}
+
+#[test]
+fn datagrams_wait_until_a_neighbor_answers() {
+    simulate(|tasks| async move {
+        let (device, link) = Link::pair(64);
+        let stack = TcpIp::start(&tasks, device, server_config(), 1);
+        let socket = stack.bind(server(9)).await.expect("the port is free");
+        let mut peer = Peer::new(link);
+        for payload in [b"first", b"other"] {
+            let sent = socket.send_to(payload, (CLIENT, 9).into()).await;
+            sent.expect("queued");
+        }
+        tasks.sleep(Duration::from_millis(200)).await;
+        peer.reply();
+        for payload in [b"first", b"other"] {
+            let come = peer.receive(&tasks, |frame| frame.ends_with(payload).then_some(()));
+            assert_eq!(come.await, Some(()), "in order");
+        }
     });
 }
 
