@@ -7,6 +7,8 @@ use alloc::vec::Vec;
 /// Buffers have this many bytes, or twice as many, or four times and so on.
 const SMALLEST: usize = 2 * 1024;
 const CLASSES: usize = 11;
+/// Bytes of the largest buffers.
+pub(crate) const LARGEST: usize = SMALLEST << (CLASSES - 1);
 
 /// Buffers that connections take and give back.
 ///

@@ -25,10 +25,10 @@ pub struct Config {
     pub max_sockets: usize,
     /// Bytes that a connection holds at most for the application to read. The window that
     /// the peer sees grows to it if the application reads as data comes. Memory is taken
-    /// as data arrives.
+    /// as data arrives. More than 2 MiB count as 2 MiB.
     pub receive_buffer: usize,
     /// Bytes that a connection holds at most until the peer has acknowledged them. Memory
-    /// is taken as data is written.
+    /// is taken as data is written. More than 2 MiB count as 2 MiB.
     pub transmit_buffer: usize,
     /// Bytes in the buffers of all TCP connections. Near the bound no new connections are
     /// taken in and buffers do not grow; at the bound data that arrives is dropped, to be

@@ -9,7 +9,7 @@ use super::phy::Adapter;
 use super::ports::{Ports, Random};
 use super::statistics::Totals;
 use super::table::Table;
-use crate::tcp::{Pool, Secret, Settings};
+use crate::tcp::{LARGEST, Pool, Secret, Settings};
 use crate::{Counters, MacAddress, Net};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -28,8 +28,6 @@ const BATCH: usize = 64;
 const NEIGHBOR_SILENCE: Duration = Duration::from_secs(1);
 /// The least time between two looks at a flow that says it is due and then sends nothing.
 const MIN_DELAY: Duration = Duration::from_millis(10);
-/// The largest window that TCP can tell of (RFC 7323).
-const MOST_WINDOW: u32 = 1 << 30;
 
 /// Everything of a stack but the device.
 pub(super) struct Engine {
@@ -89,10 +87,9 @@ impl Engine {
             table: Table::new(random.next()),
             pool: Pool::new(config.buffer_memory),
             settings: Settings {
-                window: u32::try_from(config.receive_buffer)
-                    .unwrap_or(MOST_WINDOW)
-                    .clamp(1, MOST_WINDOW),
-                buffer: config.transmit_buffer.max(1),
+                // No peer may be promised more than a buffer can hold.
+                window: config.receive_buffer.clamp(1, LARGEST) as u32,
+                buffer: config.transmit_buffer.clamp(1, LARGEST),
                 keep_alive: config.keep_alive,
                 timeout: config.timeout,
             },

@@ -7,6 +7,7 @@ mod bounds;
 mod closing;
 mod dhcp;
 mod hostile;
+mod memory;
 mod model;
 mod moving;
 mod offload;
