@@ -408,9 +408,8 @@ impl Engine {
         let State::Flow(flow) = &mut entry.state else {
             return None;
         };
-        // What is known of a neighbor may be old. That is no peer's word yet.
         let (before, doubted) = (flow.hardware, flow.doubted);
-        if before.is_some() && !doubted && !flow.connection.is_opening() {
+        if before.is_some() && !doubted {
             return before;
         }
         let deadline = flow.deadline();
