@@ -59,6 +59,9 @@ impl Engine {
             }
             State::Flow(mut flow) => {
                 flow.connection.release(&mut self.pool);
+                if flow.stalled {
+                    self.stalled.retain(|other| *other != key);
+                }
                 self.count(&mut flow);
                 if self.table.connections() == 0 {
                     self.pool.trim();
@@ -430,7 +433,8 @@ impl Engine {
             let again = now + NEIGHBOR_PAUSE;
             let due = deadline.map_or(again, |deadline| deadline.min(again));
             self.table.set_timer(key, due);
-            if !self.stalled.contains(&key) {
+            let flow = self.table.flow(key)?;
+            if !core::mem::replace(&mut flow.stalled, true) {
                 self.stalled.push(key);
             }
         }

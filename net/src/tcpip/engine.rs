@@ -164,7 +164,10 @@ impl Engine {
         let interface = &self.interface;
         let is_own = |address: IpAddress| interface.has_ip_addr(address);
         if self.neighbors.learn(frame, is_own, now) {
-            for key in core::mem::take(&mut self.stalled) {
+            while let Some(key) = self.stalled.pop() {
+                if let Some(flow) = self.table.flow(key) {
+                    flow.stalled = false;
+                }
                 self.table.make_ready(key);
             }
         }

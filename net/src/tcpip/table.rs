@@ -84,6 +84,8 @@ pub(super) struct Flow {
     pub(super) hardware: Option<EthernetAddress>,
     /// Whether the peer may be elsewhere by now, as it does not answer.
     pub(super) doubted: bool,
+    /// Whether it is among those that wait for a neighbor.
+    pub(super) stalled: bool,
 }
 
 /// Who cares for a connection.
@@ -112,6 +114,7 @@ impl Flow {
             memory_at: None,
             hardware,
             doubted: false,
+            stalled: false,
         })
     }
 
