@@ -4,6 +4,7 @@
 //! What peers ask is smoltcp's to answer; here is only learned from it, too.
 
 use super::frame;
+use super::ipv6::solicited_node;
 use alloc::collections::VecDeque;
 use core::time::Duration;
 use fata_time::Instant;
@@ -242,11 +243,4 @@ impl Question {
         let checksums = smoltcp::phy::ChecksumCapabilities::default();
         message.emit(&source, &group, &mut icmp, &checksums);
     }
-}
-
-/// The group that all hosts with such an address listen to (RFC 4291, section 2.7.1).
-fn solicited_node(address: Ipv6Address) -> Ipv6Address {
-    let [.., a, b, c] = address.octets();
-    let [high, low] = [u16::from_be_bytes([0xff, a]), u16::from_be_bytes([b, c])];
-    Ipv6Address::new(0xff02, 0, 0, 0, 0, 1, high, low)
 }
