@@ -45,26 +45,24 @@ impl Engine {
             if !transmitter.device.can_transmit() {
                 return false;
             }
-            let way = self.way(transmitter, ends, now);
+            let way = self.way(transmitter, key, ends, now);
             let source = self.hardware;
             let Some(outbox) = self.outbox(key) else {
                 return true;
             };
-            let is_lost = match way {
+            match way {
                 Way::Known(hardware) => {
                     if let Some((ends, payload)) = outbox.first() {
                         send(transmitter, (source, hardware), ends, payload);
                     }
                     outbox.pop();
-                    false
                 }
-                Way::Asked => !outbox.hold(now + PATIENCE),
+                Way::Asked => outbox.hold(now + PATIENCE),
                 Way::None => {
                     outbox.pop();
-                    true
+                    self.totals.unreachable += 1;
                 }
-            };
-            self.totals.unreachable += u64::from(is_lost);
+            }
         }
         self.wait_for_neighbors(key);
         true
@@ -89,7 +87,7 @@ impl Engine {
             else {
                 return true;
             };
-            let way = self.way(transmitter, held.ends, now);
+            let way = self.way(transmitter, key, held.ends, now);
             if let Way::Known(hardware) = way {
                 send(
                     transmitter,
@@ -115,13 +113,25 @@ impl Engine {
         }
     }
 
-    fn way<N: Net>(&mut self, transmitter: &mut Transmitter<N>, ends: Ends, now: Instant) -> Way {
+    /// The way of a datagram of a socket. Neighbors are asked for as long as datagrams for them
+    /// can be put aside.
+    fn way<N: Net>(
+        &mut self,
+        transmitter: &mut Transmitter<N>,
+        key: usize,
+        ends: Ends,
+        now: Instant,
+    ) -> Way {
         if let Some(hardware) = self.group(ends.remote.addr) {
             return Way::Known(hardware);
         }
         let Some(hop) = self.next_hop(ends.remote.addr) else {
             return Way::None;
         };
+        // Whoever forges senders would have as many neighbors asked for.
+        if !self.outbox(key).is_some_and(|outbox| outbox.can_hold()) {
+            return self.neighbors.known(hop).map_or(Way::None, Way::Known);
+        }
         let (hardware, asks) = self.neighbors.find(hop, false, now);
         if asks {
             self.ask(transmitter, ends.local.addr, hop);

@@ -62,6 +62,11 @@ impl Neighbors {
         (None, true)
     }
 
+    /// The hardware address of a neighbor, if that is known already.
+    pub(super) fn known(&self, address: IpAddress) -> Option<EthernetAddress> {
+        self.0[self.index(address)?].hardware
+    }
+
     /// Takes in what a frame says of its sender. Returns whether that is new. Others than
     /// those that were asked for are remembered only if they ask for one of the `own`
     /// addresses.

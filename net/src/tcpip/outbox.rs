@@ -82,11 +82,14 @@ impl Outbox {
         }
     }
 
-    /// Puts the next datagram aside, so that those behind it go on. Returns false if it was
-    /// dropped, as there are too many already.
-    pub(super) fn hold(&mut self, until: Instant) -> bool {
-        let has_room = self.held.len() < MOST_HELD;
-        if let Some((ends, payload)) = self.first().filter(|_| has_room) {
+    /// Whether one more datagram can be put aside.
+    pub(super) fn can_hold(&self) -> bool {
+        self.held.len() < MOST_HELD
+    }
+
+    /// Puts the next datagram aside, so that those behind it go on.
+    pub(super) fn hold(&mut self, until: Instant) {
+        if let Some((ends, payload)) = self.first() {
             let payload = payload.into();
             self.held.push_back(Held {
                 ends,
@@ -95,7 +98,6 @@ impl Outbox {
             });
         }
         self.pop();
-        has_room
     }
 
     /// The datagrams that were put aside, oldest first.

@@ -136,8 +136,15 @@ fn a_forged_sender_does_not_silence_a_socket() {
         peer.datagram(40_000, 7, b"honest");
         peer.flush();
         let start = tasks.now();
-        let answer = peer.receive(&tasks, |frame| frame.ends_with(b"honest").then_some(()));
+        let questions = core::cell::Cell::new(0);
+        let answer = peer.receive(&tasks, |frame| {
+            // To all, ARP.
+            let is_question = frame[0] == 0xff && frame[12..14] == [8, 6];
+            questions.set(questions.get() + u32::from(is_question));
+            frame.ends_with(b"honest").then_some(())
+        });
         assert_eq!(answer.await, Some(()));
+        assert!((1..=16).contains(&questions.get()));
         assert!((tasks.now() - start).as_millis() < 100);
     });
 }
