@@ -29,7 +29,7 @@ pub(crate) use connection::{Connection, Phase, Settings};
 pub(crate) use handshake::{Agreement, Embryo, Offer, Verdict, answer};
 pub(crate) use header::{Header, Options};
 pub(crate) use isn::Secret;
-pub(crate) use pool::Pool;
+pub(crate) use pool::{LARGEST, Pool};
 pub(crate) use ring::Lent;
 pub(crate) use segment::{Flags, Segment};
 pub(crate) use sender::Transmit;

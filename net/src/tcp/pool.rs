@@ -7,6 +7,8 @@ use alloc::vec::Vec;
 /// Buffers have this many bytes, or twice as many, or four times and so on.
 const SMALLEST: usize = 2 * 1024;
 const CLASSES: usize = 11;
+/// Bytes of the largest buffers.
+pub(crate) const LARGEST: usize = SMALLEST << (CLASSES - 1);
 
 /// Buffers that connections take and give back.
 ///
@@ -41,6 +43,11 @@ impl Pool {
     /// Whether so much is in use that no new connection should be taken in.
     pub(crate) fn is_scarce(&self) -> bool {
         self.used > self.limit - self.limit / 8
+    }
+
+    /// Whether at most half of the memory is in use after `size` bytes more are.
+    pub(crate) fn is_ample(&self, size: usize) -> bool {
+        self.used + size <= self.limit / 2
     }
 
     /// A buffer of at least `size` bytes. Its content is arbitrary.

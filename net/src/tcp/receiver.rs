@@ -1,5 +1,8 @@
 //! The receiving half of a connection.
 
+#[cfg(test)]
+mod tests;
+
 use super::header::{MOST_BLOCKS, Options};
 use super::pool::Pool;
 use super::ring::{Lent, Ring};
@@ -55,6 +58,8 @@ pub(super) struct Receiver {
     /// The same of the time before: as many may come again, and memory for them at once
     /// spares moving them.
     expected: usize,
+    /// Whether nobody will read: what is received counts, but is not stored.
+    discards: bool,
 }
 
 impl Receiver {
@@ -65,7 +70,8 @@ impl Receiver {
             next,
             edge: next + window,
             limit: FIRST_WINDOW.min(most),
-            most,
+            // More cannot be told. A limit beyond would never be seen to be nearly reached.
+            most: most.min(u32::from(u16::MAX) << shift),
             shift,
             segment,
             islands: Vec::new(),
@@ -77,6 +83,7 @@ impl Receiver {
             read: 0,
             peak: 0,
             expected: 0,
+            discards: false,
         }
     }
 
@@ -153,15 +160,11 @@ impl Receiver {
             return;
         }
         let offset = self.ring.len() + start.since(self.next) as usize;
-        let needed = offset + payload.len();
-        let is_new = self.ring.capacity() == 0 && self.expected > needed;
-        let has_room = is_new && self.ring.reserve(self.expected, pool);
-        // Without memory the bytes are as good as lost, and come again.
-        if !has_room && !self.ring.reserve(needed, pool) {
+        let taken = self.store(offset, payload, pool);
+        if taken == 0 {
             return;
         }
-        self.ring.store(offset, payload);
-        let end = start + payload.len() as u32;
+        let end = start + taken as u32;
         if start > self.next {
             self.add_island(start, end);
             return;
@@ -175,12 +178,49 @@ impl Receiver {
             connected += 1;
         }
         self.islands.drain(..connected);
-        self.ring.extend(reached.since(self.next) as usize);
-        self.peak = self.peak.max(self.ring.len());
+        if !self.discards {
+            self.ring.extend(reached.since(self.next) as usize);
+            self.peak = self.peak.max(self.ring.len());
+        }
         self.next = reached;
         if connected > 0 {
             self.due = Due::Now;
         }
+    }
+
+    /// Puts bytes in store. Returns how many: the others are as good as lost, and come again.
+    fn store(&mut self, offset: usize, payload: &[u8], pool: &mut Pool) -> usize {
+        if self.discards {
+            return payload.len();
+        }
+        let room = self.reserve(offset, payload.len(), pool);
+        if room > 0 {
+            self.ring.store(offset, &payload[..room]);
+        }
+        room
+    }
+
+    /// Gets memory for `size` bytes in store. Returns for how many of them there is some.
+    fn reserve(&mut self, offset: usize, size: usize, pool: &mut Pool) -> usize {
+        let needed = offset + size;
+        if needed > self.ring.capacity() {
+            let is_new = self.ring.capacity() == 0;
+            let wanted = if is_new {
+                needed.max(self.expected)
+            } else {
+                needed
+            };
+            if offset == self.ring.len() {
+                let _ = self.ring.reserve(wanted, pool)
+                    || self.ring.reserve(needed, pool)
+                    || self.ring.reserve(1, pool);
+            } else if pool.is_ample(wanted) {
+                // Memory in front of a gap stays taken as long as the peer likes, however
+                // little it has sent: all of them together get a part of it only.
+                self.ring.reserve(wanted, pool);
+            }
+        }
+        self.ring.capacity().saturating_sub(offset).min(size)
     }
 
     /// Whether there is a place for one more range that begins at `start`.
@@ -269,8 +309,7 @@ impl Receiver {
 
     fn possible_edge(&self) -> Sequence {
         let room = self.limit.saturating_sub(self.ring.len() as u32);
-        let window = room.min(u32::from(u16::MAX) << self.shift);
-        self.edge.max(self.next + window)
+        self.edge.max(self.next + room)
     }
 
     /// What came twice (RFC 2883), then what is behind gaps, the newest of it first (RFC 2018,
@@ -322,12 +361,11 @@ impl Receiver {
         Some((lent, self.has_opened()))
     }
 
-    /// Drops what can be read.
+    /// Drops what was received, and from now on what is. Returns whether the peer should hear
+    /// that there is room again.
     pub(super) fn discard(&mut self, pool: &mut Pool) -> bool {
-        self.ring.consume(self.ring.len());
-        if self.islands.is_empty() {
-            self.ring.release(pool);
-        }
+        self.discards = true;
+        self.ring.release(pool);
         self.has_opened()
     }
 

@@ -60,9 +60,11 @@ impl Engine {
         };
         match &mut entry.state {
             State::Flow(flow) => {
+                let progress = flow.connection.progress();
                 flow.connection.receive(&segment, &mut self.pool, now);
-                if flow.owner == Owner::Nobody {
-                    flow.connection.discard(&mut self.pool);
+                // Others than the peer, which may lie about where it is, hardly get that far.
+                if flow.connection.progress() != progress {
+                    (flow.hardware, flow.doubted) = (Some(hardware), false);
                 }
                 self.table.make_ready(key);
             }

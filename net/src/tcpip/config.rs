@@ -25,16 +25,17 @@ pub struct Config {
     pub max_sockets: usize,
     /// Bytes that a connection holds at most for the application to read. The window that
     /// the peer sees grows to it if the application reads as data comes. Memory is taken
-    /// as data arrives.
+    /// as data arrives. More than 2 MiB count as 2 MiB.
     pub receive_buffer: usize,
     /// Bytes that a connection holds at most until the peer has acknowledged them. Memory
-    /// is taken as data is written.
+    /// is taken as data is written. More than 2 MiB count as 2 MiB.
     pub transmit_buffer: usize,
     /// Bytes in the buffers of all TCP connections. Near the bound no new connections are
     /// taken in and buffers do not grow; at the bound data that arrives is dropped, to be
     /// sent again, and writing waits.
     pub buffer_memory: usize,
-    /// Bytes that a UDP socket holds for each direction.
+    /// Bytes that a UDP socket holds for each direction, and up to 16 datagrams beside whose
+    /// neighbors are asked for.
     pub udp_buffer: usize,
     /// An idle connection is probed that often.
     pub keep_alive: Duration,

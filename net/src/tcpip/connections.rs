@@ -5,7 +5,7 @@ use super::engine::Engine;
 use super::frame::Tuple;
 use super::neighbors::Question;
 use super::phy::Transmitter;
-use super::table::{Flow, Owner, State, TimeWait};
+use super::table::{Flow, Owner, Reprieve, State, TimeWait};
 use super::wire::{Path, Wire};
 use crate::Net;
 use crate::tcp::{Connection, Phase};
@@ -14,8 +14,12 @@ use core::time::Duration;
 use fata_time::Instant;
 use smoltcp::wire::{EthernetAddress, IpAddress};
 
-/// How long a connection that the application is done with may take to close.
+/// How long a connection that the application is done with may take to close, or to take
+/// [`CLOSE_PROGRESS`] bytes of what was written before it gets as long again.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
+const CLOSE_PROGRESS: u32 = 16 * 1024;
+/// How long it may take in all.
+const CLOSE_LIMIT: Duration = Duration::from_secs(300);
 /// How long the RST of a connection that is gone may take to be sent.
 const RESET_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a connection is remembered that this side has closed first (RFC 9293, section
@@ -55,6 +59,9 @@ impl Engine {
             }
             State::Flow(mut flow) => {
                 flow.connection.release(&mut self.pool);
+                if flow.stalled {
+                    self.stalled.retain(|other| *other != key);
+                }
                 self.count(&mut flow);
                 if self.table.connections() == 0 {
                     self.pool.trim();
@@ -86,9 +93,6 @@ impl Engine {
         let State::Flow(flow) = &mut entry.state else {
             return;
         };
-        if flow.owner == Owner::Nobody {
-            flow.connection.discard(&mut self.pool);
-        }
         let is_held = flow.owner == Owner::Stream;
         match flow.connection.phase() {
             Phase::TimeWait => {
@@ -247,7 +251,13 @@ impl Engine {
             Phase::TimeWait => self.remove(key),
             Phase::Closed if flow.connection.is_over() => self.remove(key),
             Phase::Closed => flow.abort_at = Some(now + RESET_TIMEOUT),
-            _ => flow.abort_at = Some(now + CLOSE_TIMEOUT),
+            _ => {
+                flow.abort_at = Some(now + CLOSE_TIMEOUT);
+                flow.reprieve = Some(Reprieve {
+                    taken: flow.connection.progress().0,
+                    until: now + CLOSE_LIMIT,
+                });
+            }
         }
     }
 
@@ -258,6 +268,7 @@ impl Engine {
             flow.owner = Owner::Nobody;
             flow.abort_at = Some(now + RESET_TIMEOUT);
             flow.connection.abort(Error::Closed);
+            flow.connection.discard(&mut self.pool);
         }
     }
 
@@ -322,6 +333,7 @@ impl Engine {
             }
             State::Flow(flow) => {
                 flow.connection.expire(now);
+                flow.doubted |= flow.connection.is_unanswered(now);
                 if flow.memory_at.is_some_and(|time| time <= now) {
                     flow.memory_at = None;
                     flow.connection.wake();
@@ -381,6 +393,12 @@ impl Engine {
             self.remove(key);
             return false;
         }
+        if !self.pool.is_scarce()
+            && let Some(later) = more_time(flow, now)
+        {
+            flow.abort_at = Some(later);
+            return true;
+        }
         flow.abort_at = Some(now + RESET_TIMEOUT);
         flow.connection.abort(Error::TimedOut);
         true
@@ -398,24 +416,30 @@ impl Engine {
         let State::Flow(flow) = &mut entry.state else {
             return None;
         };
-        if let Some(hardware) = flow.hardware {
-            return Some(hardware);
+        let (before, doubted) = (flow.hardware, flow.doubted);
+        if before.is_some() && !doubted {
+            return before;
         }
         let deadline = flow.deadline();
         let Some(hop) = self.next_hop(tuple.remote().addr) else {
+            if before.is_some() {
+                return before;
+            }
             self.table.flow(key)?.connection.abort(Error::Unreachable);
             self.settle_connection(key, now);
             return None;
         };
-        let (hardware, asks) = self.neighbors.find(hop, now);
+        let (found, asks) = self.neighbors.find(hop, doubted, now);
         if asks {
             self.ask(transmitter, tuple.local().addr, hop);
         }
+        let hardware = found.or(before);
         if hardware.is_none() {
             let again = now + NEIGHBOR_PAUSE;
             let due = deadline.map_or(again, |deadline| deadline.min(again));
             self.table.set_timer(key, due);
-            if !self.stalled.contains(&key) {
+            let flow = self.table.flow(key)?;
+            if !core::mem::replace(&mut flow.stalled, true) {
                 self.stalled.push(key);
             }
         }
@@ -424,7 +448,7 @@ impl Engine {
     }
 
     /// The neighbor that packets to an address go to.
-    fn next_hop(&self, remote: IpAddress) -> Option<IpAddress> {
+    pub(super) fn next_hop(&self, remote: IpAddress) -> Option<IpAddress> {
         let addresses = self.interface.ip_addrs();
         if addresses.iter().any(|own| own.contains_addr(&remote)) {
             return Some(remote);
@@ -436,7 +460,12 @@ impl Engine {
         }
     }
 
-    fn ask<N: Net>(&self, transmitter: &mut Transmitter<N>, source: IpAddress, target: IpAddress) {
+    pub(super) fn ask<N: Net>(
+        &self,
+        transmitter: &mut Transmitter<N>,
+        source: IpAddress,
+        target: IpAddress,
+    ) {
         let question = Question {
             hardware: self.hardware,
             source,
@@ -456,4 +485,17 @@ impl Engine {
             self.table.set_timer(key, due);
         }
     }
+}
+
+/// Until when a connection may go on closing whose time is up. None if its peer hardly takes
+/// anything, or had long enough.
+fn more_time(flow: &mut Flow, now: Instant) -> Option<Instant> {
+    let taken = flow.connection.progress().0;
+    let reprieve = flow.reprieve.as_mut()?;
+    let later = reprieve.until.min(now + CLOSE_TIMEOUT);
+    if later <= now || taken.since(reprieve.taken) < CLOSE_PROGRESS {
+        return None;
+    }
+    reprieve.taken = taken;
+    Some(later)
 }

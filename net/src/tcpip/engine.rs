@@ -9,7 +9,7 @@ use super::phy::Adapter;
 use super::ports::{Ports, Random};
 use super::statistics::Totals;
 use super::table::Table;
-use crate::tcp::{Pool, Secret, Settings};
+use crate::tcp::{LARGEST, Pool, Secret, Settings};
 use crate::{Counters, MacAddress, Net};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -26,14 +26,8 @@ use smoltcp::wire::{EthernetAddress, HardwareAddress, IpAddress};
 const BATCH: usize = 64;
 /// smoltcp keeps a flow silent for so long after it has asked for a neighbor.
 const NEIGHBOR_SILENCE: Duration = Duration::from_secs(1);
-/// Datagrams wait that long for a neighbor's hardware address, then they are dropped, so
-/// that those behind them go on. smoltcp asks for one neighbor a second, so that it may
-/// take a second until this one is asked for.
-const UDP_NEIGHBOR_TIMEOUT: Duration = Duration::from_millis(1_500);
 /// The least time between two looks at a flow that says it is due and then sends nothing.
 const MIN_DELAY: Duration = Duration::from_millis(10);
-/// The largest window that TCP can tell of (RFC 7323).
-const MOST_WINDOW: u32 = 1 << 30;
 
 /// Everything of a stack but the device.
 pub(super) struct Engine {
@@ -93,10 +87,9 @@ impl Engine {
             table: Table::new(random.next()),
             pool: Pool::new(config.buffer_memory),
             settings: Settings {
-                window: u32::try_from(config.receive_buffer)
-                    .unwrap_or(MOST_WINDOW)
-                    .clamp(1, MOST_WINDOW),
-                buffer: config.transmit_buffer.max(1),
+                // No peer may be promised more than a buffer can hold.
+                window: config.receive_buffer.clamp(1, LARGEST) as u32,
+                buffer: config.transmit_buffer.clamp(1, LARGEST),
                 keep_alive: config.keep_alive,
                 timeout: config.timeout,
             },
@@ -171,7 +164,10 @@ impl Engine {
         let interface = &self.interface;
         let is_own = |address: IpAddress| interface.has_ip_addr(address);
         if self.neighbors.learn(frame, is_own, now) {
-            for key in core::mem::take(&mut self.stalled) {
+            while let Some(key) = self.stalled.pop() {
+                if let Some(flow) = self.table.flow(key) {
+                    flow.stalled = false;
+                }
                 self.table.make_ready(key);
             }
         }
@@ -207,10 +203,16 @@ impl Engine {
         self.flows.expire(now);
         let smoltcp_now = smoltcp_time(now);
         while let Some(key) = self.flows.next_ready() {
-            self.prepare(key, smoltcp_now);
             let Some(flow) = self.flows.get(key) else {
                 continue;
             };
+            if matches!(flow.kind, FlowKind::Udp(_)) {
+                if !self.transmit_datagrams(&mut adapter.transmitter, key, now) {
+                    self.flows.make_ready(key);
+                    return;
+                }
+                continue;
+            }
             let mut sent = false;
             while self
                 .interface
@@ -238,48 +240,13 @@ impl Engine {
         timers.into_iter().flatten().min()
     }
 
-    /// Drops datagrams that have waited for too long.
-    fn prepare(&mut self, key: usize, now: smoltcp::time::Instant) {
-        let Some(flow) = self.flows.get(key) else {
-            return;
-        };
-        let overdue = flow.udp_socket().is_some_and(|(socket, binding)| {
-            let overdue = binding
-                .stalled_since
-                .is_some_and(|since| since + UDP_NEIGHBOR_TIMEOUT <= now);
-            if overdue {
-                binding.stalled_since = None;
-                // smoltcp has no way to drop just what is to be sent: what was received
-                // and not read yet goes with it.
-                socket.close();
-                let bound = socket.bind(binding.local);
-                debug_assert!(bound.is_ok(), "the socket was bound before");
-            }
-            overdue
-        });
-        if overdue {
-            flow.forget_neighbor();
-            self.totals.unreachable += 1;
-        }
-    }
-
     /// Sets a flow's timer after it has sent what it could.
     fn schedule(&mut self, key: usize, sent: bool, now: smoltcp::time::Instant) {
         let Some(flow) = self.flows.get(key) else {
             return;
         };
-        let mut deadline = self.interface.poll_at(now, &flow.sockets);
-        let mut stalled = !sent && deadline == Some(now + NEIGHBOR_SILENCE);
-        if let Some((_, binding)) = flow.udp_socket() {
-            // It is due again as long as anything is left to send.
-            stalled = deadline.is_some();
-            let before = binding.stalled_since.filter(|_| !sent);
-            binding.stalled_since = stalled.then(|| before.unwrap_or(now));
-            let overdue_at = binding
-                .stalled_since
-                .map(|since| since + UDP_NEIGHBOR_TIMEOUT);
-            deadline = deadline.into_iter().chain(overdue_at).min();
-        }
+        let deadline = self.interface.poll_at(now, &flow.sockets);
+        let stalled = !sent && deadline == Some(now + NEIGHBOR_SILENCE);
         if let Some(deadline) = deadline {
             let is_later = deadline > now;
             let deadline = if is_later { deadline } else { now + MIN_DELAY };

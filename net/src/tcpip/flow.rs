@@ -1,10 +1,10 @@
 use super::Config;
+use super::outbox::Outbox;
 use super::schedule::Turn;
 use alloc::vec;
 use alloc::vec::Vec;
 use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::socket::udp;
-use smoltcp::time::Instant;
 use smoltcp::wire::IpListenEndpoint;
 
 /// Bytes of buffer for each datagram that a UDP socket can hold.
@@ -27,13 +27,8 @@ pub(super) struct Flow {
 pub(super) enum Kind {
     /// The interface itself: ARP, ICMP and DHCP.
     Interface,
-    Udp(Binding),
-}
-
-pub(super) struct Binding {
-    pub(super) local: IpListenEndpoint,
-    /// When datagrams began to wait for a neighbor's hardware address.
-    pub(super) stalled_since: Option<Instant>,
+    /// What is received is in its socket, what is to be sent here.
+    Udp(Outbox),
 }
 
 impl Flow {
@@ -49,42 +44,37 @@ impl Flow {
     }
 
     pub(super) fn udp(local: IpListenEndpoint, config: &Config) -> Option<Self> {
-        let buffer = || {
-            let count = (config.udp_buffer / BYTES_PER_DATAGRAM).max(1);
-            udp::PacketBuffer::new(
-                vec![udp::PacketMetadata::EMPTY; count],
-                vec![0; config.udp_buffer],
-            )
-        };
-        let mut socket = udp::Socket::new(buffer(), buffer());
+        let count = (config.udp_buffer / BYTES_PER_DATAGRAM).max(1);
+        let incoming = udp::PacketBuffer::new(
+            vec![udp::PacketMetadata::EMPTY; count],
+            vec![0; config.udp_buffer],
+        );
+        let nothing = udp::PacketBuffer::new(Vec::new(), Vec::new());
+        let mut socket = udp::Socket::new(incoming, nothing);
         socket.bind(local).ok()?;
         let mut sockets = SocketSet::new(Vec::with_capacity(1));
         Some(Self {
             handle: sockets.add(socket),
             sockets,
-            kind: Kind::Udp(Binding {
-                local,
-                stalled_since: None,
-            }),
+            kind: Kind::Udp(Outbox::new(count, config.udp_buffer)),
             turn: Turn::default(),
             stalled: false,
         })
     }
 
-    /// The UDP socket and what belongs to it, if it is a UDP flow.
-    pub(super) fn udp_socket(&mut self) -> Option<(&mut udp::Socket<'static>, &mut Binding)> {
-        match &mut self.kind {
-            Kind::Udp(binding) => Some((self.sockets.get_mut(self.handle), binding)),
+    /// The UDP socket that receives, if it is a UDP flow.
+    pub(super) fn udp_socket(&mut self) -> Option<&mut udp::Socket<'static>> {
+        match &self.kind {
+            Kind::Udp(_) => Some(self.sockets.get_mut(self.handle)),
             Kind::Interface => None,
         }
     }
 
-    /// Lets smoltcp forget that the socket waits for a neighbor.
-    pub(super) fn forget_neighbor(&mut self) {
-        let socket = self.sockets.remove(self.handle);
-        self.handle = match socket {
-            smoltcp::socket::Socket::Udp(socket) => self.sockets.add(socket),
-            smoltcp::socket::Socket::Dhcpv4(socket) => self.sockets.add(socket),
-        };
+    /// What is to be sent, if it is a UDP flow.
+    pub(super) fn outbox(&mut self) -> Option<&mut Outbox> {
+        match &mut self.kind {
+            Kind::Udp(outbox) => Some(outbox),
+            Kind::Interface => None,
+        }
     }
 }

@@ -7,14 +7,17 @@
 //!
 //! What is bounded is in [`Config`]. Beyond that: a half-open connection is given up
 //! after 15 seconds, connecting after 30, and a connection that the application has
-//! dropped is reset if it does not close within 30. A datagram for a neighbor that does
-//! not answer within 1.5 seconds is dropped, and all that its socket holds with it.
+//! dropped is reset if it does not close within 30. It gets 30 more, five minutes in all, as
+//! long as the peer takes at least 16 KiB in that time of what was written before.A datagram for a
+//! neighbor that does not answer within 1.5 seconds is dropped; up to 16 of a socket wait for
+//! that, and the others are dropped at once.
 #![forbid(unsafe_code)]
 
 mod address;
 mod admission;
 mod config;
 mod connections;
+mod datagrams;
 mod engine;
 mod flow;
 mod flows;
@@ -22,6 +25,7 @@ mod frame;
 mod ipv6;
 mod listener;
 mod neighbors;
+mod outbox;
 mod phy;
 mod ports;
 mod runner;

@@ -4,6 +4,7 @@
 //! What peers ask is smoltcp's to answer; here is only learned from it, too.
 
 use super::frame;
+use super::ipv6::solicited_node;
 use alloc::collections::VecDeque;
 use core::time::Duration;
 use fata_time::Instant;
@@ -13,12 +14,13 @@ use smoltcp::wire::{
     NdiscRepr, RawHardwareAddress,
 };
 
-/// Neighbors that are remembered. The one that was learned first makes room for another.
+/// Neighbors that are remembered. One that has not answered makes room for another,
+/// or the one that was learned first.
 const MOST: usize = 256;
 /// A neighbor is asked for that often.
 const PAUSE: Duration = Duration::from_secs(1);
-/// So long a neighbor is believed to be where it was. After that it is asked for again, but
-/// used meanwhile.
+/// So long a neighbor is believed to be where it was, unless that is doubted. After that it is
+/// asked for again, but used meanwhile.
 const FRESH: Duration = Duration::from_secs(60);
 
 struct Neighbor {
@@ -33,15 +35,18 @@ struct Neighbor {
 pub(super) struct Neighbors(VecDeque<Neighbor>);
 
 impl Neighbors {
-    /// The hardware address of a neighbor, and whether it is to be asked for now.
+    /// The hardware address of a neighbor, and whether it is to be asked for now. What was
+    /// learned a while ago may be `doubted`.
     pub(super) fn find(
         &mut self,
         address: IpAddress,
+        doubted: bool,
         now: Instant,
     ) -> (Option<EthernetAddress>, bool) {
         if let Some(index) = self.index(address) {
             let neighbor = &mut self.0[index];
-            let is_fresh = neighbor.hardware.is_some() && now - neighbor.learned < FRESH;
+            let age = if doubted { PAUSE } else { FRESH };
+            let is_fresh = neighbor.hardware.is_some() && now - neighbor.learned < age;
             let asks = !is_fresh && neighbor.asked.is_none_or(|asked| now - asked >= PAUSE);
             if asks {
                 neighbor.asked = Some(now);
@@ -55,6 +60,11 @@ impl Neighbors {
             asked: Some(now),
         });
         (None, true)
+    }
+
+    /// The hardware address of a neighbor, if that is known already.
+    pub(super) fn known(&self, address: IpAddress) -> Option<EthernetAddress> {
+        self.0[self.index(address)?].hardware
     }
 
     /// Takes in what a frame says of its sender. Returns whether that is new. Others than
@@ -97,7 +107,8 @@ impl Neighbors {
 
     fn insert(&mut self, neighbor: Neighbor) {
         if self.0.len() >= MOST {
-            self.0.pop_front();
+            let unknown = self.0.iter().position(|other| other.hardware.is_none());
+            self.0.remove(unknown.unwrap_or(0));
         }
         self.0.push_back(neighbor);
     }
@@ -237,11 +248,4 @@ impl Question {
         let checksums = smoltcp::phy::ChecksumCapabilities::default();
         message.emit(&source, &group, &mut icmp, &checksums);
     }
-}
-
-/// The group that all hosts with such an address listen to (RFC 4291, section 2.7.1).
-fn solicited_node(address: Ipv6Address) -> Ipv6Address {
-    let [.., a, b, c] = address.octets();
-    let [high, low] = [u16::from_be_bytes([0xff, a]), u16::from_be_bytes([b, c])];
-    Ipv6Address::new(0xff02, 0, 0, 0, 0, 1, high, low)
 }

@@ -60,7 +60,7 @@ pub struct Totals {
     pub evicted_time_wait: u64,
     /// Frames that were dropped: damaged, fragmented, or nobody's business.
     pub dropped_frames: u64,
-    /// Times that datagrams were dropped because no neighbor or no route was found.
+    /// Datagrams that were dropped because no neighbor or no route was found.
     pub unreachable: u64,
 }
 
@@ -76,11 +76,10 @@ impl Engine {
         statistics.time_wait = self.table.time_wait();
         statistics.buffer_bytes = self.pool.used();
         for flow in self.flows.iter() {
-            if let Kind::Udp(_) = &flow.kind {
+            if let Kind::Udp(outbox) = &flow.kind {
                 let socket: &udp::Socket = flow.sockets.get(flow.handle);
                 statistics.udp_sockets += 1;
-                statistics.buffer_bytes +=
-                    socket.payload_recv_capacity() + socket.payload_send_capacity();
+                statistics.buffer_bytes += socket.payload_recv_capacity() + outbox.capacity();
             }
         }
         for (_, entry) in self.table.iter() {

@@ -59,6 +59,14 @@ pub(super) struct TimeWait {
     pub(super) until: Instant,
 }
 
+/// More time for a connection that nobody owns any more, while its peer takes what is left.
+pub(super) struct Reprieve {
+    /// Up to where the peer had taken it when time was last given.
+    pub(super) taken: Sequence,
+    /// No more time is given than until then.
+    pub(super) until: Instant,
+}
+
 /// A connection, and who cares for it.
 pub(super) struct Flow {
     pub(super) connection: Connection,
@@ -67,10 +75,17 @@ pub(super) struct Flow {
     pub(super) handles: u8,
     /// When a connection that nobody owns any more is reset.
     pub(super) abort_at: Option<Instant>,
+    /// What may move that.
+    pub(super) reprieve: Option<Reprieve>,
     /// When a writer that found no memory should look again.
     pub(super) memory_at: Option<Instant>,
-    /// Where its segments go. None until the neighbor is found.
+    /// Where its segments go: whence the peer was last heard, or where it is looked for. None
+    /// until the neighbor is found.
     pub(super) hardware: Option<EthernetAddress>,
+    /// Whether the peer may be elsewhere by now, as it does not answer.
+    pub(super) doubted: bool,
+    /// Whether it is among those that wait for a neighbor.
+    pub(super) stalled: bool,
 }
 
 /// Who cares for a connection.
@@ -95,8 +110,11 @@ impl Flow {
             owner,
             handles: 1,
             abort_at: None,
+            reprieve: None,
             memory_at: None,
             hardware,
+            doubted: false,
+            stalled: false,
         })
     }
 

@@ -1,4 +1,5 @@
 use super::flow::Flow;
+use super::outbox::{Ends, Outbox};
 use super::ports::{Scope, listen_endpoint};
 use super::{Error, Shared};
 use crate::traits;
@@ -6,7 +7,7 @@ use alloc::rc::Rc;
 use core::future::poll_fn;
 use core::net::SocketAddr;
 use core::task::{Context, Poll};
-use smoltcp::socket::udp::{self, UdpMetadata};
+use smoltcp::socket::udp;
 use smoltcp::wire::{IPV4_HEADER_LEN, IPV6_HEADER_LEN, IpAddress, IpEndpoint, UDP_HEADER_LEN};
 
 /// A UDP socket of a [`TcpIp`](super::TcpIp) stack.
@@ -43,12 +44,11 @@ impl UdpSocket {
         let mut engine = self.stack.engine.borrow_mut();
         let flow = engine.flows.get(self.key).and_then(Flow::udp_socket);
         // The flow lives as long as the socket.
-        let (socket, _) = flow.ok_or(Error::Other)?;
-        Ok(operation(socket))
+        Ok(operation(flow.ok_or(Error::Other)?))
     }
 
     /// Where a datagram goes and comes from, if it can be sent at all.
-    fn check(&self, length: usize, remote: IpEndpoint) -> Result<UdpMetadata, Error> {
+    fn check(&self, length: usize, remote: IpEndpoint) -> Result<Ends, Error> {
         let engine = self.stack.engine.borrow();
         let (mtu, header) = match remote.addr {
             IpAddress::Ipv4(_) => (engine.mtu, IPV4_HEADER_LEN),
@@ -58,7 +58,7 @@ impl UdpSocket {
         if length > longest.min(engine.config.udp_buffer) {
             return Err(Error::TooLong);
         }
-        if remote.port == 0 {
+        if remote.port == 0 || remote.addr.is_unspecified() {
             return Err(Error::Unreachable);
         }
         let own = Scope::new(self.local.ip()).address();
@@ -66,9 +66,11 @@ impl UdpSocket {
             return Err(Error::Unreachable);
         }
         engine.check_route(remote.addr.into())?;
-        Ok(UdpMetadata {
-            local_address: own.or_else(|| engine.source_address(remote.addr)),
-            ..remote.into()
+        let source = own.or_else(|| engine.source_address(remote.addr));
+        let source = source.ok_or(Error::NotConfigured)?;
+        Ok(Ends {
+            local: IpEndpoint::new(source, self.local.port()),
+            remote,
         })
     }
 
@@ -76,23 +78,18 @@ impl UdpSocket {
         &self,
         context: &mut Context<'_>,
         payload: &[u8],
-        remote: UdpMetadata,
+        ends: Ends,
     ) -> Poll<Result<(), Error>> {
-        let sent = self.with(|socket| {
-            let sent = socket.send_slice(payload, remote);
-            if sent == Err(udp::SendError::BufferFull) {
-                socket.register_send_waker(context.waker());
-            }
-            sent
-        })?;
-        match sent {
-            Ok(()) => {
-                self.stack.kick_flow(self.key);
-                Poll::Ready(Ok(()))
-            }
-            Err(udp::SendError::BufferFull) => Poll::Pending,
-            Err(udp::SendError::Unaddressable) => Poll::Ready(Err(Error::Unreachable)),
+        let pushed = {
+            let mut engine = self.stack.engine.borrow_mut();
+            let outbox: Option<&mut Outbox> = engine.flows.get(self.key).and_then(Flow::outbox);
+            let outbox = outbox.ok_or(Error::Other)?;
+            outbox.poll_push(context, payload, ends)
+        };
+        if pushed.is_ready() {
+            self.stack.kick_flow(self.key);
         }
+        pushed.map(Ok)
     }
 
     fn poll_receive(
@@ -120,8 +117,8 @@ impl traits::UdpSocket for UdpSocket {
 
     async fn send_to(&self, payload: &[u8], remote: SocketAddr) -> Result<(), Error> {
         let remote = IpEndpoint::new(remote.ip().to_canonical().into(), remote.port());
-        let remote = self.check(payload.len(), remote)?;
-        poll_fn(|context| self.poll_send(context, payload, remote)).await
+        let ends = self.check(payload.len(), remote)?;
+        poll_fn(|context| self.poll_send(context, payload, ends)).await
     }
 
     async fn receive_from(&self, buffer: &mut [u8]) -> Result<(usize, SocketAddr), Error> {

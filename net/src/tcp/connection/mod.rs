@@ -180,6 +180,12 @@ impl Connection {
         (self.sender.next(), self.receiver.next())
     }
 
+    /// Up to where the peer has acknowledged what was sent, and what follows all that was
+    /// received in order.
+    pub(crate) fn progress(&self) -> (Sequence, Sequence) {
+        (self.sender.unacknowledged(), self.receiver.next())
+    }
+
     // The application's side
 
     /// Moves bytes to `buffer`. Returns how many, and whether the peer should hear that
@@ -245,7 +251,7 @@ impl Connection {
         self.receiver.release(pool);
     }
 
-    /// Drops what was received, as nobody will read it.
+    /// Drops what was received and what still comes, as nobody will read it.
     pub(crate) fn discard(&mut self, pool: &mut Pool) {
         if self.receiver.discard(pool) && self.phase == Phase::Open {
             self.receiver.acknowledge_now();

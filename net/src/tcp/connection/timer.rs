@@ -3,7 +3,11 @@
 use super::{CONNECT_TIMEOUT, Connection, Phase};
 use crate::Error;
 use crate::tcp::sender::Probe;
+use core::time::Duration;
 use fata_time::Instant;
+
+/// An answer that takes longer is missed.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Connection {
     /// When something has to be done even if nothing happens.
@@ -30,6 +34,14 @@ impl Connection {
 
     fn keep_alive_due(&self) -> Instant {
         self.heard.max(self.probed) + self.settings.keep_alive
+    }
+
+    /// Whether the peer owes an answer for so long that it seems not to be reached.
+    pub(crate) fn is_unanswered(&self, now: Instant) -> bool {
+        let owed = self.sender.waiting_since();
+        let waits = owed.is_some_and(|since| now - since >= PATIENCE);
+        // Not even a probe was answered.
+        waits || now - self.heard >= self.settings.keep_alive * 2
     }
 
     /// Does what is due. What there is to send then is sent by [`transmit`](Self::transmit).

@@ -170,7 +170,7 @@ fn query(bytes: &[u8]) -> Option<Query> {
 }
 
 /// The group of those who have an address like this one (RFC 4291, section 2.7.1).
-pub(super) fn solicited_node(address: Ipv6Addr) -> Ipv6Addr {
+pub(in super::super) fn solicited_node(address: Ipv6Addr) -> Ipv6Addr {
     let [.., a, b] = address.segments();
     Ipv6Addr::new(0xff02, 0, 0, 0, 0, 1, 0xff00 | a & 0xff, b)
 }

@@ -17,6 +17,8 @@ mod slaac;
 use super::Ipv6Config;
 use super::ports::Random;
 use crate::MacAddress;
+pub(super) use message::solicited_node;
+
 use addresses::{Addresses, Dispatch};
 use core::net::Ipv6Addr;
 use fata_time::Instant;

@@ -4,9 +4,12 @@
 extern crate std;
 
 mod bounds;
+mod closing;
 mod dhcp;
 mod hostile;
+mod memory;
 mod model;
+mod moving;
 mod offload;
 mod packets;
 mod router;

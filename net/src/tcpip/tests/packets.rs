@@ -19,6 +19,8 @@ pub(super) struct Peer {
     /// The sequence number of its SYNs.
     pub(super) sequence: TcpSeqNumber,
     server: EthernetAddress,
+    /// Its own hardware address.
+    pub(super) hardware: EthernetAddress,
 }
 
 /// The sequence number of SYNs, if nothing else is said.
@@ -48,6 +50,7 @@ pub(super) fn segment(
 impl Peer {
     pub(super) fn new(link: Link) -> Self {
         Self {
+            hardware: EthernetAddress(link.mac().0),
             link,
             source: CLIENT,
             sequence: SEQUENCE,
@@ -60,7 +63,7 @@ impl Peer {
     }
 
     pub(super) fn mac(&self) -> EthernetAddress {
-        EthernetAddress(self.link.mac().0)
+        self.hardware
     }
 
     /// Sends one frame that `fill` writes behind the Ethernet header.
@@ -83,15 +86,24 @@ impl Peer {
 
     /// Asks for the stack's address, which tells it this one's.
     pub(super) async fn introduce(&mut self, target: Ipv4Addr) {
-        let request = ArpRepr::EthernetIpv4 {
-            operation: ArpOperation::Request,
+        self.arp(ArpOperation::Request, EthernetAddress([0; 6]), target);
+    }
+
+    /// Tells the stack this one's address, as if it had asked.
+    pub(super) fn reply(&mut self) {
+        self.arp(ArpOperation::Reply, self.server, SERVER);
+    }
+
+    fn arp(&mut self, operation: ArpOperation, hardware: EthernetAddress, target: Ipv4Addr) {
+        let message = ArpRepr::EthernetIpv4 {
+            operation,
             source_hardware_addr: self.mac(),
             source_protocol_addr: self.source,
-            target_hardware_addr: EthernetAddress([0; 6]),
+            target_hardware_addr: hardware,
             target_protocol_addr: target,
         };
-        self.send(EthernetProtocol::Arp, request.buffer_len(), |bytes| {
-            request.emit(&mut ArpPacket::new_unchecked(bytes));
+        self.send(EthernetProtocol::Arp, message.buffer_len(), |bytes| {
+            message.emit(&mut ArpPacket::new_unchecked(bytes));
         });
         self.flush();
     }
@@ -143,6 +155,26 @@ impl Peer {
                 &ChecksumCapabilities::default(),
             );
             change(bytes);
+        });
+    }
+
+    pub(super) fn datagram(&mut self, port: u16, to: u16, payload: &[u8]) {
+        let (header, source) = (
+            UdpRepr {
+                src_port: port,
+                dst_port: to,
+            },
+            self.source,
+        );
+        self.ipv4(IpProtocol::Udp, UDP_HEADER_LEN + payload.len(), |bytes| {
+            header.emit(
+                &mut UdpPacket::new_unchecked(bytes),
+                &source.into(),
+                &SERVER.into(),
+                payload.len(),
+                |bytes| bytes.copy_from_slice(payload),
+                &ChecksumCapabilities::default(),
+            );
         });
     }
 

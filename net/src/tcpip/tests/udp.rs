@@ -1,3 +1,4 @@
+use super::packets::Peer;
 use super::*;
 
 fn spawn_udp_echo(tasks: &Handle, stack: &TcpIp) {
@@ -59,6 +60,10 @@ fn many_datagrams_wait_for_room() {
         for number in 0..500u16 {
             data[..2].copy_from_slice(&number.to_be_bytes());
             sender.send_to(&data, server(9)).await.expect("sent");
+            if number == 0 {
+                // Until the neighbor is found, only a few would wait.
+                tasks.sleep(Duration::from_millis(1)).await;
+            }
         }
         assert_eq!(counter.await, Ok(()));
     });
@@ -108,13 +113,63 @@ fn a_neighbor_that_does_not_answer_holds_up_others_only_shortly() {
             let payload = &b"lost"[..number % 5];
             socket.send_to(payload, silent).await.expect("queued");
         }
-        tasks.sleep(Duration::from_secs(5)).await;
-        socket.send_to(b"second", server(7)).await.expect("sent");
         let start = tasks.now();
+        socket.send_to(b"second", server(7)).await.expect("sent");
         let received = socket.receive_from(&mut buffer).await;
         assert_eq!(received, Ok((6, server(7))));
         assert!((tasks.now() - start).as_millis() < 10);
-        assert_eq!(other.statistics().totals.unreachable, 2);
+        tasks.sleep(Duration::from_secs(5)).await;
+        assert_eq!(other.statistics().totals.unreachable, 200);
+    });
+}
+
+#[test]
+fn a_forged_sender_does_not_silence_a_socket() {
+    simulate(|tasks| async move {
+        let (device, link) = Link::pair(64);
+        let stack = TcpIp::start(&tasks, device, server_config(), 1);
+        spawn_udp_echo(&tasks, &stack);
+        tasks.sleep(Duration::from_millis(1)).await;
+        let mut peer = Peer::new(link);
+        peer.introduce(SERVER).await;
+        for forged in 100..140 {
+            peer.source = Ipv4Addr::new(10, 0, 0, forged);
+            peer.datagram(40_000, 7, b"forged");
+        }
+        peer.source = CLIENT;
+        peer.datagram(40_000, 7, b"honest");
+        peer.flush();
+        let start = tasks.now();
+        let questions = core::cell::Cell::new(0);
+        let answer = peer.receive(&tasks, |frame| {
+            // To all, ARP.
+            let is_question = frame[0] == 0xff && frame[12..14] == [8, 6];
+            questions.set(questions.get() + u32::from(is_question));
+            frame.ends_with(b"honest").then_some(())
+        });
+        assert_eq!(answer.await, Some(()));
+        assert!((1..=16).contains(&questions.get()));
+        assert!((tasks.now() - start).as_millis() < 100);
+    });
+}
+
+#[test]
+fn datagrams_wait_until_a_neighbor_answers() {
+    simulate(|tasks| async move {
+        let (device, link) = Link::pair(64);
+        let stack = TcpIp::start(&tasks, device, server_config(), 1);
+        let socket = stack.bind(server(9)).await.expect("the port is free");
+        let mut peer = Peer::new(link);
+        for payload in [b"first", b"other"] {
+            let sent = socket.send_to(payload, (CLIENT, 9).into()).await;
+            sent.expect("queued");
+        }
+        tasks.sleep(Duration::from_millis(200)).await;
+        peer.reply();
+        for payload in [b"first", b"other"] {
+            let come = peer.receive(&tasks, |frame| frame.ends_with(payload).then_some(()));
+            assert_eq!(come.await, Some(()), "in order");
+        }
     });
 }
 
