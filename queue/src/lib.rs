@@ -1,9 +1,28 @@
-//! A queue of items on a disk, and its service over HTTP.
+//! A queue of items of any size on a disk.
 //!
-//! [`Queue`] needs nothing but a disk ([`fata_block::Block`]) and the executor; [`service`] is
-//! its HTTP side. What `PUT`, `DELETE` and [`Upload::finish`], [`Queue::remove`] have
-//! acknowledged survives a power cut at any moment; what they have not is there whole or not at
-//! all.
+//! [`Queue`] needs nothing but a disk ([`fata_block::Block`]) and the executor. What
+//! [`Upload::finish`] and [`Queue::remove`] have acknowledged survives a power cut at any moment;
+//! what they have not is there whole or not at all. Items are uploaded and downloaded in constant
+//! memory.
+//!
+//! ```
+//! use fata_block::RamDisk;
+//! use fata_queue::Queue;
+//!
+//! fata_task::simulate(|tasks| async move {
+//!     let queue = Queue::open(RamDisk::new(512, 2048), tasks, 4).await?;
+//!     let mut upload = queue.upload(13).await?;
+//!     upload.write(b"Hello, world!").await?;
+//!     upload.finish().await?;
+//!
+//!     let mut download = queue.download().await;
+//!     assert_eq!(download.next().await?, b"Hello, world!");
+//!     queue.remove().await?;
+//!     assert!(queue.is_empty());
+//!     Ok::<(), Box<dyn std::error::Error>>(())
+//! })
+//! .unwrap();
+//! ```
 //!
 //! # On the disk
 //!
@@ -76,14 +95,12 @@ mod open;
 mod permits;
 mod queue;
 mod room;
-mod service;
 mod upload;
 mod waiters;
 
 pub use download::Download;
 pub use error::{Error, OpenError};
 pub use queue::Queue;
-pub use service::{limits, service};
 pub use upload::Upload;
 
 /// Bytes of a request for an item's data, at most.
@@ -93,6 +110,5 @@ const CHUNK: usize = 64 << 10;
 /// their way to the disk or from it.
 const DEPTH: usize = 3;
 
-/// The memory that an upload or a download takes at most, in bytes, without what its connection
-/// takes.
+/// The memory that an upload or a download takes at most, in bytes.
 pub const TRANSFER_BYTES: usize = CHUNK * DEPTH;

@@ -5,8 +5,8 @@ pub mod load;
 pub mod model;
 
 use fata_block::{Block, RamDisk};
+use fata_queue::{Error, Queue};
 use fata_task::Handle;
-use queue::{Error, Queue};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 

@@ -4,9 +4,9 @@
 mod support;
 
 use fata_block::{Faults, FaultyDisk};
+use fata_queue::{Error, OpenError, Queue};
 use fata_task::{Handle, simulate};
 use proptest::prelude::*;
-use queue::{Error, OpenError, Queue};
 use std::rc::Rc;
 use support::{SLOTS, get, item, number, open, put};
 use twox_hash::XxHash64;
