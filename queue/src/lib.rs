@@ -40,8 +40,10 @@
 //! | 16 | 4 | bytes of a sector |
 //! | 20 | 4 | entries |
 //! | 24 | 8 | sectors of the disk |
-//! | 32 | 8 | generation: the valid index with the higher one counts |
+//! | 32 | 8 | generation: of two valid indices the later one counts |
 //! | 40 | 8 | number of the oldest item; the others follow one by one |
+//!
+//! Generations and numbers are counted modulo 2^64.
 //!
 //! | offset | bytes | entry |
 //! |---|---|---|
@@ -87,6 +89,7 @@
 extern crate alloc;
 
 mod blank;
+mod check;
 mod commit;
 mod download;
 mod error;
@@ -98,13 +101,18 @@ mod room;
 mod upload;
 mod waiters;
 
+pub use check::{Problem, Report, check};
 pub use download::Download;
 pub use error::{Error, OpenError};
+pub use open::is_queue;
 pub use queue::Queue;
 pub use upload::Upload;
 
 /// Bytes of a request for an item's data, at most.
 const CHUNK: usize = 64 << 10;
+
+/// Bytes of a request where a disk is read in order: large ones are quickest.
+const PIECE: usize = 256 << 10;
 
 /// Chunks of an item that are in memory at once: one that is received or sent, the others on
 /// their way to the disk or from it.
@@ -112,3 +120,8 @@ const DEPTH: usize = 3;
 
 /// The memory that an upload or a download takes at most, in bytes.
 pub const TRANSFER_BYTES: usize = CHUNK * DEPTH;
+
+/// Sectors of a request of so many bytes: one at least.
+fn sectors_in(bytes: usize, sector_size: usize) -> u64 {
+    (bytes / sector_size).max(1) as u64
+}
