@@ -109,7 +109,7 @@ pub enum Command {
     /// Says what an image is, what it is made of and what takes its room
     Inspect(InspectOptions),
     /// Makes stores in disk images, puts values in and takes them out, also of FAT volumes; checks
-    /// them, also queues
+    /// both, and queues
     #[command(subcommand, after_help = DISK_EXAMPLES)]
     Disk(DiskCommand),
     /// Becomes PROGRAM, which the kernel ends when PARENT ends

@@ -2,7 +2,7 @@
 
 mod support;
 
-use fata_block::{Error, Faults, FaultyDisk, RamDisk};
+use fata_block::{Checksummed, Error, Faults, FaultyDisk, RamDisk};
 use fata_queue::{OpenError, Problem, Report, check, is_queue};
 use fata_task::simulate;
 use std::rc::Rc;
@@ -143,4 +143,24 @@ fn all_items_are_read_and_nothing_is_written() {
     assert_eq!((counts.writes, counts.flushes), (0, 0));
     // Two slots, and two requests an item, also for the one around the ring's end.
     assert_eq!(counts.reads, 2 + 2 * ITEMS);
+}
+
+#[test]
+fn what_the_disk_says_is_corrupt_is_a_problem_of_its_item() {
+    let found = simulate(|tasks| async move {
+        let disk = Rc::new(FaultyDisk::new(512, 4000, 1));
+        Checksummed::format(&disk).await.unwrap();
+        let sums = Checksummed::open(&tasks, Rc::clone(&disk)).await.unwrap();
+        let queue = open(sums, &tasks).await;
+        for number in 0..3 {
+            put(&queue, &item(number, 1000)).await.unwrap();
+        }
+        let mut image = disk.contents();
+        let place = image.chunks(512).position(|sector| sector == item(1, 512));
+        image[512 * place.expect("the item is on the disk")] ^= 1;
+        let sums = Checksummed::open(&tasks, RamDisk::from_bytes(512, image)).await;
+        check(sums.unwrap()).await
+    });
+    let problems = found.map(|report| report.problems);
+    assert_eq!(problems, Ok(vec![Problem::Item(1)]));
 }
