@@ -56,7 +56,8 @@ Examples:
 
 const DISK_EXAMPLES: &str = "\
 Programs open the store with the crate fata-store. A program that runs has its disk to itself.
-All but `format` also take images with a FAT volume, of mkfs.fat.
+All but `format` also take images with a FAT volume, of mkfs.fat; `check` also takes those with a
+queue, of the crate fata-queue.
 
 Examples:
   cargo fata disk format disk.img --size 64M
@@ -107,7 +108,8 @@ pub enum Command {
     Run(RunOptions),
     /// Says what an image is, what it is made of and what takes its room
     Inspect(InspectOptions),
-    /// Makes stores in disk images, and puts values in and takes them out, also of FAT volumes
+    /// Makes stores in disk images, puts values in and takes them out, also of FAT volumes; checks
+    /// both, and queues
     #[command(subcommand, after_help = DISK_EXAMPLES)]
     Disk(DiskCommand),
     /// Becomes PROGRAM, which the kernel ends when PARENT ends
@@ -171,7 +173,7 @@ pub enum DiskCommand {
         /// File of the disk
         image: PathBuf,
     },
-    /// Looks whether all of a store or FAT volume can be read and makes sense
+    /// Looks whether all of a store, FAT volume or queue can be read and makes sense
     Check {
         /// File of the disk
         image: PathBuf,

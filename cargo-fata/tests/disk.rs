@@ -4,6 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use fata_block::FileDisk;
+use fata_block::file::{Access, DiskFile};
+use fata_queue::Queue;
 use tempfile::TempDir;
 
 /// Runs a command in a folder.
@@ -147,4 +150,68 @@ fn a_check_finds_damage() {
     let text = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("/value"), "{text}");
+}
+
+/// Makes a queue of three items in an image, of which the first one has had its turn.
+fn make_queue(path: &Path) {
+    let file = fs::File::create(path).expect("there is room");
+    file.set_len(1 << 20).expect("there is room");
+    let file = DiskFile::open(path, Access::ReadWrite).expect("it is there");
+    let disk = FileDisk::start(file).expect("there is a thread for it");
+    fata_task::block_on(async |tasks| {
+        let queue = Queue::open(disk, tasks, 1).await?;
+        for length in [100, 5_000, 7_000, 345] {
+            let mut upload = queue.upload(length).await?;
+            upload.write(&vec![0x5a; length as usize]).await?;
+            upload.finish().await?;
+        }
+        let mut download = queue.download().await;
+        assert_eq!(download.next().await?, [0x5a; 100]);
+        queue.remove().await?;
+        Ok::<(), Box<dyn std::error::Error>>(())
+    })
+    .expect("the queue has room");
+}
+
+#[test]
+fn a_queue_is_checked_and_nothing_else() {
+    let folder = TempDir::new().expect("there is room");
+    let folder = folder.path();
+    let path = folder.join("disk.img");
+    make_queue(&path);
+    let output = succeed(folder, &["check", "disk.img"]);
+    assert_eq!(output, "3 items of 12345 bytes; nothing is wrong\n");
+    fs::write(folder.join("value"), "value").expect("there is room");
+    for words in [
+        &["put", "disk.img", "value"][..],
+        &["get", "disk.img", "value"],
+        &["list", "disk.img"],
+        &["remove", "disk.img", "value"],
+        &["trim", "disk.img"],
+    ] {
+        let error = fail(folder, words);
+        assert!(error.contains("is a queue"), "{words:?}: {error}");
+    }
+    let used = fail(folder, &["format", "disk.img"]);
+    assert!(used.contains("--force"), "{used}");
+    let mut image = fs::read(&path).expect("it is there");
+    // The first sector of the oldest item, behind that of the one that is gone.
+    let place = (128 << 10) + 512;
+    assert_eq!(image[place], 0x5a);
+    image[place] = 0;
+    fs::write(&path, &image).expect("there is room");
+    let output = disk(folder, &["check", "disk.img"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    let expected = "item 1 is not what was uploaded\n3 items of 12345 bytes; 1 problems\n";
+    assert_eq!(text, expected);
+    // Neither of its indices is whole.
+    image[20] ^= 1;
+    image[(64 << 10) + 20] ^= 1;
+    fs::write(&path, &image).expect("there is room");
+    let error = fail(folder, &["check", "disk.img"]);
+    assert!(
+        error.contains("the queue on the disk is damaged"),
+        "{error}"
+    );
 }

@@ -1,5 +1,6 @@
-//! `cargo fata disk`: stores and FAT volumes in disk images, from this computer.
+//! `cargo fata disk`: stores, FAT volumes and queues in disk images, from this computer.
 
+mod check;
 mod content;
 mod names;
 mod opened;
@@ -15,7 +16,8 @@ use fata_store::format;
 use fata_task::Handle;
 
 use crate::cli::DiskCommand;
-use opened::{Opened, check};
+use check::check;
+use opened::Opened;
 
 /// Bytes that are read or written at once.
 const AT_ONCE: usize = 1 << 20;
@@ -39,7 +41,11 @@ pub enum Error {
     #[error("{0}: {1}")]
     Store(String, fata_kv::Error),
     #[error("{0}: {1}")]
+    Queue(PathBuf, fata_queue::OpenError),
+    #[error("{0}: {1}")]
     Disk(PathBuf, fata_block::Error),
+    #[error("{0} is a queue, which programs fill and empty; `cargo fata disk check` checks it")]
+    IsQueue(PathBuf),
     #[error("{0} is a FAT volume; only stores can be trimmed")]
     NotTrimmed(PathBuf),
     #[error("{0} has no name that is a key; name the key")]
@@ -160,8 +166,7 @@ fn with_store(
     work: impl AsyncFnOnce(Opened) -> Result<(), Error>,
 ) -> Result<u8, Error> {
     with_disk(image, access, async |tasks, disk| {
-        let store = opened::open(&tasks, disk).await;
-        let store = store.map_err(|error| Error::Store(image.display().to_string(), error))?;
+        let store = opened::open(image, &tasks, disk).await?;
         work(store).await.map(|()| 0)
     })
 }

@@ -4,6 +4,8 @@
 
 extern crate alloc;
 
+mod service;
+
 use alloc::boxed::Box;
 use alloc::vec;
 use core::error::Error;
@@ -11,7 +13,8 @@ use core::net::{Ipv6Addr, SocketAddr};
 use fata_boot::{Args, ArgsError, Env, FromArgs};
 use fata_http::Server;
 use fata_net::Stack;
-use queue::{Queue, TRANSFER_BYTES, limits, service};
+use fata_queue::{Queue, TRANSFER_BYTES};
+use service::{limits, service};
 
 #[global_allocator]
 static HEAP: fata_boot::heap::Talc = fata_boot::heap::Talc::new();

@@ -1,11 +1,11 @@
 //! The queue over HTTP.
 
-use crate::{Download, Error, Queue, Upload};
 use alloc::format;
 use alloc::string::String;
 use embedded_io_async::{Read, Write};
 use fata_block::Block;
 use fata_http::{Error as HttpError, Handler, Limits, Method, Request, Response, Status};
+use fata_queue::{Download, Error, Queue, Upload};
 use fata_task::{Either, select};
 
 /// Bytes of a connection's buffers for bodies, while they come or go.
@@ -140,7 +140,7 @@ fn refusal(error: Error) -> Response {
             "Upload has wrong size: Content-Length said {announced} but got {received}"
         )),
         Error::Waiting => plain(Status::CONFLICT, "A download is waiting for an item\n"),
-        Error::Corrupt | Error::Lost | Error::Disk(_) => {
+        _ => {
             log::error!(target: "queue", "{error}");
             plain(Status::INTERNAL_SERVER_ERROR, format!("{error}\n"))
         }

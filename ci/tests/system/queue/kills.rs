@@ -1,10 +1,13 @@
 //! The program, or the machine, is killed at random moments under load, and started again on the
-//! same disk: what was acknowledged is there, bit for bit, and what was removed stays away.
+//! same disk: what was acknowledged is there, bit for bit, what was removed stays away, and a check
+//! finds nothing wrong.
 
 use super::{HOMES, PORT, Scene, item, put_on};
 use crate::support::{kills, moment_of_kill};
-use fata_ci::{Client, PATIENCE, Response};
+use crate::tool::tool;
+use fata_ci::{Client, PATIENCE, Response, succeed};
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Mutex;
@@ -115,6 +118,10 @@ fn kill_under_load(scene: &Scene, model: &Model, round: u64) {
         thread::sleep(moment_of_kill(round));
         drop(program);
     });
+    succeed(
+        &tool(),
+        [OsStr::new("disk"), OsStr::new("check"), scene.disk.as_ref()],
+    );
 }
 
 #[test]

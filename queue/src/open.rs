@@ -5,9 +5,9 @@ use crate::blank::is_blank;
 use crate::index::{Index, Slot, data_start, slot_sectors};
 use crate::queue::Item;
 use crate::room::Room;
-use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use alloc::vec;
+use alloc::vec::Vec;
 use fata_block::{Block, Error, Geometry};
 
 /// The index that counts.
@@ -20,19 +20,22 @@ pub(crate) struct Found {
 
 /// Finds the index of a disk, or gives a blank disk one.
 pub(crate) async fn find<B: Block>(disk: &B) -> Result<Found, OpenError> {
-    let geometry = disk.geometry();
-    let least = data_start(geometry.sector_size) + 1;
-    if geometry.sectors < least {
-        return Err(OpenError::TooSmall(
-            least.saturating_mul(geometry.sector_size as u64),
-        ));
-    }
-    if geometry.read_only {
+    if disk.geometry().read_only {
         return Err(Error::ReadOnly.into());
     }
     // What a killed program has written is there, but need not be durable.
     disk.flush().await?;
-    let slots = [read_slot(disk, 0).await?, read_slot(disk, 1).await?];
+    match newest(disk).await? {
+        Some(found) => Ok(found),
+        None if is_blank(disk).await? => format(disk).await,
+        None => Err(OpenError::Foreign),
+    }
+}
+
+/// Finds the index of a disk, if there is one. The disk is only read.
+pub(crate) async fn newest<B: Block>(disk: &B) -> Result<Option<Found>, OpenError> {
+    check_size(disk.geometry())?;
+    let slots = read_slots(disk).await?;
     let is_damaged = slots.contains(&Slot::Damaged);
     let newest = (0..)
         .zip(slots)
@@ -40,17 +43,42 @@ pub(crate) async fn find<B: Block>(disk: &B) -> Result<Found, OpenError> {
             Slot::Valid(index) => Some((slot, index)),
             Slot::Damaged | Slot::Other => None,
         })
-        .max_by_key(|(_, index)| index.generation);
+        .max_by(|(_, one), (_, other)| one.compare_age(other));
     match newest {
-        Some((slot, index)) => Ok(Found {
-            index: check(index, geometry)?,
+        Some((slot, index)) => Ok(Some(Found {
+            index: fit(index, disk.geometry())?,
             slot,
             is_new: false,
-        }),
+        })),
         None if is_damaged => Err(OpenError::Damaged("neither of its indices is whole")),
-        None if is_blank(disk).await? => format(disk).await,
-        None => Err(OpenError::Foreign),
+        None => Ok(None),
     }
+}
+
+/// Whether a disk is a queue, sound or not. The disk is only read, and not all of it.
+///
+/// # Errors
+/// As for [`Block::read`].
+pub async fn is_queue<B: Block>(disk: &B) -> Result<bool, Error> {
+    if check_size(disk.geometry()).is_err() {
+        return Ok(false);
+    }
+    let slots = read_slots(disk).await?;
+    Ok(slots.iter().any(|slot| *slot != Slot::Other))
+}
+
+fn check_size(geometry: Geometry) -> Result<(), OpenError> {
+    let least = data_start(geometry.sector_size) + 1;
+    if geometry.sectors < least {
+        return Err(OpenError::TooSmall(
+            least.saturating_mul(geometry.sector_size as u64),
+        ));
+    }
+    Ok(())
+}
+
+async fn read_slots<B: Block>(disk: &B) -> Result<[Slot; 2], Error> {
+    Ok([read_slot(disk, 0).await?, read_slot(disk, 1).await?])
 }
 
 async fn read_slot<B: Block>(disk: &B, slot: u64) -> Result<Slot, Error> {
@@ -62,7 +90,7 @@ async fn read_slot<B: Block>(disk: &B, slot: u64) -> Result<Slot, Error> {
 }
 
 /// Checks what does not depend on the entries.
-fn check(mut index: Index, geometry: Geometry) -> Result<Index, OpenError> {
+fn fit(mut index: Index, geometry: Geometry) -> Result<Index, OpenError> {
     if index.sector_size as usize != geometry.sector_size {
         return Err(OpenError::SectorSize(index.sector_size));
     }
@@ -75,10 +103,6 @@ fn check(mut index: Index, geometry: Geometry) -> Result<Index, OpenError> {
     }
     if index.sectors <= data_start(geometry.sector_size) {
         return Err(OpenError::Damaged("its index leaves no room for items"));
-    }
-    // Far more than any queue ever writes, and far from the largest number.
-    if index.generation > u64::MAX / 2 || index.first > u64::MAX / 2 {
-        return Err(OpenError::Damaged("its index has an impossible number"));
     }
     Ok(index)
 }
@@ -95,8 +119,10 @@ async fn format<B: Block>(disk: &B) -> Result<Found, OpenError> {
     })
 }
 
-/// Takes the room of an index's items.
-pub(crate) fn restore(room: &Rc<Room>, index: &Index) -> Result<VecDeque<Rc<Item>>, OpenError> {
+/// The room of an index, and its items, which take some of it.
+pub(crate) fn restore(index: &Index) -> Result<(Rc<Room>, Vec<Rc<Item>>), OpenError> {
+    let before = data_start(index.sector_size as usize);
+    let room = Room::new(before, index.sectors - before);
     let restore = |entry: &crate::index::Entry| {
         let sectors = entry.length.div_ceil(u64::from(index.sector_size));
         let extent = room.claim(entry.start, sectors)?;
@@ -107,5 +133,6 @@ pub(crate) fn restore(room: &Rc<Room>, index: &Index) -> Result<VecDeque<Rc<Item
         }))
     };
     let items: Option<_> = index.entries.iter().map(restore).collect();
-    items.ok_or(OpenError::Damaged("its items overlap or lie outside of it"))
+    let items = items.ok_or(OpenError::Damaged("its items overlap or lie outside of it"))?;
+    Ok((room, items))
 }

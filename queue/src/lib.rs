@@ -1,9 +1,28 @@
-//! A queue of items on a disk, and its service over HTTP.
+//! A queue of items of any size on a disk.
 //!
-//! [`Queue`] needs nothing but a disk ([`fata_block::Block`]) and the executor; [`service`] is
-//! its HTTP side. What `PUT`, `DELETE` and [`Upload::finish`], [`Queue::remove`] have
-//! acknowledged survives a power cut at any moment; what they have not is there whole or not at
-//! all.
+//! [`Queue`] needs nothing but a disk ([`fata_block::Block`]) and the executor. What
+//! [`Upload::finish`] and [`Queue::remove`] have acknowledged survives a power cut at any moment;
+//! what they have not is there whole or not at all. Items are uploaded and downloaded in constant
+//! memory.
+//!
+//! ```
+//! use fata_block::RamDisk;
+//! use fata_queue::Queue;
+//!
+//! fata_task::simulate(|tasks| async move {
+//!     let queue = Queue::open(RamDisk::new(512, 2048), tasks, 4).await?;
+//!     let mut upload = queue.upload(13).await?;
+//!     upload.write(b"Hello, world!").await?;
+//!     upload.finish().await?;
+//!
+//!     let mut download = queue.download().await;
+//!     assert_eq!(download.next().await?, b"Hello, world!");
+//!     queue.remove().await?;
+//!     assert!(queue.is_empty());
+//!     Ok::<(), Box<dyn std::error::Error>>(())
+//! })
+//! .unwrap();
+//! ```
 //!
 //! # On the disk
 //!
@@ -21,8 +40,10 @@
 //! | 16 | 4 | bytes of a sector |
 //! | 20 | 4 | entries |
 //! | 24 | 8 | sectors of the disk |
-//! | 32 | 8 | generation: the valid index with the higher one counts |
+//! | 32 | 8 | generation: of two valid indices the later one counts |
 //! | 40 | 8 | number of the oldest item; the others follow one by one |
+//!
+//! Generations and numbers are counted modulo 2^64.
 //!
 //! | offset | bytes | entry |
 //! |---|---|---|
@@ -68,6 +89,7 @@
 extern crate alloc;
 
 mod blank;
+mod check;
 mod commit;
 mod download;
 mod error;
@@ -76,23 +98,30 @@ mod open;
 mod permits;
 mod queue;
 mod room;
-mod service;
 mod upload;
 mod waiters;
 
+pub use check::{Problem, Report, check};
 pub use download::Download;
 pub use error::{Error, OpenError};
+pub use open::is_queue;
 pub use queue::Queue;
-pub use service::{limits, service};
 pub use upload::Upload;
 
 /// Bytes of a request for an item's data, at most.
 const CHUNK: usize = 64 << 10;
 
+/// Bytes of a request where a disk is read in order: large ones are quickest.
+const PIECE: usize = 256 << 10;
+
 /// Chunks of an item that are in memory at once: one that is received or sent, the others on
 /// their way to the disk or from it.
 const DEPTH: usize = 3;
 
-/// The memory that an upload or a download takes at most, in bytes, without what its connection
-/// takes.
+/// The memory that an upload or a download takes at most, in bytes.
 pub const TRANSFER_BYTES: usize = CHUNK * DEPTH;
+
+/// Sectors of a request of so many bytes: one at least.
+fn sectors_in(bytes: usize, sector_size: usize) -> u64 {
+    (bytes / sector_size).max(1) as u64
+}

@@ -1,6 +1,6 @@
 use crate::permits::Permit;
 use crate::queue::{Item, Shared};
-use crate::{CHUNK, DEPTH, Error};
+use crate::{CHUNK, DEPTH, Error, sectors_in};
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -54,15 +54,15 @@ impl<B: Block + 'static> Download<B> {
     pub async fn next(&mut self) -> Result<&[u8], Error> {
         let spare = core::mem::take(&mut self.chunk);
         self.read_ahead(spare);
-        let Some(oldest) = self.reads.pop_front() else {
-            return Ok(&[]);
-        };
-        self.chunk = oldest.await.map_err(|_| Error::Lost)??;
-        let left = self.item.length - self.given;
-        let length = left.min(self.chunk.len() as u64) as usize;
-        let bytes = &self.chunk[..length];
-        self.checksum.write(bytes);
-        self.given += length as u64;
+        let mut bytes: &[u8] = &[];
+        if let Some(oldest) = self.reads.pop_front() {
+            self.chunk = oldest.await.map_err(|_| Error::Lost)??;
+            let left = self.item.length - self.given;
+            bytes = &self.chunk[..left.min(self.chunk.len() as u64) as usize];
+            self.checksum.write(bytes);
+            self.given += bytes.len() as u64;
+        }
+        // Also if there is nothing to give.
         if self.given == self.item.length && self.checksum.finish() != self.item.checksum {
             return Err(Error::Corrupt);
         }
@@ -74,7 +74,7 @@ impl<B: Block + 'static> Download<B> {
         let size = self.shared.geometry.sector_size;
         while self.reads.len() < DEPTH && self.asked < self.item.length {
             let (sector, run) = self.item.extent.run(self.sectors);
-            let count = run.min((CHUNK / size).max(1) as u64);
+            let count = run.min(sectors_in(CHUNK, size));
             let mut buffer = core::mem::take(&mut spare);
             buffer.resize(count as usize * size, 0);
             self.asked += buffer.len() as u64;

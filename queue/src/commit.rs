@@ -116,12 +116,12 @@ impl<B: Block + 'static> Shared<B> {
         let added = batch.iter().filter_map(|request| request.change.item());
         let added: Vec<_> = added.cloned().collect();
         let kept = state.items.iter().skip(usize::from(removes));
-        state.generation += 1;
+        state.generation = state.generation.wrapping_add(1);
         let index = Index {
             sector_size: self.geometry.sector_size as u32,
             sectors: self.sectors,
             generation: state.generation,
-            first: state.first + u64::from(removes),
+            first: state.first.wrapping_add(removes.into()),
             entries: kept.chain(&added).map(|item| item.entry()).collect(),
         };
         Plan {

@@ -1,6 +1,7 @@
 //! The index as it lies in a slot. See the crate's documentation for the format.
 
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 use fata_block::Geometry;
 use twox_hash::XxHash64;
 
@@ -66,6 +67,13 @@ impl Index {
             first: 0,
             entries: Vec::new(),
         }
+    }
+
+    /// Which of two indices is the newer one. Generations wrap around, so that none of them is
+    /// too large, whoever wrote it.
+    pub(crate) fn compare_age(&self, other: &Self) -> Ordering {
+        let ahead = self.generation.wrapping_sub(other.generation);
+        ahead.cast_signed().cmp(&0)
     }
 
     /// The sectors to write to a slot. There are no more than [`MOST_ITEMS`] entries.
@@ -181,6 +189,18 @@ mod tests {
             }
             let unchanged = mixed == new;
             assert_eq!(Slot::decode(&mixed) == Slot::Damaged, !unchanged, "{torn}");
+        }
+    }
+
+    #[test]
+    fn the_next_generation_is_newer_also_behind_the_last_number() {
+        for generation in [1, u64::MAX / 2, u64::MAX - 1, u64::MAX] {
+            let (mut old, mut new) = (index(0), index(0));
+            old.generation = generation;
+            new.generation = generation.wrapping_add(1);
+            assert_eq!(new.compare_age(&old), Ordering::Greater, "{generation}");
+            assert_eq!(old.compare_age(&new), Ordering::Less, "{generation}");
+            assert_eq!(old.compare_age(&old), Ordering::Equal, "{generation}");
         }
     }
 

@@ -2,7 +2,7 @@ use crate::commit::Change;
 use crate::permits::Permit;
 use crate::queue::{Item, Shared};
 use crate::room::Extent;
-use crate::{CHUNK, DEPTH, Error};
+use crate::{CHUNK, DEPTH, Error, sectors_in};
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -135,8 +135,7 @@ impl<B: Block + 'static> Upload<B> {
     fn begin_chunk(&mut self, buffer: Vec<u8>) {
         let size = self.shared.geometry.sector_size;
         let (_, run) = self.extent.run(self.sectors);
-        let most = (CHUNK / size).max(1) as u64;
-        let sectors = run.min(most) as usize;
+        let sectors = run.min(sectors_in(CHUNK, size)) as usize;
         let left = self.length - self.received;
         self.filled = 0;
         self.wanted = left.min((sectors * size) as u64) as usize;

@@ -3,8 +3,8 @@
 mod support;
 
 use fata_block::{Block, Faults, FaultyDisk};
+use fata_queue::{Error, Queue, TRANSFER_BYTES};
 use fata_task::{Either, select, simulate, yield_now};
-use queue::{Error, Queue, TRANSFER_BYTES};
 use std::rc::Rc;
 use std::time::Duration;
 use support::{SLOTS, blank, get, item, open, put};

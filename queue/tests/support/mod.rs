@@ -5,10 +5,11 @@ pub mod load;
 pub mod model;
 
 use fata_block::{Block, RamDisk};
+use fata_queue::{Error, OpenError, Queue, Report, check};
 use fata_task::Handle;
-use queue::{Error, Queue};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
+use std::rc::Rc;
 
 /// Sectors of the two slots in front of the data, of 512 bytes.
 pub const SLOTS: u64 = 256;
@@ -59,9 +60,16 @@ pub async fn get<B: Block + 'static>(queue: &Queue<B>) -> Result<Vec<u8>, Error>
     }
 }
 
-/// Everything that is in the queue on a disk with these bytes, which are not changed.
+/// Everything that is in the queue on a disk with these bytes, which are not changed, if a check
+/// finds the same.
 pub async fn drain(bytes: Vec<u8>, tasks: &Handle) -> Result<Vec<Vec<u8>>, String> {
-    let opened = Queue::open(RamDisk::from_bytes(512, bytes), tasks.clone(), 4).await;
+    let is_blank = bytes.iter().all(|byte| *byte == 0);
+    let disk = Rc::new(RamDisk::from_bytes(512, bytes));
+    let report = match check(&disk).await {
+        Err(OpenError::Foreign) if is_blank => Report::default(),
+        report => report.map_err(|error| error.to_string())?,
+    };
+    let opened = Queue::open(disk, tasks.clone(), 4).await;
     let queue = opened.map_err(|error| error.to_string())?;
     let mut items = Vec::new();
     while !queue.is_empty() {
@@ -69,5 +77,14 @@ pub async fn drain(bytes: Vec<u8>, tasks: &Handle) -> Result<Vec<Vec<u8>>, Strin
         let removed = queue.remove().await;
         assert_eq!(removed, Ok(true), "a disk in memory works");
     }
-    Ok(items)
+    let sound = Report {
+        items: items.len(),
+        bytes: items.iter().map(|item| item.len() as u64).sum(),
+        problems: Vec::new(),
+    };
+    if report == sound {
+        Ok(items)
+    } else {
+        Err(format!("the check finds {report:?}"))
+    }
 }

@@ -1,16 +1,15 @@
 //! Whether a disk holds nothing.
 
+use crate::{PIECE, sectors_in};
 use alloc::vec;
 use fata_block::{Block, Error};
 
-/// Bytes of a request: disks are read fastest in large pieces.
-const PIECE: usize = 256 << 10;
 static ZEROES: [u8; 4096] = [0; 4096];
 
 /// Whether all of the disk reads as zeroes.
 pub(crate) async fn is_blank<B: Block>(disk: &B) -> Result<bool, Error> {
     let geometry = disk.geometry();
-    let step = (PIECE / geometry.sector_size).max(1) as u64;
+    let step = sectors_in(PIECE, geometry.sector_size);
     let mut buffer = vec![];
     let mut sector = 0;
     while sector < geometry.sectors {

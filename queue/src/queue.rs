@@ -1,5 +1,5 @@
 use crate::commit::{Change, Request};
-use crate::index::{Entry, data_start};
+use crate::index::Entry;
 use crate::open::Found;
 use crate::permits::Permits;
 use crate::room::{Extent, Room};
@@ -112,9 +112,7 @@ impl<B: Block + 'static> Queue<B> {
             is_new,
         } = open::find(&disk).await?;
         let geometry = disk.geometry();
-        let before = data_start(geometry.sector_size);
-        let room = Room::new(before, index.sectors - before);
-        let items = open::restore(&room, &index)?;
+        let (room, items) = open::restore(&index)?;
         log::info!(
             target: "queue",
             "{}: {} items, {} bytes of disk",
@@ -124,7 +122,7 @@ impl<B: Block + 'static> Queue<B> {
         );
         let state = State {
             first: index.first,
-            items,
+            items: items.into(),
             handed_out: None,
             generation: index.generation,
             slot: 1 - slot,

@@ -6,8 +6,8 @@
 mod support;
 
 use fata_block::{Faults, FaultyDisk};
+use fata_queue::{OpenError, Queue};
 use fata_task::{select, simulate, yield_now};
-use queue::{OpenError, Queue};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use std::cell::RefCell;

@@ -3,8 +3,8 @@
 use super::model::Model;
 use super::{get, item, number};
 use fata_block::{Error as DiskError, FaultyDisk};
+use fata_queue::{Error, Queue};
 use fata_task::{Handle, yield_now};
-use queue::{Error, Queue};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use std::cell::RefCell;
