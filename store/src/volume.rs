@@ -19,7 +19,7 @@ use fata_kv::Error;
 use fata_task::all;
 
 /// Most pages of a request.
-const RUN: usize = 16;
+pub(crate) const RUN: usize = 16;
 
 /// What a reader sees: it stays on the disk until the transaction after the next one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
