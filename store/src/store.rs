@@ -146,7 +146,8 @@ impl<B: Block + 'static> Store<B> {
 }
 
 impl<B: Block> Inner<B> {
-    /// Works until there is nothing to do.
+    /// Works until there is nothing to do: on a transaction and a part of trimming in turn, so
+    /// that neither waits for the end of the other.
     async fn work(&self) {
         while self.has_work() {
             self.make_changes().await;
@@ -162,12 +163,14 @@ impl<B: Block> Inner<B> {
         }
     }
 
+    /// Makes the first transaction of those that wait, if there are any.
     async fn make_changes(&self) {
-        while !self.queue.borrow().is_empty() && !self.is_closed.get() {
-            if !run_group(&self.volume, &self.queue, self.tasks.wall()).await {
-                log::error!("the store is closed: it is not known what is on its disk");
-                self.is_closed.set(true);
-            }
+        if self.queue.borrow().is_empty() {
+            return;
+        }
+        if !run_group(&self.volume, &self.queue, self.tasks.wall()).await {
+            log::error!("the store is closed: it is not known what is on its disk");
+            self.is_closed.set(true);
         }
     }
 
