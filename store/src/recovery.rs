@@ -26,12 +26,16 @@ pub(crate) struct Recovered {
 pub(crate) async fn recover<B: Block>(disk: &B) -> Result<Recovered, Error> {
     let geometry = disk.geometry();
     let whole_disk = Layout::of_disk(&geometry)?;
-    let (newer, mut older) = superblocks(disk, &whole_disk).await?;
+    let Superblocks {
+        newer,
+        mut older,
+        is_one_rotten,
+    } = superblocks(disk, &whole_disk).await?;
     let next_generation = newer.1.generation + 1;
     let layout = Layout::new(&geometry, newer.1.pages)?;
     let confirmed = confirmed(disk, &layout, newer.1.identity).await?;
-    if confirmed > Some(newer.1.generation) {
-        // The superblock of that transaction has rotted.
+    if confirmed > Some(newer.1.generation) || is_one_rotten && confirmed.is_none() {
+        // The superblock of that transaction has rotted, or may be the one that has.
         return Err(Error::Damaged);
     }
     let mut writes = Vec::new();
@@ -65,14 +69,25 @@ pub(crate) async fn recover<B: Block>(disk: &B) -> Result<Recovered, Error> {
 
 type Placed = (u64, Superblock);
 
-/// The sound superblocks and their places, the newer one first.
-async fn superblocks<B: Block>(
-    disk: &B,
-    layout: &Layout,
-) -> Result<(Placed, Option<Placed>), Error> {
+/// What is in the two places for superblocks.
+struct Superblocks {
+    newer: Placed,
+    older: Option<Placed>,
+    /// The disk itself says of one that it is not as it was written.
+    is_one_rotten: bool,
+}
+
+async fn superblocks<B: Block>(disk: &B, layout: &Layout) -> Result<Superblocks, Error> {
     let mut sound: Vec<Placed> = Vec::new();
+    let mut rotten = None;
     for place in 0..2 {
-        let bytes = disk.read(layout.sector(place), vec![0; PAGE]).await?;
+        let bytes = match disk.read(layout.sector(place), vec![0; PAGE]).await {
+            Err(error @ DiskError::Corrupt) => {
+                rotten = Some(error);
+                continue;
+            }
+            read => read?,
+        };
         match Superblock::decode(&bytes, place) {
             Found::Nothing => {}
             Found::Foreign => return Err(Error::Unsupported),
@@ -80,8 +95,12 @@ async fn superblocks<B: Block>(
         }
     }
     sound.sort_by_key(|(_, superblock)| superblock.generation);
-    let newer = sound.pop().ok_or(Error::NotAStore)?;
-    Ok((newer, sound.pop()))
+    let nothing = rotten.map_or(Error::NotAStore, Error::Disk);
+    Ok(Superblocks {
+        newer: sound.pop().ok_or(nothing)?,
+        older: sound.pop(),
+        is_one_rotten: rotten.is_some(),
+    })
 }
 
 /// The pages that a superblock lists, if all of them are as they were written.
@@ -126,9 +145,10 @@ async fn confirmed<B: Block>(
     identity: u64,
 ) -> Result<Option<u64>, DiskError> {
     let size = disk.geometry().sector_size;
-    let bytes = disk
-        .read(layout.sector(CONFIRMATION), vec![0; size])
-        .await?;
+    let bytes = match disk.read(layout.sector(CONFIRMATION), vec![0; size]).await {
+        Err(DiskError::Corrupt) => return Ok(None),
+        read => read?,
+    };
     let generation = number(&bytes, 8);
     let is_sound = bytes == confirmation(size, identity, generation);
     Ok(is_sound.then_some(generation))
