@@ -57,6 +57,55 @@ fn values_are_set_read_and_removed() {
     });
 }
 
+/// A value that has another length at each request.
+struct Changing(core::cell::Cell<usize>, [usize; 4]);
+
+impl Changing {
+    fn next(&self) -> usize {
+        let at = self.0.replace(self.0.get() + 1);
+        self.1[at]
+    }
+}
+
+impl KvRo for Changing {
+    async fn metadata(&self, _: &Key) -> Result<Metadata, Error> {
+        let size = self.next() as u64;
+        Ok(Metadata::Value(ValueMetadata {
+            size,
+            digest: Digest::from_parts(size, 1),
+            modified: None,
+        }))
+    }
+
+    async fn get_range(&self, _: &Key, _: u64, buffer: &mut [u8]) -> Result<usize, Error> {
+        let size = self.next();
+        let length = size.min(buffer.len());
+        buffer[..length].fill(size as u8);
+        Ok(length)
+    }
+
+    async fn list(&self, _: &Key, _: &str, _: usize) -> Result<Vec<Entry>, Error> {
+        Err(Error::DictionaryExpected)
+    }
+}
+
+#[test]
+fn a_value_that_changes_meanwhile_is_read_as_a_whole() {
+    simulate(|_| async {
+        let cases = [
+            ([5, 10, 10, 10], Ok(vec![10; 10])),
+            ([5, 10, 10, 3], Ok(vec![3; 3])),
+            ([10, 5, 0, 0], Ok(vec![5; 5])),
+            ([0, 1, 1, 0], Ok(vec![])),
+            ([5, 10, 11, 0], Err(Error::TooLarge)),
+        ];
+        for (sizes, expected) in cases {
+            let store = Changing(core::cell::Cell::new(0), sizes);
+            assert_eq!(store.get(&key("value"), 10).await, expected, "{sizes:?}");
+        }
+    });
+}
+
 #[test]
 fn values_and_dictionaries_exclude_each_other() {
     simulate(|tasks| async move {

@@ -12,7 +12,7 @@ use core::time::Duration;
 /// A store of values that can be read.
 ///
 /// Any number of requests can be under way at once. Each sees what all changes that had returned
-/// when it began have made of the store.
+/// when it began have made of the store, and of a value never parts of two versions.
 pub trait KvRo {
     /// What a key names, with all that is known of it.
     ///
@@ -52,12 +52,17 @@ pub trait KvRo {
     /// # Errors
     /// [`Error::NotFound`], [`Error::ValueExpected`], [`Error::TooLarge`], errors of the store.
     async fn get(&self, key: &Key, limit: usize) -> Result<Vec<u8>, Error> {
-        let size = usize::try_from(self.size(key).await?).ok();
-        let size = size.filter(|size| *size <= limit).ok_or(Error::TooLarge)?;
-        let mut value = vec![0; size];
-        let length = self.get_range(key, 0, &mut value).await?;
-        value.truncate(length);
-        Ok(value)
+        loop {
+            let size = usize::try_from(self.size(key).await?).ok();
+            let size = size.filter(|size| *size <= limit).ok_or(Error::TooLarge)?;
+            // The value may have changed since: a byte more tells whether there is more of it.
+            let mut value = vec![0; size.saturating_add(1)];
+            let length = self.get_range(key, 0, &mut value).await?;
+            if length <= size {
+                value.truncate(length);
+                return Ok(value);
+            }
+        }
     }
 
     /// What is known of a value besides its bytes.

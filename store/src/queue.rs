@@ -1,5 +1,6 @@
 //! Changes that wait for a transaction: those that come while one is under way share the next.
 
+use crate::room::Share;
 use crate::transaction::Transaction;
 use crate::volume::Volume;
 use alloc::borrow::ToOwned;
@@ -47,12 +48,15 @@ impl OwnedChange {
 /// Changes that are to be made as one, and who waits for that.
 pub(crate) struct Request {
     pub(crate) changes: Vec<OwnedChange>,
+    /// What they take of the memory for changes that wait, also if nobody waits for them any more.
+    pub(crate) share: Share,
     pub(crate) reply: Sender<Result<(), Error>>,
 }
 
 impl Request {
     /// Tells who asked what has become of it. Dropping the channel would not wake them.
     pub(crate) fn answer(self, outcome: Result<(), Error>) {
+        drop((self.changes, self.share));
         // Whoever asked may have lost interest.
         let _ = self.reply.send(outcome);
     }

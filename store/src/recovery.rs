@@ -3,11 +3,12 @@
 use crate::layout::{CONFIRMATION, Layout};
 use crate::page::{PAGE, checksum, number, put};
 use crate::superblock::{Found, Superblock};
+use crate::volume::RUN;
 use crate::written::total;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::cell::Cell;
-use fata_block::{Block, Error as DiskError};
+use fata_block::{Block, Error as DiskError, runs};
 use fata_kv::Error;
 use fata_task::all;
 
@@ -21,34 +22,43 @@ pub(crate) struct Recovered {
     pub(crate) next_generation: u64,
 }
 
-/// Finds the last transaction of which all has reached the disk.
+/// Finds the last transaction of which all has reached the disk, and makes sure that it stays.
 pub(crate) async fn recover<B: Block>(disk: &B) -> Result<Recovered, Error> {
     let geometry = disk.geometry();
     let whole_disk = Layout::of_disk(&geometry)?;
-    if !geometry.read_only {
-        // What an earlier program left in the host's memory counts only if it stays.
-        disk.flush().await?;
-    }
-    let (newer, older) = superblocks(disk, &whole_disk).await?;
+    let Superblocks {
+        newer,
+        mut older,
+        is_one_rotten,
+    } = superblocks(disk, &whole_disk).await?;
     let next_generation = newer.1.generation + 1;
     let layout = Layout::new(&geometry, newer.1.pages)?;
     let confirmed = confirmed(disk, &layout, newer.1.identity).await?;
-    if confirmed > newer.1.generation {
-        // The superblock of that transaction has rotted.
+    if confirmed > Some(newer.1.generation) || is_one_rotten && confirmed.is_none() {
+        // The superblock of that transaction has rotted, or may be the one that has.
         return Err(Error::Damaged);
     }
-    let is_confirmed = confirmed == newer.1.generation;
-    let (place, superblock) = if is_confirmed || is_whole(disk, &layout, &newer.1).await? {
+    let mut writes = Vec::new();
+    let (place, superblock) = if confirmed == Some(newer.1.generation) {
+        newer
+    } else if let Some(pages) = listed_pages(disk, &layout, &newer.1).await? {
+        // Its flush may have failed: then what was read may be in the host's memory only, and no
+        // later flush makes it durable.
+        writes.push((newer.0, newer.1.encode(newer.0)));
+        writes.extend(pages);
         newer
     } else {
         // The one before was flushed before this one was begun.
-        let older = older.ok_or(Error::Damaged)?;
-        if !geometry.read_only {
-            // What is written next must not complete it.
-            erase(disk, &layout, newer.0).await?;
-        }
-        older
+        older.take().ok_or(Error::Damaged)?
     };
+    if older.is_none() {
+        // What is written next must not complete what was there. If it reads as erased, that
+        // may have been lost.
+        writes.push((1 - place, vec![0; PAGE]));
+    }
+    if !geometry.read_only && !writes.is_empty() {
+        write_durably(disk, &layout, writes).await?;
+    }
     Ok(Recovered {
         layout: Layout::new(&geometry, superblock.pages)?,
         superblock,
@@ -59,14 +69,25 @@ pub(crate) async fn recover<B: Block>(disk: &B) -> Result<Recovered, Error> {
 
 type Placed = (u64, Superblock);
 
-/// The sound superblocks and their places, the newer one first.
-async fn superblocks<B: Block>(
-    disk: &B,
-    layout: &Layout,
-) -> Result<(Placed, Option<Placed>), Error> {
+/// What is in the two places for superblocks.
+struct Superblocks {
+    newer: Placed,
+    older: Option<Placed>,
+    /// The disk itself says of one that it is not as it was written.
+    is_one_rotten: bool,
+}
+
+async fn superblocks<B: Block>(disk: &B, layout: &Layout) -> Result<Superblocks, Error> {
     let mut sound: Vec<Placed> = Vec::new();
+    let mut rotten = None;
     for place in 0..2 {
-        let bytes = disk.read(layout.sector(place), vec![0; PAGE]).await?;
+        let bytes = match disk.read(layout.sector(place), vec![0; PAGE]).await {
+            Err(error @ DiskError::Corrupt) => {
+                rotten = Some(error);
+                continue;
+            }
+            read => read?,
+        };
         match Superblock::decode(&bytes, place) {
             Found::Nothing => {}
             Found::Foreign => return Err(Error::Unsupported),
@@ -74,29 +95,38 @@ async fn superblocks<B: Block>(
         }
     }
     sound.sort_by_key(|(_, superblock)| superblock.generation);
-    let newer = sound.pop().ok_or(Error::NotAStore)?;
-    Ok((newer, sound.pop()))
+    let nothing = rotten.map_or(Error::NotAStore, Error::Disk);
+    Ok(Superblocks {
+        newer: sound.pop().ok_or(nothing)?,
+        older: sound.pop(),
+        is_one_rotten: rotten.is_some(),
+    })
 }
 
-/// Whether all pages that a superblock lists are as they were written.
-async fn is_whole<B: Block>(
+/// The pages that a superblock lists, if all of them are as they were written.
+async fn listed_pages<B: Block>(
     disk: &B,
     layout: &Layout,
     superblock: &Superblock,
-) -> Result<bool, DiskError> {
+) -> Result<Option<Vec<(u64, Vec<u8>)>>, DiskError> {
     let listed = &superblock.listed;
-    if listed.pages.iter().any(|page| *page >= layout.pages) {
-        return Ok(false);
+    let is_possible = |page: &u64| (CONFIRMATION + 1..layout.pages).contains(page);
+    if !listed.pages.iter().all(is_possible) {
+        return Ok(None);
     }
-    let sums: Vec<Cell<u64>> = listed.pages.iter().map(|_| Cell::new(0)).collect();
-    let reads = listed.pages.iter().zip(&sums).map(async |(page, sum)| {
+    let found: Vec<Cell<Vec<u8>>> = listed.pages.iter().map(|_| Cell::default()).collect();
+    let reads = listed.pages.iter().zip(&found).map(async |(page, found)| {
         let bytes = disk.read(layout.sector(*page), vec![0; PAGE]).await?;
-        sum.set(checksum(superblock.identity, *page, &bytes));
+        found.set(bytes);
         Ok(())
     });
     all(reads).await?;
-    let sums: Vec<u64> = sums.iter().map(Cell::get).collect();
-    Ok(listed.pages.is_empty() || total(&sums) == listed.sum)
+    let found = found.into_iter().map(Cell::into_inner);
+    let pages: Vec<(u64, Vec<u8>)> = listed.pages.iter().copied().zip(found).collect();
+    let sum = |(page, bytes): &(u64, Vec<u8>)| checksum(superblock.identity, *page, bytes);
+    let sums: Vec<u64> = pages.iter().map(sum).collect();
+    let is_whole = pages.is_empty() || total(&sums) == listed.sum;
+    Ok(is_whole.then_some(pages))
 }
 
 /// What says that a transaction is durable: one sector, so that it is written whole or not at all.
@@ -108,18 +138,30 @@ pub(crate) fn confirmation(sector_size: usize, identity: u64, generation: u64) -
     bytes
 }
 
-/// The generation that is known to be durable; 0 if that cannot be told.
-async fn confirmed<B: Block>(disk: &B, layout: &Layout, identity: u64) -> Result<u64, DiskError> {
+/// The generation that is known to be durable, if that can be told.
+async fn confirmed<B: Block>(
+    disk: &B,
+    layout: &Layout,
+    identity: u64,
+) -> Result<Option<u64>, DiskError> {
     let size = disk.geometry().sector_size;
-    let bytes = disk
-        .read(layout.sector(CONFIRMATION), vec![0; size])
-        .await?;
+    let bytes = match disk.read(layout.sector(CONFIRMATION), vec![0; size]).await {
+        Err(DiskError::Corrupt) => return Ok(None),
+        read => read?,
+    };
     let generation = number(&bytes, 8);
     let is_sound = bytes == confirmation(size, identity, generation);
-    Ok(if is_sound { generation } else { 0 })
+    Ok(is_sound.then_some(generation))
 }
 
-async fn erase<B: Block>(disk: &B, layout: &Layout, place: u64) -> Result<(), DiskError> {
-    disk.write(layout.sector(place), vec![0; PAGE]).await?;
+/// Writes pages, those that lie together at once, and flushes.
+async fn write_durably<B: Block>(
+    disk: &B,
+    layout: &Layout,
+    pages: Vec<(u64, Vec<u8>)>,
+) -> Result<(), DiskError> {
+    let runs = runs(pages, RUN * PAGE).into_iter();
+    let write = async |(page, bytes)| disk.write(layout.sector(page), bytes).await.map(drop);
+    all(runs.map(write)).await?;
     disk.flush().await
 }

@@ -1,4 +1,5 @@
 use alloc::collections::BTreeMap;
+use alloc::rc::Rc;
 use core::cell::{Cell, RefCell};
 use core::future::poll_fn;
 use core::task::{Context, Poll, Waker};
@@ -14,8 +15,8 @@ pub(crate) struct Room {
 
 /// A part of a [`Room`], given back when dropped.
 #[derive(Debug)]
-pub(crate) struct Part<'a> {
-    room: &'a Room,
+pub(crate) struct Share {
+    room: Rc<Room>,
     size: usize,
 }
 
@@ -34,15 +35,18 @@ impl Room {
         }
     }
 
-    /// Takes a part, which must not be larger than the room, as soon as it is free.
-    pub(crate) async fn take(&self, size: usize) -> Part<'_> {
+    /// Takes a share, which must not be larger than the room, as soon as it is free.
+    pub(crate) async fn take(self: &Rc<Self>, size: usize) -> Share {
         let place = Place {
             room: self,
             number: self.next.replace(self.next.get() + 1),
         };
         self.waiting.borrow_mut().insert(place.number, None);
         poll_fn(|context| self.poll_take(context, place.number, size)).await;
-        Part { room: self, size }
+        Share {
+            room: Rc::clone(self),
+            size,
+        }
     }
 
     fn poll_take(&self, context: &mut Context<'_>, number: u64, size: usize) -> Poll<()> {
@@ -72,7 +76,7 @@ impl Drop for Place<'_> {
     }
 }
 
-impl Drop for Part<'_> {
+impl Drop for Share {
     fn drop(&mut self) {
         self.room.free.set(self.room.free.get() + self.size);
         self.room.wake();
@@ -82,7 +86,6 @@ impl Drop for Part<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::rc::Rc;
     use alloc::vec;
     use alloc::vec::Vec;
     use fata_task::{Either, select, simulate, yield_now};
@@ -92,11 +95,11 @@ mod tests {
         simulate(|tasks| async move {
             let room = Rc::new(Room::new(10));
             let log = Rc::new(RefCell::new(Vec::new()));
-            let part = room.take(5).await;
+            let share = room.take(5).await;
             for size in [6, 10, 1] {
                 let (room, log) = (Rc::clone(&room), Rc::clone(&log));
                 tasks.spawn(async move {
-                    let _part = room.take(size).await;
+                    let _share = room.take(size).await;
                     log.borrow_mut().push(size);
                     yield_now().await;
                 });
@@ -106,7 +109,7 @@ mod tests {
             assert!(matches!(given_up, Either::Second(())));
             drop(given_up);
             assert!(log.borrow().is_empty(), "the first in the row waits");
-            drop(part);
+            drop(share);
             drop(room.take(10).await);
             assert_eq!(*log.borrow(), vec![6, 10, 1]);
             assert!(room.waiting.borrow().is_empty());

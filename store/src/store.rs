@@ -44,7 +44,7 @@ struct Inner<B> {
     volume: Volume<B>,
     limits: Limits,
     /// Bytes of changes that may still wait.
-    room: Room,
+    room: Rc<Room>,
     queue: RefCell<VecDeque<Request>>,
     trims: RefCell<VecDeque<TrimRequest>>,
     /// Whether a task works on the queues.
@@ -82,7 +82,7 @@ impl<B: Block + 'static> Store<B> {
                 tasks: tasks.clone(),
                 volume: Volume::open(disk, limits.cached_nodes).await?,
                 limits,
-                room: Room::new(limits.waiting),
+                room: Rc::new(Room::new(limits.waiting)),
                 queue: RefCell::new(VecDeque::new()),
                 trims: RefCell::new(VecDeque::new()),
                 is_working: Cell::new(false),
@@ -146,7 +146,8 @@ impl<B: Block + 'static> Store<B> {
 }
 
 impl<B: Block> Inner<B> {
-    /// Works until there is nothing to do.
+    /// Works until there is nothing to do: on a transaction and a part of trimming in turn, so
+    /// that neither waits for the end of the other.
     async fn work(&self) {
         while self.has_work() {
             self.make_changes().await;
@@ -162,12 +163,14 @@ impl<B: Block> Inner<B> {
         }
     }
 
+    /// Makes the first transaction of those that wait, if there are any.
     async fn make_changes(&self) {
-        while !self.queue.borrow().is_empty() && !self.is_closed.get() {
-            if !run_group(&self.volume, &self.queue, self.tasks.wall()).await {
-                log::error!("the store is closed: it is not known what is on its disk");
-                self.is_closed.set(true);
-            }
+        if self.queue.borrow().is_empty() {
+            return;
+        }
+        if !run_group(&self.volume, &self.queue, self.tasks.wall()).await {
+            log::error!("the store is closed: it is not known what is on its disk");
+            self.is_closed.set(true);
         }
     }
 
@@ -216,13 +219,14 @@ impl<B: Block + 'static> KvRw for Store<B> {
         if cost > self.inner.limits.waiting {
             return Err(Error::TooLarge);
         }
-        let _part = self.inner.room.take(cost).await;
+        let share = self.inner.room.take(cost).await;
         if self.inner.is_closed.get() {
             return Err(Error::Closed);
         }
         let (reply, outcome) = oneshot::channel().into_split();
         self.inner.queue.borrow_mut().push_back(Request {
             changes: changes.iter().map(OwnedChange::new).collect(),
+            share,
             reply,
         });
         self.work();

@@ -19,7 +19,7 @@ use fata_kv::Error;
 use fata_task::all;
 
 /// Most pages of a request.
-const RUN: usize = 16;
+pub(crate) const RUN: usize = 16;
 
 /// What a reader sees: it stays on the disk until the transaction after the next one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,12 +167,16 @@ impl<B: Block> Volume<B> {
     pub(crate) async fn write_bitmap(&self) -> Result<(), Error> {
         let generation = self.next_generation.get();
         let changes = self.bitmap.borrow().changes();
-        all(changes.into_iter().map(|(index, place)| {
-            let bitmap = self.bitmap.borrow();
-            let bytes = bitmap.page(index, self.identity, place, generation);
-            self.write(place, bytes)
-        }))
-        .await
+        // A transaction can change thousands of them, and each takes memory while it is written.
+        for some in changes.chunks(RUN) {
+            all(some.iter().map(|(index, place)| {
+                let bitmap = self.bitmap.borrow();
+                let bytes = bitmap.page(*index, self.identity, *place, generation);
+                self.write(*place, bytes)
+            }))
+            .await?;
+        }
+        Ok(())
     }
 
     /// Makes durable what the transaction under way has written, if that is more than its
@@ -293,4 +297,75 @@ pub async fn format<B: Block>(disk: &B, identity: u64) -> Result<(), Error> {
     };
     write(0, superblock.encode(0)).await?;
     Ok(disk.flush().await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::BITS;
+    use fata_block::{Error as DiskError, Geometry};
+    use fata_task::{simulate, yield_now};
+
+    /// A large disk that keeps what is written, and counts the writes under way.
+    #[derive(Default)]
+    struct Large {
+        sectors: RefCell<BTreeMap<u64, Vec<u8>>>,
+        under_way: Cell<usize>,
+        most: Cell<usize>,
+    }
+
+    impl Block for Large {
+        fn geometry(&self) -> Geometry {
+            Geometry {
+                sector_size: PAGE,
+                sectors: 100 * BITS,
+                read_only: false,
+            }
+        }
+
+        async fn read(&self, sector: u64, buffer: Vec<u8>) -> Result<Vec<u8>, DiskError> {
+            let kept = self.sectors.borrow().get(&sector).cloned();
+            Ok(kept.unwrap_or(buffer))
+        }
+
+        async fn write(&self, sector: u64, buffer: Vec<u8>) -> Result<Vec<u8>, DiskError> {
+            self.under_way.set(self.under_way.get() + 1);
+            self.most.set(self.most.get().max(self.under_way.get()));
+            yield_now().await;
+            let pages = (sector..).zip(buffer.chunks(PAGE));
+            let pages = pages.map(|(sector, bytes)| (sector, bytes.to_vec()));
+            self.sectors.borrow_mut().extend(pages);
+            self.under_way.set(self.under_way.get() - 1);
+            Ok(buffer)
+        }
+
+        async fn flush(&self) -> Result<(), DiskError> {
+            Ok(())
+        }
+
+        async fn discard(&self, _: u64, _: u64) -> Result<(), DiskError> {
+            Ok(())
+        }
+
+        async fn write_zeroes(&self, _: u64, _: u64) -> Result<(), DiskError> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn few_pages_of_the_bitmap_are_written_at_once() {
+        simulate(|_| async {
+            let disk = Large::default();
+            format(&disk, 1).await.unwrap();
+            let volume = Volume::open(&disk, 1).await.unwrap();
+            disk.most.set(0);
+            let allocated = volume.bitmap.borrow_mut().allocate(u64::MAX);
+            assert!(allocated.is_some_and(|(_, count)| count > 99 * BITS));
+            volume.write_bitmap().await.unwrap();
+            assert_eq!(disk.most.get(), RUN);
+            volume.write_superblock(Tree::EMPTY).await.unwrap();
+            let reopened = Volume::open(&disk, 1).await.unwrap();
+            assert_eq!(reopened.bitmap.borrow().free(), 0);
+        });
+    }
 }

@@ -103,3 +103,50 @@ fn rot_is_found_below_the_store() {
         assert_eq!(found, Err(Error::Disk(fata_block::Error::Corrupt)));
     });
 }
+
+/// What rots in one of the pages for superblocks and the confirmation is no loss, unless it is the
+/// superblock that counts.
+#[test]
+fn rot_in_what_is_spare_is_no_loss() {
+    const PAGE: usize = 4096;
+    for (transactions, trims) in [(1_u8, false), (2, false), (1, true), (2, true)] {
+        simulate(|tasks| async move {
+            let faulty = Rc::new(FaultyDisk::new(512, 4096, 1));
+            Checksummed::format(&faulty).await.expect("it is large");
+            let plain = disk(&tasks, &faulty).await;
+            format(&plain, 1).await.expect("it is large");
+            let store = Store::open(&tasks, plain, Limits::default()).await;
+            let store = store.expect("it was formatted");
+            let key = key("value");
+            for number in 1..=transactions {
+                store.set(&key, &[number]).await.expect("it has room");
+            }
+            if trims {
+                // Both superblocks lead to the same then.
+                store.trim().await.expect("the disk can do that");
+            }
+            let bytes = faulty.contents();
+            let magic = bytes.windows(8).position(|part| part == b"FataStor");
+            let start = magic.expect("there are superblocks") - 32;
+            for page in 0..3 {
+                let mut bytes = bytes.clone();
+                bytes[start + page * PAGE + 9] ^= 4;
+                let faulty = Rc::new(FaultyDisk::from_bytes(512, bytes, 1));
+                let disk = disk(&tasks, &faulty).await;
+                let opened = Store::open(&tasks, Rc::clone(&disk), Limits::default()).await;
+                if page == usize::from(transactions) % 2 && !trims {
+                    assert_eq!(opened.err(), Some(Error::Damaged));
+                    assert_eq!(check(&disk).await, Err(Error::Damaged));
+                    continue;
+                }
+                let store = opened.expect("the one that counts is there");
+                assert_eq!(store.get(&key, 1).await, Ok(vec![transactions]));
+                for _ in 0..2 {
+                    store.set(&key, b"9").await.expect("it has room");
+                    let report = check(&disk).await.expect("it was opened");
+                    assert_eq!(report.problems, []);
+                }
+            }
+        });
+    }
+}

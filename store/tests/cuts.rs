@@ -26,6 +26,8 @@ struct Plan {
     faults: Faults,
     /// Whether free pages are discarded beside the changes.
     trims: bool,
+    /// Whether another program goes on without a power cut when all workers have met errors.
+    reopens: bool,
 }
 
 /// What a worker knows of its dictionary when the power is cut.
@@ -84,15 +86,14 @@ async fn trim(store: Store<Disk>) {
     ) {}
 }
 
-/// Lets workers change a store until the power is cut, which leaves these bytes.
-async fn until_cut(
+/// Lets workers change a store until each has met an error, such as that the power is cut.
+async fn work_side_by_side(
     tasks: &Handle,
     store: &Store<Disk>,
-    disk: &Disk,
     known: &[Values],
     plan: Plan,
     seed: u64,
-) -> (Vec<u8>, Vec<Outcome>) {
+) -> Vec<Outcome> {
     let start = |(worker, values): (usize, &Values)| {
         let seed = seed * WORKERS as u64 + worker as u64;
         let generator = Generator::new(seed, 40, 30_000).inside(dictionary(worker));
@@ -112,7 +113,31 @@ async fn until_cut(
     if let Some(trimmer) = trimmer {
         trimmer.await.expect("it ends by itself");
     }
-    (disk.cut(), outcomes)
+    outcomes
+}
+
+/// Goes on with a store as another program, in which nothing fails until the power is cut.
+async fn reopen(
+    tasks: &Handle,
+    disk: &Disk,
+    outcomes: Vec<Outcome>,
+    plan: Plan,
+    seed: u64,
+) -> Result<Vec<Outcome>, String> {
+    let cut_after = |bound| Faults {
+        cut_after: Some(Generator::new(seed, 1, 1).below(bound)),
+        ..Faults::default()
+    };
+    disk.set_faults(cut_after(200));
+    let opened = Store::open(tasks, Rc::clone(disk), LIMITS).await;
+    if disk.is_gone() {
+        return Ok(outcomes);
+    }
+    disk.set_faults(Faults::default());
+    let store = opened.map_err(|error| error.to_string())?;
+    let known = compare(&store, &outcomes).await?;
+    disk.set_faults(cut_after(500));
+    Ok(work_side_by_side(tasks, &store, &known, plan, seed).await)
 }
 
 /// Compares what is there after a cut with what may be, and tells what is there.
@@ -150,8 +175,12 @@ fn run(plan: Plan) -> Result<(), String> {
                 delay: (seed % 4) as u32,
                 ..plan.faults
             });
-            let outcomes;
-            (bytes, outcomes) = until_cut(&tasks, &store, &disk, &known, plan, seed).await;
+            let mut outcomes = work_side_by_side(&tasks, &store, &known, plan, seed).await;
+            if plan.reopens && !disk.is_gone() {
+                let reopened = reopen(&tasks, &disk, outcomes, plan, seed).await;
+                outcomes = reopened.map_err(|lost| format!("{round}, opened again: {lost}"))?;
+            }
+            bytes = disk.cut();
             let disk = Rc::new(FaultyDisk::from_bytes(
                 plan.sector_size,
                 bytes.clone(),
@@ -186,6 +215,7 @@ fn cuts_lose_nothing_512() {
         cuts: cuts(),
         faults: Faults::default(),
         trims: false,
+        reopens: false,
     };
     assert_eq!(run(plan), Ok(()));
 }
@@ -198,6 +228,7 @@ fn cuts_lose_nothing_4096() {
         cuts: cuts(),
         faults: Faults::default(),
         trims: false,
+        reopens: false,
     };
     assert_eq!(run(plan), Ok(()));
 }
@@ -214,6 +245,7 @@ fn cuts_while_trimming_lose_nothing() {
             ..Faults::default()
         },
         trims: true,
+        reopens: false,
     };
     assert_eq!(run(plan), Ok(()));
 }
@@ -230,8 +262,29 @@ fn errors_lose_nothing() {
             ..Faults::default()
         },
         trims: false,
+        reopens: false,
     };
     assert_eq!(run(plan), Ok(()));
+}
+
+/// After errors another program opens the store, before the power is cut.
+#[test]
+fn errors_before_another_program_lose_nothing() {
+    for trims in [false, true] {
+        let plan = Plan {
+            sector_size: 512,
+            seed: 6,
+            cuts: cuts(),
+            faults: Faults {
+                fail_one_in: Some(1000),
+                fail_flush_one_in: Some(10),
+                ..Faults::default()
+            },
+            trims,
+            reopens: true,
+        };
+        assert_eq!(run(plan), Ok(()), "with trims: {trims}");
+    }
 }
 
 /// The host of the disk has room for less than the disk's size.
@@ -246,6 +299,7 @@ fn a_full_host_loses_nothing() {
             ..Faults::default()
         },
         trims: false,
+        reopens: false,
     };
     assert_eq!(run(plan), Ok(()));
 }
@@ -263,6 +317,7 @@ fn flushes_left_out_are_noticed() {
                 ..Faults::default()
             },
             trims: false,
+            reopens: false,
         };
         assert!(run(plan).is_err(), "seed {seed}");
     }

@@ -3,16 +3,20 @@
 mod common;
 
 use common::{LIMITS, key};
-use fata_block::RamDisk;
+use fata_block::{Faults, FaultyDisk, RamDisk};
 use fata_kv::{Key, KvRo, KvRw};
 use fata_store::{Store, format};
-use fata_task::simulate;
+use fata_task::{select, simulate, yield_now};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::rc::Rc;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 static NOW: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+/// Memory is counted for one test at a time.
+static ALONE: Mutex<()> = Mutex::new(());
 
 struct Counting;
 
@@ -69,8 +73,36 @@ fn peak(values: usize) -> usize {
     })
 }
 
+/// A change is made also if its request is dropped, so it takes its share of the limit until then.
+#[test]
+fn requests_that_are_dropped_take_no_more_memory() {
+    let _alone = ALONE.lock();
+    simulate(|tasks| async move {
+        let disk = Rc::new(FaultyDisk::new(4096, 4 << 10, 1));
+        format(&disk, 1).await.unwrap();
+        disk.set_faults(Faults {
+            delay: 1000,
+            ..Faults::default()
+        });
+        let store = Store::open(&tasks, disk, LIMITS).await.unwrap();
+        let before = NOW.load(Ordering::Relaxed);
+        PEAK.store(before, Ordering::Relaxed);
+        let value = vec![7; 500_000];
+        for number in 0..100 {
+            let key = key(&format!("{number}"));
+            drop(select(store.set(&key, &value), yield_now()).await);
+        }
+        let peak = PEAK.load(Ordering::Relaxed) - before;
+        assert!(
+            peak < value.len() + LIMITS.waiting + (2 << 20),
+            "{peak} bytes"
+        );
+    });
+}
+
 #[test]
 fn ten_times_the_values_take_no_more_memory() {
+    let _alone = ALONE.lock();
     let (few, many) = (peak(2_000), peak(20_000));
     assert!(many < few + few / 10, "{few} bytes, then {many}");
     assert!(many < 2 << 20, "{many} bytes");

@@ -6,7 +6,8 @@ use common::{assert_sound, contents, formatted, key, open};
 use fata_block::{Block, Faults, FaultyDisk, RamDisk};
 use fata_kv::{Error, Key, KvRo, KvRw};
 use fata_store::{Limits, Store};
-use fata_task::{join, simulate};
+use fata_task::{join, simulate, yield_now};
+use std::cell::Cell;
 use std::rc::Rc;
 
 const PAGE: usize = 4096;
@@ -148,6 +149,34 @@ fn changes_do_not_wait_for_the_end() {
         let all = disk.counts().discards - before;
         assert!(discards > 0 && discards < all, "{discards} of {all}");
         assert_sound(disk.contents(), PAGE).await;
+    });
+}
+
+/// Changes that never end do not keep it from being done.
+#[test]
+fn changes_do_not_hold_it_up() {
+    simulate(|tasks| async move {
+        let disk = formatted(PAGE, 2048, 1).await;
+        let store = open(&tasks, &disk).await;
+        store.set(&name(1), &value(1)).await.unwrap();
+        disk.set_faults(Faults {
+            delay: 3,
+            ..Faults::default()
+        });
+        let sets = Rc::new(Cell::new(0));
+        for writer in 0..2 {
+            let (store, sets) = (store.clone(), Rc::clone(&sets));
+            tasks.spawn_detached(async move {
+                // The one asks while the other's transaction is under way.
+                while sets.get() < 1000 {
+                    store.set(&name(writer), b"value").await.unwrap();
+                    sets.set(sets.get() + 1);
+                }
+            });
+            yield_now().await;
+        }
+        store.trim().await.unwrap();
+        assert!(sets.get() < 100, "after {} changes", sets.get());
     });
 }
 

@@ -13,6 +13,8 @@ pub struct Faults {
     /// change has changed, or has not, or in part; what a flush that fails was to make durable
     /// may be lost, whatever later flushes say.
     pub fail_one_in: Option<u32>,
+    /// One flush of so many fails like that, by chance, besides.
+    pub fail_flush_one_in: Option<u32>,
     /// One read of so many returns a wrong bit, by chance.
     pub damage_one_in: Option<u32>,
     /// How many sectors the host can store. A write beyond them fails with [`Error::Full`];

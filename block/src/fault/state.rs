@@ -86,7 +86,12 @@ impl State {
         let outcome = self.countdown.step();
         self.is_gone = outcome == Err(Error::Gone);
         outcome?;
-        match self.faults.fail_one_in {
+        self.fail_one_in(self.faults.fail_one_in)
+    }
+
+    /// Fails once in so many times, by chance.
+    fn fail_one_in(&mut self, bound: Option<u32>) -> Result<(), Error> {
+        match bound {
             Some(bound) if chance(&mut self.random, bound) => Err(Error::Io),
             _ => Ok(()),
         }
@@ -173,10 +178,11 @@ impl State {
 
     /// Ends a flush that covers the first `ended` writes, and `began` well or not.
     pub(super) fn flush(&mut self, ended: u64, began: Result<(), Error>) -> Result<(), Error> {
-        if began == Err(Error::Io) {
+        let outcome = began.and_then(|()| self.fail_one_in(self.faults.fail_flush_one_in));
+        if outcome == Err(Error::Io) {
             self.image.fail_flush(&mut self.random);
         }
-        began?;
+        outcome?;
         self.counts.flushes += 1;
         if !self.faults.flush_lies {
             self.image.flush(ended);

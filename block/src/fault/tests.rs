@@ -159,22 +159,29 @@ fn errors_come_by_chance_and_after_a_number_of_steps() {
 
 #[test]
 fn what_a_failed_flush_lost_no_later_one_saves() {
-    let is_lost = |seed| {
+    let is_lost = |faults, seed| {
         simulate(|_| async move {
             let disk = disk(seed);
             disk.write(0, sectors(&[1])).await.unwrap();
-            disk.set_faults(Faults {
-                fail_after: Some(0),
-                ..Faults::default()
-            });
+            disk.set_faults(faults);
             assert_eq!(disk.flush().await, Err(Error::Io));
             disk.set_faults(Faults::default());
             disk.flush().await.unwrap();
             (0..20).any(|_| firsts(&disk.cut())[0] == 0)
         })
     };
-    let lost = (0..50).filter(|seed| is_lost(*seed)).count();
-    assert!((10..40).contains(&lost), "{lost} of 50 lost");
+    let after = Faults {
+        fail_after: Some(0),
+        ..Faults::default()
+    };
+    let by_chance = Faults {
+        fail_flush_one_in: Some(1),
+        ..Faults::default()
+    };
+    for faults in [after, by_chance] {
+        let lost = (0..50).filter(|seed| is_lost(faults, *seed)).count();
+        assert!((10..40).contains(&lost), "{lost} of 50 lost");
+    }
 }
 
 #[test]
