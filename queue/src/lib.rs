@@ -68,9 +68,12 @@
 //! A cut before the end of step 3 leaves the other slot as it was: its index is valid, and
 //! refers only to data that has not been touched since it became durable. The slot that was
 //! being written is valid, then all that it names was durable before, or its checksum is wrong,
-//! and it does not count. A cut afterwards finds the new index. Opening the queue begins with a
-//! flush, because an index that a killed program has left behind may be read and yet not be
-//! durable.
+//! and it does not count. A cut afterwards finds the new index.
+//!
+//! An index that was left behind by a program that was killed, or whose flush has failed, may be
+//! read and yet not be durable, and be lost even if a later flush succeeds. So opening the queue
+//! writes the index that counts once more, to its own slot, and flushes. A cut meanwhile harms
+//! nothing: if that index was durable, no sector changes; otherwise the one in the other slot is.
 //!
 //! After an *error* of the disk, that also holds: what a write or flush that failed was to change
 //! may come true or not. An index whose write or flush has failed may be on the disk; the next

@@ -23,10 +23,11 @@ pub(crate) async fn find<B: Block>(disk: &B) -> Result<Found, OpenError> {
     if disk.geometry().read_only {
         return Err(Error::ReadOnly.into());
     }
-    // What a killed program has written is there, but need not be durable.
-    disk.flush().await?;
     match newest(disk).await? {
-        Some(found) => Ok(found),
+        Some(found) => {
+            write(disk, &found).await?;
+            Ok(found)
+        }
         None if is_blank(disk).await? => format(disk).await,
         None => Err(OpenError::Foreign),
     }
@@ -109,14 +110,21 @@ fn fit(mut index: Index, geometry: Geometry) -> Result<Index, OpenError> {
 
 /// Makes a blank disk a queue. A sector is written whole or not at all, and so is this.
 async fn format<B: Block>(disk: &B) -> Result<Found, OpenError> {
-    let index = Index::empty(disk.geometry());
-    disk.write(0, index.encode()).await?;
-    disk.flush().await?;
-    Ok(Found {
-        index,
+    let found = Found {
+        index: Index::empty(disk.geometry()),
         slot: 0,
         is_new: true,
-    })
+    };
+    write(disk, &found).await?;
+    Ok(found)
+}
+
+/// Makes an index durable. One that was read may be in the host's memory only, and be lost
+/// whatever later flushes say, if an earlier program was killed or its flush failed.
+async fn write<B: Block>(disk: &B, found: &Found) -> Result<(), Error> {
+    let place = found.slot * slot_sectors(disk.geometry().sector_size);
+    disk.write(place, found.index.encode()).await?;
+    disk.flush().await
 }
 
 /// The room of an index, and its items, which take some of it.

@@ -127,3 +127,16 @@ fn errors_of_the_disk_and_then_a_cut_lose_nothing() {
         live(seed, errors).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
     }
 }
+
+/// What a failed flush has lost is read until the cut, also by the program that comes next.
+#[test]
+fn flushes_that_fail_before_a_restart_lose_nothing() {
+    let failures = |random: &mut ChaCha8Rng| Faults {
+        fail_flush_one_in: Some(2 + (random.next_u64() % 6) as u32),
+        cut_after: Some(random.next_u64() % 100),
+        ..Faults::default()
+    };
+    for seed in 0..cuts() {
+        live(seed, failures).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+    }
+}
