@@ -3,6 +3,9 @@
 
 extern crate std;
 
+mod blind;
+mod solo;
+
 use super::connection::Phase;
 use super::handshake::{Embryo, Verdict};
 use super::*;

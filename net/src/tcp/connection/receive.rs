@@ -80,8 +80,7 @@ impl Connection {
         }
         let acknowledged = segment.acknowledged;
         // Neither of what was not sent, nor of what is long gone (RFC 5961, section 5).
-        let oldest = self.sender.unacknowledged() - (1 << 30);
-        if acknowledged > self.sender.next() || acknowledged < oldest {
+        if acknowledged > self.sender.next() || acknowledged < self.sender.oldest() {
             return self.answer(now);
         }
         self.heard = now;

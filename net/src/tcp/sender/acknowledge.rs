@@ -105,6 +105,10 @@ impl Sender {
     }
 
     fn open_window(&mut self, segment: &Segment<'_>) {
+        // What is older than another acknowledgement tells nothing new of the window.
+        if segment.acknowledged < self.unacknowledged {
+            return;
+        }
         let (sequence, acknowledged) = self.told;
         let is_newer = segment.sequence > sequence
             || (segment.sequence == sequence && segment.acknowledged >= acknowledged);

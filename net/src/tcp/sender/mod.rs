@@ -87,6 +87,7 @@ pub(super) struct Sender {
     /// The end of what the peer takes, and when it said so (RFC 9293, SND.WL1, SND.WL2).
     edge: Sequence,
     told: Range,
+    /// The most that the peer ever took at once.
     widest: u32,
     /// How the peer's windows are shifted.
     pub(super) shift: u8,
@@ -222,6 +223,11 @@ impl Sender {
 
     pub(super) fn unacknowledged(&self) -> Sequence {
         self.unacknowledged
+    }
+
+    /// The oldest acknowledgement that may still be on its way.
+    pub(super) fn oldest(&self) -> Sequence {
+        self.unacknowledged - self.widest
     }
 
     /// Since when the peer owes an answer, if it does.
