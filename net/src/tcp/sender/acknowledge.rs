@@ -134,8 +134,7 @@ impl Sender {
         let mut lost = false;
         if self.sack {
             lost = self.find_lost(now);
-        } else if self.duplicates == DUPLICATES || (self.recovery.is_some() && progress > 0) {
-            // In a recovery each advance shows the next hole (RFC 6582).
+        } else if self.shows_hole(progress) {
             lost = self.flight.lose_first(self.segment);
         }
         if lost {
@@ -147,6 +146,15 @@ impl Sender {
             let trip = self.round_trip.smoothed().unwrap_or_default();
             self.congestion
                 .acknowledged(news.delivered, self.segment, trip, now);
+        }
+    }
+
+    /// Whether the first segment is lost as far as can be told without SACK (RFC 6582): each
+    /// advance in a recovery shows the next hole. After a time-out all is lost in any case.
+    fn shows_hole(&self, progress: u32) -> bool {
+        match self.recovery {
+            None => self.duplicates == DUPLICATES,
+            Some(recovery) => !recovery.slow && progress > 0,
         }
     }
 
