@@ -437,12 +437,22 @@ proptest! {
         loss in prop_oneof![Just(0u64), 1u64..200],
         repetition in prop_oneof![Just(0u64), 1u64..200],
         delay in prop_oneof![Just(0u64), 1u64..500],
+        first_lost in prop_oneof![Just(0u8), 1u8..16],
+        without_sack: bool,
+        without_scaling: bool,
         pieces in prop_oneof![Just(1u32), 2u32..64],
         one in 0usize..120_000,
         other in 0usize..60_000,
         gulps in (prop_oneof![Just(0usize), 500usize..9_000], prop_oneof![Just(0usize), 500usize..9_000]),
     ) {
-        let path = Path { loss, repetition, delay, ..Path::default() };
+        let path = Path {
+            loss,
+            repetition,
+            delay,
+            first_lost,
+            without_sack,
+            without_scaling,
+        };
         exchange(seed, path, pieces, [one, other], [gulps.0, gulps.1]);
     }
 }
