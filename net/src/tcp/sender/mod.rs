@@ -185,8 +185,15 @@ impl Sender {
         if let Some(sample) = news.sample {
             self.round_trip.measure(sample);
         }
+        self.congestion = Congestion::new(self.segment);
+        if self.backoff > 0 {
+            // A lost SYN makes cautious, but tells nothing of the path's capacity (RFC 5681,
+            // section 3.1).
+            self.congestion.timed_out(self.segment, true);
+        }
         (self.backoff, self.recovery, self.timer) = (0, None, None);
         (self.progress, self.armed) = (now, now);
+        self.undo = None;
         self.unacknowledged = self.base;
         self.told = (sequence, self.base);
         self.edge = self.base + window;

@@ -26,3 +26,15 @@ fn a_lost_flight_is_sent_again_just_once_without_sack() {
     );
     assert!(took < Duration::from_millis(1_000), "{took:?} {again:?}");
 }
+
+#[test]
+fn a_lost_syn_does_not_end_slow_start() {
+    let path = Path {
+        first_lost: 1,
+        ..Path::default()
+    };
+    let (took, again) = exchange(1, path, 1, [1_000_000, 0], [0, 0]);
+    assert_eq!(again, 0);
+    // A second until the SYN comes again, then the window doubles from one segment on.
+    assert!(took < Duration::from_millis(1_500), "{took:?}");
+}
