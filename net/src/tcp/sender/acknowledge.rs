@@ -116,6 +116,10 @@ impl Sender {
             self.told = (segment.sequence, segment.acknowledged);
             self.edge = self.edge_of(segment);
             self.widest = self.widest.max(self.edge.since(segment.acknowledged));
+            if self.flight.is_empty() && self.edge > self.next {
+                // Unanswered until now was the question for a window, not a segment.
+                self.backoff = 0;
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! What is sent again, and how fast it goes on from there.
 
+use super::solo::{OURS, Solo, THEIRS, header};
 use super::*;
 
 #[test]
@@ -37,4 +38,21 @@ fn a_lost_syn_does_not_end_slow_start() {
     assert_eq!(again, 0);
     // A second until the SYN comes again, then the window doubles from one segment on.
     assert!(took < Duration::from_millis(1_500), "{took:?}");
+}
+
+#[test]
+fn a_loss_after_a_long_closed_window_is_repaired_soon() {
+    let mut end = Solo::accepted(0);
+    end.write(1_000);
+    let probes = end.sent_within(Duration::from_secs(100));
+    assert!((3..12).contains(&probes.len()), "{}", probes.len());
+    assert!(probes.iter().all(|(_, length)| *length == 0));
+    end.receive(header(Flags::ACK, THEIRS + 1, OURS + 1, 60_000), &[]);
+    let first = end.sent();
+    let again = end.sent_within(Duration::from_secs(1));
+    assert_eq!((first.len(), first[0].1), (1, 1_000));
+    assert!(
+        again.iter().any(|(_, length)| *length == 1_000),
+        "{again:?}"
+    );
 }
