@@ -14,6 +14,9 @@ use fata_time::Instant;
 const LATER_SEGMENTS: u32 = 3;
 /// More records than this are not made; see [`Flight::is_full`].
 const MOST_RECORDS: usize = 1_024;
+/// Of that many, none is torn apart any more for what the peer says to have of it, which is
+/// mere advice (RFC 2018, section 8).
+const MOST_PARTS: usize = 2 * MOST_RECORDS;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mark {
@@ -137,7 +140,8 @@ impl Flight {
         }
     }
 
-    /// The peer has a range behind a gap. Segments of `size` bytes are not torn apart.
+    /// The peer has a range behind a gap. Segments of `size` bytes are not torn apart. What
+    /// it is known to have becomes one record where nothing lies between.
     pub(super) fn sack(
         &mut self,
         (start, end): Range,
@@ -147,6 +151,7 @@ impl Flight {
         news: &mut News,
     ) {
         let mut index = self.records.partition_point(|record| record.end <= start);
+        let first = index.saturating_sub(1);
         while let Some(record) = self.records.get(index).copied() {
             if record.start >= end {
                 break;
@@ -162,7 +167,8 @@ impl Flight {
             } else {
                 end.since(record.start) / size * size
             };
-            if from >= until {
+            let is_whole = from == 0 && until == record.len();
+            if from >= until || (!is_whole && self.records.len() >= MOST_PARTS) {
                 index += 1;
                 continue;
             }
@@ -181,6 +187,30 @@ impl Flight {
             self.records[index].mark = Mark::Sacked;
             self.deliver(&taken, least, now, news);
             index += 1;
+        }
+        self.join_sacked(first, index + 1);
+    }
+
+    /// Makes one record of those next to each other that the peer has, from one place to
+    /// another.
+    fn join_sacked(&mut self, first: usize, end: usize) {
+        let end = end.min(self.records.len());
+        let mut last = first;
+        for index in first + 1..end {
+            let record = self.records[index];
+            let before = &mut self.records[last];
+            if before.mark == Mark::Sacked && record.mark == Mark::Sacked {
+                before.end = record.end;
+                // In case that the peer forgets it all.
+                before.sent = before.sent.max(record.sent);
+                before.resent |= record.resent;
+            } else {
+                last += 1;
+                self.records[last] = record;
+            }
+        }
+        if last + 1 < end {
+            self.records.drain(last + 1..end);
         }
     }
 

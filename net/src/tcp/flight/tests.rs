@@ -123,6 +123,36 @@ fn a_lost_repair_is_found_too() {
     assert_eq!(flight.first_lost(50), Some((Sequence(0), Sequence(50))));
 }
 
+/// Has the peer tell of every other piece of 64 bytes.
+fn sack_alternately(flight: &mut Flight, bytes: u32) {
+    for start in (64..bytes).step_by(128).map(Sequence) {
+        let range = (start, start + 64);
+        flight.sack(range, 64, LEAST, at(20), &mut News::default());
+    }
+}
+
+#[test]
+fn a_peer_that_has_every_other_piece_costs_bounded_memory() {
+    const LONG: u32 = 64 * 1_024;
+    let mut flight = Flight::default();
+    for number in 0..16 {
+        let start = Sequence(number * LONG);
+        flight.push(start, start + LONG, at(number.into()));
+    }
+    sack_alternately(&mut flight, 16 * LONG);
+    assert!(
+        (MOST_RECORDS..=MOST_PARTS + 2).contains(&flight.records.len()),
+        "{}",
+        flight.records.len()
+    );
+    let range = (Sequence(64), Sequence(16 * LONG));
+    flight.sack(range, 64, LEAST, at(21), &mut News::default());
+    assert_eq!(flight.records.len(), 2);
+    assert_eq!(flight.bytes(), 64);
+    flight.acknowledge(Sequence(16 * LONG), LEAST, at(22));
+    assert!(flight.is_empty() && !flight.is_disturbed());
+}
+
 proptest! {
     #[test]
     fn the_sums_are_those_of_the_records(
@@ -152,6 +182,7 @@ proptest! {
             prop_assert_eq!(flight.bytes(), sum(Mark::InFlight));
             for (one, other) in flight.records.iter().zip(flight.records.iter().skip(1)) {
                 prop_assert_eq!(one.end, other.start);
+                prop_assert!(one.mark != Mark::Sacked || other.mark != Mark::Sacked);
             }
             prop_assert!(flight.records.iter().all(|record| record.len() > 0));
         }
