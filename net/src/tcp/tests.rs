@@ -4,6 +4,7 @@
 extern crate std;
 
 mod blind;
+mod opening;
 mod repair;
 mod solo;
 

@@ -45,11 +45,13 @@ impl Connection {
         self.sender.sack = offer.sack;
         self.receiver = receiver(segment.sequence, offer, self.own_segment, self.settings);
         self.heard = now;
-        self.receiver.acknowledge_now();
         if acknowledges {
+            self.receiver.acknowledge_now();
             // The window of a SYN is not shifted.
             self.establish(segment.sequence, segment.window.into(), now);
         } else {
+            // It has to come again, with an acknowledgement now.
+            self.sender.lose_syn();
             self.phase = Phase::SynReceived;
         }
     }

@@ -173,6 +173,11 @@ impl Sender {
         self.arm(now);
     }
 
+    /// Has the SYN sent again.
+    pub(super) fn lose_syn(&mut self) {
+        self.flight.lose_all();
+    }
+
     /// Whether the SYN has to be sent again.
     pub(super) fn is_syn_lost(&self) -> bool {
         self.flight.has_lost()
