@@ -38,6 +38,8 @@ impl Connection {
         if !flags.has(Flags::SYN) {
             return;
         }
+        // One to an answer that did not fit, of another connection, has no place in this one.
+        self.reset = None;
         let offer = Offer::new(segment);
         let size = u32::from(offer.segment.min(self.own_segment));
         self.sender.set_segment(size);

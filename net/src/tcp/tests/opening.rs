@@ -34,3 +34,22 @@ fn a_syn_that_crosses_is_answered_once_and_its_answer_without_a_syn() {
         (OURS + 1, THEIRS + 1)
     );
 }
+
+#[test]
+fn a_reset_of_another_connection_is_not_sent_in_this_one() {
+    let mut end = Solo::connecting();
+    end.sent();
+    let syn_ack = Flags::SYN.with(Flags::ACK);
+    // The device has no room between the two.
+    end.receive(header(syn_ack, THEIRS, OURS + 7, 60_000), &[]);
+    end.receive(header(syn_ack, THEIRS, OURS + 1, 60_000), &[]);
+    let fin = Flags::FIN.with(Flags::ACK);
+    end.receive(header(fin, THEIRS + 1, OURS + 1, 60_000), &[]);
+    end.connection.close();
+    let mut sent = end.sent();
+    end.receive(header(Flags::ACK, THEIRS + 2, OURS + 2, 60_000), &[]);
+    assert_eq!(end.connection.phase(), Phase::Closed);
+    sent.extend(end.sent());
+    assert_eq!(sent.len(), 1);
+    assert_eq!(sent[0].0.flags, fin);
+}
