@@ -217,7 +217,10 @@ fn a_link_on_the_way_that_takes_as_much_as_the_first_changes_nothing() {
         message.extend([5, 1, 0, 0, 0, 0, 5, 0]);
         send(&mut peer.link, ROUTER, ALL_NODES, 255, &message);
         stack.configured().await;
-        let listener = stack.listen(everywhere(80)).await.expect("the port is free");
+        let listener = stack
+            .listen(everywhere(80))
+            .await
+            .expect("the port is free");
         let syn = TcpRepr {
             control: TcpControl::Syn,
             max_seg_size: Some(1_440),
@@ -233,7 +236,11 @@ fn a_link_on_the_way_that_takes_as_much_as_the_first_changes_nothing() {
         let first = peer.receive(&tasks, segment_to_router).await;
         assert_eq!(first, Some((next, 1_220)));
         let mut message = vec![2, 0, 0, 0, 0, 0, 5, 0, 0x60, 0, 0, 0, 4, 200, 6, 64];
-        message.extend([LINK_LOCAL, ROUTER].map(|address| address.octets()).concat());
+        message.extend(
+            [LINK_LOCAL, ROUTER]
+                .map(|address| address.octets())
+                .concat(),
+        );
         message.extend([80u16, 40_000].map(u16::to_be_bytes).concat());
         message.extend(next.to_be_bytes());
         send(&mut peer.link, ROUTER, LINK_LOCAL, 64, &message);
