@@ -1,5 +1,8 @@
 //! What was sent and not acknowledged yet, and which of it is lost (RFC 8985).
 
+#[cfg(test)]
+mod tests;
+
 use super::segment::Range;
 use super::sequence::Sequence;
 use alloc::collections::VecDeque;
@@ -11,6 +14,9 @@ use fata_time::Instant;
 const LATER_SEGMENTS: u32 = 3;
 /// More records than this are not made; see [`Flight::is_full`].
 const MOST_RECORDS: usize = 1_024;
+/// Of that many, none is torn apart any more for what the peer says to have of it, which is
+/// mere advice (RFC 2018, section 8).
+const MOST_PARTS: usize = 2 * MOST_RECORDS;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mark {
@@ -134,7 +140,8 @@ impl Flight {
         }
     }
 
-    /// The peer has a range behind a gap. Segments of `size` bytes are not torn apart.
+    /// The peer has a range behind a gap. Segments of `size` bytes are not torn apart. What
+    /// it is known to have becomes one record where nothing lies between.
     pub(super) fn sack(
         &mut self,
         (start, end): Range,
@@ -144,6 +151,7 @@ impl Flight {
         news: &mut News,
     ) {
         let mut index = self.records.partition_point(|record| record.end <= start);
+        let first = index.saturating_sub(1);
         while let Some(record) = self.records.get(index).copied() {
             if record.start >= end {
                 break;
@@ -159,7 +167,8 @@ impl Flight {
             } else {
                 end.since(record.start) / size * size
             };
-            if from >= until {
+            let is_whole = from == 0 && until == record.len();
+            if from >= until || (!is_whole && self.records.len() >= MOST_PARTS) {
                 index += 1;
                 continue;
             }
@@ -178,6 +187,30 @@ impl Flight {
             self.records[index].mark = Mark::Sacked;
             self.deliver(&taken, least, now, news);
             index += 1;
+        }
+        self.join_sacked(first, index + 1);
+    }
+
+    /// Makes one record of those next to each other that the peer has, from one place to
+    /// another.
+    fn join_sacked(&mut self, first: usize, end: usize) {
+        let end = end.min(self.records.len());
+        let mut last = first;
+        for index in first + 1..end {
+            let record = self.records[index];
+            let before = &mut self.records[last];
+            if before.mark == Mark::Sacked && record.mark == Mark::Sacked {
+                before.end = record.end;
+                // In case that the peer forgets it all.
+                before.sent = before.sent.max(record.sent);
+                before.resent |= record.resent;
+            } else {
+                last += 1;
+                self.records[last] = record;
+            }
+        }
+        if last + 1 < end {
+            self.records.drain(last + 1..end);
         }
     }
 
@@ -327,165 +360,4 @@ impl Flight {
 /// the same time.
 fn is_later(one: (Instant, Sequence), other: (Instant, Sequence)) -> bool {
     one.0 > other.0 || (one.0 == other.0 && one.1 > other.1)
-}
-
-#[cfg(test)]
-mod tests {
-    extern crate std;
-    use super::*;
-    use proptest::prelude::*;
-
-    const SIZE: u32 = 100;
-    const LEAST: Duration = Duration::from_millis(10);
-
-    fn at(milliseconds: u64) -> Instant {
-        Instant::from_nanos(milliseconds * 1_000_000)
-    }
-
-    /// Ten segments, sent so many milliseconds apart.
-    fn flight_of(pause: u64) -> Flight {
-        let mut flight = Flight::default();
-        for number in 0..10 {
-            let start = Sequence(number * SIZE);
-            flight.push(start, start + SIZE, at(pause * u64::from(number)));
-        }
-        flight
-    }
-
-    fn flight() -> Flight {
-        flight_of(1)
-    }
-
-    #[test]
-    fn acknowledgements_measure_and_clear() {
-        let mut flight = flight();
-        let news = flight.acknowledge(Sequence(250), LEAST, at(20));
-        assert_eq!(
-            (news.delivered, news.sample),
-            (250, Some(Duration::from_millis(18)))
-        );
-        assert_eq!(flight.bytes(), 750);
-        flight.acknowledge(Sequence(1_000), LEAST, at(30));
-        assert!(flight.is_empty() && !flight.is_disturbed());
-    }
-
-    #[test]
-    fn three_later_segments_show_a_loss_and_its_repair_is_no_measurement() {
-        let mut flight = flight();
-        let mut news = News::default();
-        flight.sack(
-            (Sequence(100), Sequence(300)),
-            SIZE,
-            LEAST,
-            at(11),
-            &mut news,
-        );
-        assert_eq!(
-            flight.find_lost(SIZE, LEAST / 4, at(11)),
-            (false, Some(at(9) + LEAST / 4))
-        );
-        flight.sack(
-            (Sequence(100), Sequence(400)),
-            SIZE,
-            LEAST,
-            at(13),
-            &mut news,
-        );
-        assert_eq!((news.delivered, flight.bytes()), (300, 700));
-        assert_eq!(flight.find_lost(SIZE, LEAST / 4, at(13)), (true, None));
-        assert_eq!(
-            (flight.bytes(), flight.first_lost(SIZE)),
-            (600, Some((Sequence(0), Sequence(100))))
-        );
-        flight.resend((Sequence(0), Sequence(100)), at(14));
-        assert_eq!((flight.bytes(), flight.has_lost()), (700, false));
-        let news = flight.acknowledge(Sequence(400), LEAST, at(26));
-        assert_eq!((news.delivered, news.sample), (100, None));
-        assert_eq!(flight.bytes(), 600);
-    }
-
-    #[test]
-    fn an_overtaken_segment_gets_time() {
-        let mut flight = flight_of(0);
-        let mut news = News::default();
-        flight.sack(
-            (Sequence(100), Sequence(200)),
-            SIZE,
-            LEAST,
-            at(11),
-            &mut news,
-        );
-        flight.acknowledge(Sequence(200), LEAST, at(12));
-        assert!(flight.reordered);
-        flight.sack(
-            (Sequence(300), Sequence(600)),
-            SIZE,
-            LEAST,
-            at(15),
-            &mut news,
-        );
-        let (found, again) = flight.find_lost(SIZE, LEAST / 4, at(15));
-        assert_eq!((found, again.is_some()), (false, true));
-        assert_eq!(flight.find_lost(SIZE, LEAST / 4, at(18)), (true, None));
-    }
-
-    #[test]
-    fn a_lost_repair_is_found_too() {
-        let mut flight = flight();
-        let mut news = News::default();
-        flight.sack(
-            (Sequence(100), Sequence(500)),
-            SIZE,
-            LEAST,
-            at(14),
-            &mut news,
-        );
-        flight.find_lost(SIZE, LEAST / 4, at(14));
-        flight.resend((Sequence(0), Sequence(100)), at(15));
-        flight.push(Sequence(1_000), Sequence(1_100), at(16));
-        flight.sack(
-            (Sequence(500), Sequence(1_100)),
-            SIZE,
-            LEAST,
-            at(27),
-            &mut news,
-        );
-        assert_eq!(flight.find_lost(SIZE, LEAST / 4, at(27)), (true, None));
-        assert_eq!(flight.first_lost(50), Some((Sequence(0), Sequence(50))));
-    }
-
-    proptest! {
-        #[test]
-        fn the_sums_are_those_of_the_records(
-            steps in proptest::collection::vec((0u8..6, 0u32..1_200, 0u32..1_200), 1..60),
-        ) {
-            let mut flight = flight();
-            let (mut next, mut now) = (Sequence(1_000), 10);
-            for (step, one, other) in steps {
-                now += 3;
-                let range = (Sequence(one.min(other)), Sequence(one.max(other)).min(next));
-                match step {
-                    0 => { flight.acknowledge(range.0, LEAST, at(now)); }
-                    1 => flight.sack(range, SIZE, LEAST, at(now), &mut News::default()),
-                    2 => { flight.find_lost(SIZE, LEAST / 4, at(now)); }
-                    3 => if let Some(lost) = flight.first_lost(one.max(1)) {
-                        flight.resend(lost, at(now));
-                    },
-                    4 => if one < 100 { flight.lose_all() } else { flight.lose_first(SIZE); },
-                    _ => {
-                        flight.push(next, next + SIZE, at(now));
-                        next = next + SIZE;
-                    }
-                }
-                let sum = |mark| flight.records.iter()
-                    .filter(|record| record.mark == mark).map(Record::len).sum::<u32>();
-                prop_assert_eq!((flight.sacked, flight.lost), (sum(Mark::Sacked), sum(Mark::Lost)));
-                prop_assert_eq!(flight.bytes(), sum(Mark::InFlight));
-                for (one, other) in flight.records.iter().zip(flight.records.iter().skip(1)) {
-                    prop_assert_eq!(one.end, other.start);
-                }
-                prop_assert!(flight.records.iter().all(|record| record.len() > 0));
-            }
-        }
-    }
 }

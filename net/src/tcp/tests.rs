@@ -3,6 +3,11 @@
 
 extern crate std;
 
+mod blind;
+mod opening;
+mod repair;
+mod solo;
+
 use super::connection::Phase;
 use super::handshake::{Embryo, Verdict};
 use super::*;
@@ -22,6 +27,11 @@ struct Path {
     loss: u64,
     repetition: u64,
     delay: u64,
+    /// Which of the first segments are lost, one bit for each.
+    first_lost: u8,
+    /// What SYNs cannot agree on.
+    without_sack: bool,
+    without_scaling: bool,
 }
 
 /// A small generator for what happens on the path.
@@ -56,7 +66,9 @@ struct Out<'a> {
 
 impl Out<'_> {
     fn put(&mut self, bytes: Vec<u8>) {
-        if self.random.happens(self.path.loss) {
+        *self.serial += 1;
+        let bit = 1u8.checked_shl(*self.serial as u32 - 1).unwrap_or(0);
+        if self.path.first_lost & bit != 0 || self.random.happens(self.path.loss) {
             return;
         }
         let late = if self.random.happens(self.path.delay) {
@@ -65,7 +77,6 @@ impl Out<'_> {
             0
         };
         let at = self.now + TRIP / 2 + Duration::from_millis(late);
-        *self.serial += 1;
         self.wire.0.insert((at, *self.serial), bytes);
     }
 }
@@ -91,6 +102,10 @@ impl Transmit for Out<'_> {
             };
             let mut header = *header;
             header.sequence = header.sequence + start as u32;
+            if let Options::Syn { shift, sack, .. } = &mut header.options {
+                *shift = shift.filter(|_| !self.path.without_scaling);
+                *sack &= !self.path.without_sack;
+            }
             if index + 1 < count {
                 header.flags.0 &= !(Flags::FIN.0 | Flags::PSH.0);
             }
@@ -169,7 +184,10 @@ impl World {
         // A handshake that fails is another story.
         let client = self.ends[0].connection.as_ref();
         let is_open = client.is_some_and(|connection| !connection.is_opening());
-        let path = if is_open { self.path } else { Path::default() };
+        let mut path = self.path;
+        if !is_open {
+            (path.loss, path.repetition, path.delay) = (0, 0, 0);
+        }
         let [first, second] = &mut self.ends;
         let (own, other) = if index == 0 {
             (first, second)
@@ -318,6 +336,14 @@ impl World {
         true
     }
 
+    /// Runs for a while.
+    fn run_for(&mut self, time: Duration) {
+        let end = self.now + time;
+        while self.now < end {
+            assert!(self.step(), "nothing will ever happen");
+        }
+    }
+
     /// Runs until both ends are done. Returns how long that took.
     fn run(&mut self) -> Duration {
         let start = self.now;
@@ -412,12 +438,22 @@ proptest! {
         loss in prop_oneof![Just(0u64), 1u64..200],
         repetition in prop_oneof![Just(0u64), 1u64..200],
         delay in prop_oneof![Just(0u64), 1u64..500],
+        first_lost in prop_oneof![Just(0u8), 1u8..16],
+        without_sack: bool,
+        without_scaling: bool,
         pieces in prop_oneof![Just(1u32), 2u32..64],
         one in 0usize..120_000,
         other in 0usize..60_000,
         gulps in (prop_oneof![Just(0usize), 500usize..9_000], prop_oneof![Just(0usize), 500usize..9_000]),
     ) {
-        let path = Path { loss, repetition, delay };
+        let path = Path {
+            loss,
+            repetition,
+            delay,
+            first_lost,
+            without_sack,
+            without_scaling,
+        };
         exchange(seed, path, pieces, [one, other], [gulps.0, gulps.1]);
     }
 }

@@ -30,8 +30,8 @@ const MEMORY_PAUSE: Duration = Duration::from_millis(50);
 /// When to look again whether a neighbor was found.
 const NEIGHBOR_PAUSE: Duration = Duration::from_secs(1);
 /// Bytes of the headers of IP and TCP.
-const HEADERS_IPV4: usize = 40;
-const HEADERS_IPV6: usize = 60;
+pub(super) const HEADERS_IPV4: usize = 40;
+pub(super) const HEADERS_IPV6: usize = 60;
 
 impl Engine {
     /// The largest payload of a segment to or from an address.

@@ -1,6 +1,7 @@
 //! What routers and hosts say about segments that did not arrive: ICMP errors (RFC 792, RFC
 //! 1191, RFC 4443, RFC 8201).
 
+use super::connections::{HEADERS_IPV4, HEADERS_IPV6};
 use super::engine::Engine;
 use super::frame::Tuple;
 use crate::Error;
@@ -46,8 +47,11 @@ impl Engine {
         let Some(key) = self.table.find(&tuple) else {
             return;
         };
-        let (own, now) = (self.segment_size(tuple.local().addr), self.now());
-        let headers = usize::from(own).abs_diff(self.mtu);
+        let now = self.now();
+        let headers = match tuple.local().addr {
+            IpAddress::Ipv4(_) => HEADERS_IPV4,
+            IpAddress::Ipv6(_) => HEADERS_IPV6,
+        };
         let Some(flow) = self.table.flow(key) else {
             return;
         };

@@ -38,6 +38,8 @@ impl Connection {
         if !flags.has(Flags::SYN) {
             return;
         }
+        // One to an answer that did not fit, of another connection, has no place in this one.
+        self.reset = None;
         let offer = Offer::new(segment);
         let size = u32::from(offer.segment.min(self.own_segment));
         self.sender.set_segment(size);
@@ -45,11 +47,13 @@ impl Connection {
         self.sender.sack = offer.sack;
         self.receiver = receiver(segment.sequence, offer, self.own_segment, self.settings);
         self.heard = now;
-        self.receiver.acknowledge_now();
         if acknowledges {
+            self.receiver.acknowledge_now();
             // The window of a SYN is not shifted.
             self.establish(segment.sequence, segment.window.into(), now);
         } else {
+            // It has to come again, with an acknowledgement now.
+            self.sender.lose_syn();
             self.phase = Phase::SynReceived;
         }
     }
@@ -80,8 +84,7 @@ impl Connection {
         }
         let acknowledged = segment.acknowledged;
         // Neither of what was not sent, nor of what is long gone (RFC 5961, section 5).
-        let oldest = self.sender.unacknowledged() - (1 << 30);
-        if acknowledged > self.sender.next() || acknowledged < oldest {
+        if acknowledged > self.sender.next() || acknowledged < self.sender.oldest() {
             return self.answer(now);
         }
         self.heard = now;

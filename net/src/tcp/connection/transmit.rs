@@ -13,8 +13,9 @@ impl Connection {
     /// Sends what is to be sent. Returns false if there was no room for all of it.
     pub(crate) fn transmit(&mut self, out: &mut impl Transmit, now: Instant) -> bool {
         match self.phase {
-            Phase::SynSent | Phase::SynReceived => {
-                self.transmit_reset(out) && self.transmit_syn(out, now)
+            Phase::SynSent => self.transmit_reset(out) && self.transmit_syn(out, now),
+            Phase::SynReceived => {
+                self.transmit_syn(out, now) && self.transmit_acknowledgement(out, now)
             }
             Phase::Open => self.transmit_open(out, now),
             Phase::TimeWait => self.transmit_acknowledgement(out, now),
@@ -43,10 +44,7 @@ impl Connection {
 
     fn transmit_syn(&mut self, out: &mut impl Transmit, now: Instant) -> bool {
         let is_answer = self.phase == Phase::SynReceived;
-        let is_due = self.sender.waiting_since().is_none()
-            || self.sender.is_syn_lost()
-            || (is_answer && self.receiver.must_acknowledge(now));
-        if !is_due {
+        if self.sender.waiting_since().is_some() && !self.sender.is_syn_lost() {
             return true;
         }
         let ack = if is_answer {
@@ -67,6 +65,9 @@ impl Connection {
             return false;
         }
         self.sender.sent_syn(now);
+        if is_answer {
+            self.receiver.acknowledged();
+        }
         true
     }
 

@@ -105,6 +105,10 @@ impl Sender {
     }
 
     fn open_window(&mut self, segment: &Segment<'_>) {
+        // What is older than another acknowledgement tells nothing new of the window.
+        if segment.acknowledged < self.unacknowledged {
+            return;
+        }
         let (sequence, acknowledged) = self.told;
         let is_newer = segment.sequence > sequence
             || (segment.sequence == sequence && segment.acknowledged >= acknowledged);
@@ -112,6 +116,10 @@ impl Sender {
             self.told = (segment.sequence, segment.acknowledged);
             self.edge = self.edge_of(segment);
             self.widest = self.widest.max(self.edge.since(segment.acknowledged));
+            if self.flight.is_empty() && self.edge > self.next {
+                // Unanswered until now was the question for a window, not a segment.
+                self.backoff = 0;
+            }
         }
     }
 
@@ -130,8 +138,7 @@ impl Sender {
         let mut lost = false;
         if self.sack {
             lost = self.find_lost(now);
-        } else if self.duplicates == DUPLICATES || (self.recovery.is_some() && progress > 0) {
-            // In a recovery each advance shows the next hole (RFC 6582).
+        } else if self.shows_hole(progress) {
             lost = self.flight.lose_first(self.segment);
         }
         if lost {
@@ -143,6 +150,15 @@ impl Sender {
             let trip = self.round_trip.smoothed().unwrap_or_default();
             self.congestion
                 .acknowledged(news.delivered, self.segment, trip, now);
+        }
+    }
+
+    /// Whether the first segment is lost as far as can be told without SACK (RFC 6582): each
+    /// advance in a recovery shows the next hole. After a time-out all is lost in any case.
+    fn shows_hole(&self, progress: u32) -> bool {
+        match self.recovery {
+            None => self.duplicates == DUPLICATES,
+            Some(recovery) => !recovery.slow && progress > 0,
         }
     }
 

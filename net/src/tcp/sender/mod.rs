@@ -87,6 +87,7 @@ pub(super) struct Sender {
     /// The end of what the peer takes, and when it said so (RFC 9293, SND.WL1, SND.WL2).
     edge: Sequence,
     told: Range,
+    /// The most that the peer ever took at once.
     widest: u32,
     /// How the peer's windows are shifted.
     pub(super) shift: u8,
@@ -172,6 +173,11 @@ impl Sender {
         self.arm(now);
     }
 
+    /// Has the SYN sent again.
+    pub(super) fn lose_syn(&mut self) {
+        self.flight.lose_all();
+    }
+
     /// Whether the SYN has to be sent again.
     pub(super) fn is_syn_lost(&self) -> bool {
         self.flight.has_lost()
@@ -184,8 +190,15 @@ impl Sender {
         if let Some(sample) = news.sample {
             self.round_trip.measure(sample);
         }
+        self.congestion = Congestion::new(self.segment);
+        if self.backoff > 0 {
+            // A lost SYN makes cautious, but tells nothing of the path's capacity (RFC 5681,
+            // section 3.1).
+            self.congestion.timed_out(self.segment, true);
+        }
         (self.backoff, self.recovery, self.timer) = (0, None, None);
         (self.progress, self.armed) = (now, now);
+        self.undo = None;
         self.unacknowledged = self.base;
         self.told = (sequence, self.base);
         self.edge = self.base + window;
@@ -222,6 +235,11 @@ impl Sender {
 
     pub(super) fn unacknowledged(&self) -> Sequence {
         self.unacknowledged
+    }
+
+    /// The oldest acknowledgement that may still be on its way.
+    pub(super) fn oldest(&self) -> Sequence {
+        self.unacknowledged - self.widest
     }
 
     /// Since when the peer owes an answer, if it does.

@@ -1,7 +1,11 @@
 //! A scripted router on the link.
 
+use super::packets::{Peer, SEQUENCE, segment};
 use super::*;
-use smoltcp::wire::{EthernetFrame, Icmpv6Packet, Ipv6Packet};
+use smoltcp::phy::ChecksumCapabilities;
+use smoltcp::wire::{
+    EthernetFrame, Icmpv6Packet, IpProtocol, Ipv6Packet, TcpControl, TcpPacket, TcpRepr,
+};
 
 const ROUTER: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0x99);
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
@@ -17,15 +21,29 @@ fn ipv6_only() -> Config {
 }
 
 fn send(link: &mut Link, source: Ipv6Addr, destination: Ipv6Addr, hop_limit: u8, message: &[u8]) {
+    let mut message = message.to_vec();
+    Icmpv6Packet::new_unchecked(&mut message[..]).fill_checksum(&source, &destination);
+    send_packet(link, (source, destination), [58, hop_limit], &message);
+}
+
+/// Sends a packet; `kind` is the protocol and the hop limit.
+fn send_packet(
+    link: &mut Link,
+    (source, destination): (Ipv6Addr, Ipv6Addr),
+    kind: [u8; 2],
+    payload: &[u8],
+) {
     let mut bytes = vec![0x33, 0x33];
     bytes.extend(&destination.octets()[12..]);
+    if !destination.is_multicast() {
+        bytes = vec![2, 0, 0, 0, 0, 1];
+    }
     bytes.extend([2, 0, 0, 0, 0, 2, 0x86, 0xdd, 0x60, 0, 0, 0]);
-    bytes.extend((message.len() as u16).to_be_bytes());
-    bytes.extend([58, hop_limit]);
+    bytes.extend((payload.len() as u16).to_be_bytes());
+    bytes.extend(kind);
     bytes.extend(source.octets());
     bytes.extend(destination.octets());
-    bytes.extend(message);
-    Icmpv6Packet::new_unchecked(&mut bytes[54..]).fill_checksum(&source, &destination);
+    bytes.extend(payload);
     let sent = link.transmit(bytes.len(), |frame| frame.copy_from_slice(&bytes));
     assert_eq!(sent, Ok(()));
     link.flush();
@@ -158,5 +176,76 @@ fn an_address_is_defended_once_it_is_taken() {
         tasks.sleep(Duration::from_millis(1)).await;
         assert_eq!(received(&mut link), [136]);
         assert_eq!(stack.addresses(), [(LINK_LOCAL.into(), 64)]);
+    });
+}
+
+/// Sends a segment from the router to port 80.
+fn send_segment(link: &mut Link, segment: TcpRepr<'_>) {
+    let segment = TcpRepr {
+        src_port: 40_000,
+        dst_port: 80,
+        ..segment
+    };
+    let mut bytes = vec![0; segment.buffer_len()];
+    segment.emit(
+        &mut TcpPacket::new_unchecked(&mut bytes),
+        &ROUTER.into(),
+        &LINK_LOCAL.into(),
+        &ChecksumCapabilities::default(),
+    );
+    send_packet(link, (ROUTER, LINK_LOCAL), [6, 64], &bytes);
+}
+
+/// The sequence number and length of the payload of a segment to the router.
+fn segment_to_router(frame: &[u8]) -> Option<(u32, usize)> {
+    let packet = Ipv6Packet::new_checked(frame.get(14..)?).ok()?;
+    let is_segment = packet.dst_addr() == ROUTER && packet.next_header() == IpProtocol::Tcp;
+    let segment = TcpPacket::new_checked(is_segment.then(|| packet.payload())?).ok()?;
+    Some((segment.seq_number().0 as u32, segment.payload().len()))
+}
+
+#[test]
+fn a_link_on_the_way_that_takes_as_much_as_the_first_changes_nothing() {
+    simulate(|tasks| async move {
+        let (device, link) = Link::pair(64);
+        let stack = TcpIp::start(&tasks, device, ipv6_only(), 1);
+        let mut peer = Peer::new(link);
+        tasks.sleep(Duration::from_millis(1)).await;
+        let mut message = advertisement(NETWORK, 600, 300);
+        // The router's address, and what packets may have: 1,280 bytes.
+        message.extend([1, 1, 2, 0, 0, 0, 0, 2]);
+        message.extend([5, 1, 0, 0, 0, 0, 5, 0]);
+        send(&mut peer.link, ROUTER, ALL_NODES, 255, &message);
+        stack.configured().await;
+        let listener = stack
+            .listen(everywhere(80))
+            .await
+            .expect("the port is free");
+        let syn = TcpRepr {
+            control: TcpControl::Syn,
+            max_seg_size: Some(1_440),
+            ..segment(SEQUENCE, None)
+        };
+        send_segment(&mut peer.link, syn);
+        let answer = peer.receive(&tasks, segment_to_router).await;
+        let next = answer.expect("an answer").0.wrapping_add(1);
+        let number = smoltcp::wire::TcpSeqNumber(next as i32);
+        send_segment(&mut peer.link, segment(SEQUENCE + 1, Some(number)));
+        let mut stream = listener.accept().await.expect("accepted");
+        stream.write_all(&pattern(1_220)).await.expect("written");
+        let first = peer.receive(&tasks, segment_to_router).await;
+        assert_eq!(first, Some((next, 1_220)));
+        let mut message = vec![2, 0, 0, 0, 0, 0, 5, 0, 0x60, 0, 0, 0, 4, 200, 6, 64];
+        message.extend(
+            [LINK_LOCAL, ROUTER]
+                .map(|address| address.octets())
+                .concat(),
+        );
+        message.extend([80u16, 40_000].map(u16::to_be_bytes).concat());
+        message.extend(next.to_be_bytes());
+        send(&mut peer.link, ROUTER, LINK_LOCAL, 64, &message);
+        // It comes again once the time is up, as long as before.
+        let again = peer.receive(&tasks, segment_to_router).await;
+        assert_eq!(again, Some((next, 1_220)));
     });
 }
