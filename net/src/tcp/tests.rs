@@ -375,6 +375,8 @@ fn exchange(
     let mut world = World::new(seed, path, pieces, data.clone(), gulps);
     let took = world.run();
     let [first, second] = &mut world.ends;
+    let error = |end: &End| end.connection.as_ref().and_then(Connection::error);
+    assert_eq!((error(first), error(second)), (None, None));
     assert!(
         first.received == data[1] && second.received == data[0],
         "bytes are wrong"
@@ -382,7 +384,6 @@ fn exchange(
     let mut again = 0;
     for end in [first, second] {
         let connection = end.connection.as_mut().expect("it was there");
-        assert_eq!(connection.error(), None);
         again += connection.counts.sent_again;
         connection.release(&mut end.pool);
         assert_eq!(end.pool.used(), 0);
@@ -435,7 +436,7 @@ proptest! {
     #[test]
     fn what_arrives_is_what_was_sent(
         seed: u64,
-        loss in prop_oneof![Just(0u64), 1u64..200],
+        loss in prop_oneof![Just(0u64), 1u64..150],
         repetition in prop_oneof![Just(0u64), 1u64..200],
         delay in prop_oneof![Just(0u64), 1u64..500],
         first_lost in prop_oneof![Just(0u8), 1u8..16],
@@ -447,7 +448,9 @@ proptest! {
         gulps in (prop_oneof![Just(0usize), 500usize..9_000], prop_oneof![Just(0usize), 500usize..9_000]),
     ) {
         let path = Path {
-            loss,
+            // With as many losses and without SACK, time-outs of a minute can follow each other
+            // until the connection is given up.
+            loss: if without_sack { loss / 2 } else { loss },
             repetition,
             delay,
             first_lost,
