@@ -90,6 +90,8 @@ fn readers_see_whole_values_while_these_are_replaced() {
             seen = value[0];
             let names = store.list(&Key::ROOT, "", 100).await.unwrap();
             assert_eq!(names.last().map(|last| &last.name[..]), Some("value"));
+            // What is in memory is read without a pause.
+            yield_now().await;
         }
         assert_eq!(
             store.get(&key("value"), 100_000).await,

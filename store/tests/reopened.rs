@@ -147,8 +147,9 @@ fn a_read_only_disk_is_not_settled() {
             let report = check(&disk).await.expect("there is a store");
             assert_eq!(report.problems, []);
             let store = Store::open(&tasks, disk, LIMITS).await;
-            let found = store.expect("it was checked").get(&key("value"), 5_000);
-            assert!(found.await == Ok(vec![value; 5_000]));
+            let store = store.expect("it was checked");
+            let found = store.get(&key("value"), 5_000).await;
+            assert!(found == Ok(vec![value; 5_000]));
         });
     }
 }
