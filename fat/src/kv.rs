@@ -22,8 +22,9 @@ use fata_task::Handle;
 /// that was removed, and set again after a restart, may get its old one.
 ///
 /// **Power cuts.** A change that has returned is on the disk, and one that failed has left no
-/// trace. But FAT has no journal: of a change that a power cut interrupts any part may be on the
-/// disk, also of a batch. The volume is marked as unclean meanwhile, which the next
+/// trace, unless the disk failed while it was being written: then any part of it may be there, and
+/// the volume is closed. FAT has no journal, so of a change that a power cut interrupts any part
+/// may be on the disk, too, also of a batch. The volume is marked as unclean meanwhile, which the next
 /// [`open`](Self::open) logs as a warning and `fsck.fat` repairs. What has to survive that
 /// belongs into a `fata_store::Store`.
 ///

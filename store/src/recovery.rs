@@ -18,7 +18,7 @@ pub(crate) struct Recovered {
     pub(crate) layout: Layout,
     /// Which of the two places the superblock is in.
     pub(crate) place: u64,
-    /// A generation that no page on the disk has.
+    /// A generation beyond those of both superblocks: no page that counts has it.
     pub(crate) next_generation: u64,
 }
 

@@ -35,7 +35,7 @@ pub(crate) struct Volume<B> {
     pub(crate) identity: u64,
     pub(crate) committed: Cell<Snapshot>,
     pub(crate) next_id: Cell<u64>,
-    /// The generation of the next transaction: one that no page on the disk can have.
+    /// The generation of the next transaction: one that no page which counts has.
     pub(crate) next_generation: Cell<u64>,
     /// Which of the two places the last superblock is in.
     superblock: Cell<u64>,

@@ -24,7 +24,7 @@ use queue::{Action, Queue, Request};
 use sums::{Group, Sums};
 use worker::Worker;
 
-/// Sectors of sums that one request to discard or to write zeroes changes at most, in bytes.
+/// Bytes of sums that one request to discard or to write zeroes changes at most.
 const PIECE: usize = 128 * 1024;
 
 /// An adapter that keeps a checksum of every sector, for disks that have none, and refuses with
