@@ -35,8 +35,9 @@
 //!
 //! # Bounds
 //! Memory does not depend on how much is stored: two bits for each page of 4 KiB (64 KiB for a
-//! gibibyte of disk), [`Limits`], and less than 2 MiB while a transaction is under way. Opening reads two
-//! superblocks, a page for each 127 MiB of disk and at most 128 more, which are then written again. Of a disk, at most 3.3 TiB are used. Keys have up to
+//! gibibyte of disk), [`Limits`], and less than 2 MiB while a transaction is under way. Opening
+//! reads two superblocks, a page for each 127 MiB of disk and at most 128 more, which are then
+//! written again. Of a disk, at most 3.3 TiB are used. Keys have up to
 //! [`Key::MAX_LENGTH`](fata_kv::Key::MAX_LENGTH) bytes, and what is set at once has up to
 //! [`Limits::waiting`]: larger values are written in ranges, best of a multiple of 64 KiB, under
 //! another name, and then renamed.
