@@ -159,6 +159,10 @@ pub(crate) fn decode_group(bytes: &[u8]) -> Result<Group, Error> {
         let page = number(entry, 0);
         group[index] = (page > 0).then(|| (page, number(entry, 8)));
     }
+    // None is ever written, and a check could meet many of them again and again.
+    if group.iter().all(Option::is_none) {
+        return Err(Error::Damaged);
+    }
     Ok(group)
 }
 
@@ -206,6 +210,8 @@ mod tests {
         group[5] = Some((7, 8));
         assert_eq!(encode_group(&group).len(), 6 * 16);
         assert_eq!(decode_group(&encode_group(&group)), Ok(group));
+        assert_eq!(decode_group(&[]), Err(Error::Damaged));
+        assert_eq!(decode_group(&[0; 32]), Err(Error::Damaged));
         assert_eq!(decode_group(&[0; 17]), Err(Error::Damaged));
         assert_eq!(decode_group(&[0; 17 * 16]), Err(Error::Damaged));
     }
