@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec;
+use alloc::vec::Vec;
 use core::task::{Context, Poll, Waker};
 use fata_time::Instant;
 use smoltcp::storage::{PacketBuffer, PacketMetadata};
@@ -30,7 +31,8 @@ pub(super) struct Held {
 pub(super) struct Outbox {
     queue: PacketBuffer<'static, Ends>,
     held: VecDeque<Held>,
-    writer: Option<Waker>,
+    /// Those who wait for room.
+    writers: Vec<Waker>,
 }
 
 impl Outbox {
@@ -39,7 +41,7 @@ impl Outbox {
         Self {
             queue: PacketBuffer::new(vec![PacketMetadata::EMPTY; count], vec![0; bytes]),
             held: VecDeque::new(),
-            writer: None,
+            writers: Vec::new(),
         }
     }
 
@@ -61,7 +63,10 @@ impl Outbox {
                 Poll::Ready(())
             }
             Err(_) => {
-                self.writer = Some(context.waker().clone());
+                let waker = context.waker();
+                if !self.writers.iter().any(|known| known.will_wake(waker)) {
+                    self.writers.push(waker.clone());
+                }
                 Poll::Pending
             }
         }
@@ -77,9 +82,7 @@ impl Outbox {
     pub(super) fn pop(&mut self) {
         // If there is none, there is nothing to be done.
         let _ = self.queue.dequeue();
-        if let Some(writer) = self.writer.take() {
-            writer.wake();
-        }
+        self.writers.drain(..).for_each(Waker::wake);
     }
 
     /// Whether one more datagram can be put aside.

@@ -70,6 +70,37 @@ fn many_datagrams_wait_for_room() {
 }
 
 #[test]
+fn several_tasks_may_wait_for_room_in_a_socket() {
+    simulate(|tasks| async move {
+        let (one, other) = network(&tasks, server_config(), client_config());
+        let receiver = one.bind(everywhere(9)).await.expect("the port is free");
+        let sender = other.bind(everywhere(0)).await;
+        let sender = Rc::new(sender.expect("there are free ports"));
+        let mut buffer = [0; 1_400];
+        sender.send_to(&buffer, server(9)).await.expect("sent");
+        // The neighbor is known then.
+        receiver.receive_from(&mut buffer).await.expect("received");
+        let senders: Vec<_> = (0..5)
+            .map(|_| {
+                let sender = Rc::clone(&sender);
+                tasks.spawn(async move {
+                    for _ in 0..200 {
+                        let sent = sender.send_to(&[7; 1_400], server(9)).await;
+                        sent.expect("sent");
+                    }
+                })
+            })
+            .collect();
+        for _ in 0..1_000 {
+            receiver.receive_from(&mut buffer).await.expect("received");
+        }
+        for sender in senders {
+            assert_eq!(sender.await, Ok(()));
+        }
+    });
+}
+
+#[test]
 fn wrong_destinations_are_refused() {
     simulate(|tasks| async move {
         let (one, _other) = network(&tasks, server_config(), client_config());
