@@ -34,7 +34,7 @@ pub struct Config {
     /// taken in and buffers do not grow; at the bound data that arrives is dropped, to be
     /// sent again, and writing waits.
     pub buffer_memory: usize,
-    /// Bytes that a UDP socket holds for each direction, and up to 16 datagrams beside whose
+    /// Bytes that a UDP socket holds for each direction, and up to 64 datagrams beside whose
     /// neighbors are asked for.
     pub udp_buffer: usize,
     /// An idle connection is probed that often.

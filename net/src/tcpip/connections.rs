@@ -3,7 +3,6 @@
 use super::Error;
 use super::engine::Engine;
 use super::frame::Tuple;
-use super::neighbors::Question;
 use super::phy::Transmitter;
 use super::table::{Flow, Owner, Reprieve, State, TimeWait};
 use super::wire::{Path, Wire};
@@ -12,7 +11,7 @@ use crate::tcp::{Connection, Phase};
 use core::net::SocketAddr;
 use core::time::Duration;
 use fata_time::Instant;
-use smoltcp::wire::{EthernetAddress, IpAddress};
+use smoltcp::wire::IpAddress;
 
 /// How long a connection that the application is done with may take to close, or to take
 /// [`CLOSE_PROGRESS`] bytes of what was written before it gets as long again.
@@ -27,8 +26,6 @@ const RESET_TIMEOUT: Duration = Duration::from_secs(1);
 const TIME_WAIT: Duration = Duration::from_secs(60);
 /// When to look again whether there is memory.
 const MEMORY_PAUSE: Duration = Duration::from_millis(50);
-/// When to look again whether a neighbor was found.
-const NEIGHBOR_PAUSE: Duration = Duration::from_secs(1);
 /// Bytes of the headers of IP and TCP.
 pub(super) const HEADERS_IPV4: usize = 40;
 pub(super) const HEADERS_IPV6: usize = 60;
@@ -402,79 +399,6 @@ impl Engine {
         flow.abort_at = Some(now + RESET_TIMEOUT);
         flow.connection.abort(Error::TimedOut);
         true
-    }
-
-    /// Where a connection's segments go. If that is not known yet, the neighbor is asked.
-    fn hardware_of<N: Net>(
-        &mut self,
-        transmitter: &mut Transmitter<N>,
-        key: usize,
-        now: Instant,
-    ) -> Option<EthernetAddress> {
-        let entry = self.table.get(key)?;
-        let tuple = entry.tuple;
-        let State::Flow(flow) = &mut entry.state else {
-            return None;
-        };
-        let (before, doubted) = (flow.hardware, flow.doubted);
-        if before.is_some() && !doubted {
-            return before;
-        }
-        let deadline = flow.deadline();
-        let Some(hop) = self.next_hop(tuple.remote().addr) else {
-            if before.is_some() {
-                return before;
-            }
-            self.table.flow(key)?.connection.abort(Error::Unreachable);
-            self.settle_connection(key, now);
-            return None;
-        };
-        let (found, asks) = self.neighbors.find(hop, doubted, now);
-        if asks {
-            self.ask(transmitter, tuple.local().addr, hop);
-        }
-        let hardware = found.or(before);
-        if hardware.is_none() {
-            let again = now + NEIGHBOR_PAUSE;
-            let due = deadline.map_or(again, |deadline| deadline.min(again));
-            self.table.set_timer(key, due);
-            let flow = self.table.flow(key)?;
-            if !core::mem::replace(&mut flow.stalled, true) {
-                self.stalled.push(key);
-            }
-        }
-        self.table.flow(key)?.hardware = hardware;
-        hardware
-    }
-
-    /// The neighbor that packets to an address go to.
-    pub(super) fn next_hop(&self, remote: IpAddress) -> Option<IpAddress> {
-        let addresses = self.interface.ip_addrs();
-        if addresses.iter().any(|own| own.contains_addr(&remote)) {
-            return Some(remote);
-        }
-        let routes = self.interface.routes();
-        match remote {
-            IpAddress::Ipv4(_) => Some(routes.get_default_ipv4_route()?.via_router),
-            IpAddress::Ipv6(_) => Some(routes.get_default_ipv6_route()?.via_router),
-        }
-    }
-
-    pub(super) fn ask<N: Net>(
-        &self,
-        transmitter: &mut Transmitter<N>,
-        source: IpAddress,
-        target: IpAddress,
-    ) {
-        let question = Question {
-            hardware: self.hardware,
-            source,
-            target,
-        };
-        // What is lost is asked again.
-        let _ = transmitter
-            .device
-            .transmit(question.len(), |frame| question.emit(frame));
     }
 
     /// Lets a writer look again later, as there is no memory now.

@@ -6,23 +6,21 @@ use super::frame::ETHERNET;
 use super::outbox::{Ends, Outbox};
 use super::phy::Transmitter;
 use crate::Net;
-use core::time::Duration;
 use fata_time::Instant;
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::{
-    EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress, IpCidr, IpProtocol, IpRepr,
+    EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress, IpProtocol, IpRepr,
     UDP_HEADER_LEN, UdpPacket, UdpRepr,
 };
 
-/// Datagrams wait that long for a neighbor's hardware address, then they are dropped.
-const PATIENCE: Duration = Duration::from_millis(1_500);
 /// Routers that a datagram may pass.
 const HOP_LIMIT: u8 = 64;
 
 /// What is known of the way that a datagram is to go.
 enum Way {
     Known(EthernetAddress),
-    Asked,
+    /// This neighbor is asked for.
+    Asked(IpAddress),
     None,
 }
 
@@ -57,60 +55,62 @@ impl Engine {
                     }
                     outbox.pop();
                 }
-                Way::Asked => outbox.hold(now + PATIENCE),
+                Way::Asked(hop) => outbox.hold(hop, now),
                 Way::None => {
                     outbox.pop();
                     self.totals.unreachable += 1;
                 }
             }
         }
-        self.wait_for_neighbors(key);
+        if let Some(time) = self.outbox(key).and_then(|outbox| outbox.look_at()) {
+            self.flows.set_timer(key, time);
+            self.flows.stall(key);
+        }
         true
     }
 
-    /// Sends those datagrams whose neighbor has been found meanwhile, and drops those that
-    /// have waited for too long.
+    /// Sends those of the datagrams that were put aside whose neighbor has been found
+    /// meanwhile, and drops those that have waited for too long.
     fn transmit_held<N: Net>(
         &mut self,
         transmitter: &mut Transmitter<N>,
         key: usize,
         now: Instant,
     ) -> bool {
-        let count = self.outbox(key).map_or(0, |outbox| outbox.held().len());
-        for _ in 0..count {
+        let may_be_found = self.flows.get(key).is_some_and(|flow| !flow.stalled);
+        let look_at = self.outbox(key).and_then(|outbox| outbox.look_at());
+        if !look_at.is_some_and(|time| may_be_found || time <= now) {
+            return true;
+        }
+        let mut index = 0;
+        while let Some(held) = self.outbox(key).and_then(|outbox| outbox.held().get(index)) {
             if !transmitter.device.can_transmit() {
                 return false;
             }
-            let Some(held) = self
+            let (hop, source, until) = (held.hop, held.ends.local.addr, held.until);
+            let (hardware, asks) = self.neighbors.find(hop, false, now);
+            if asks {
+                self.ask(transmitter, source, hop);
+            }
+            if hardware.is_none() && until > now {
+                index += 1;
+                continue;
+            }
+            let own = self.hardware;
+            let held = self
                 .outbox(key)
-                .and_then(|outbox| outbox.held().pop_front())
-            else {
-                return true;
-            };
-            let way = self.way(transmitter, key, held.ends, now);
-            if let Way::Known(hardware) = way {
-                send(
-                    transmitter,
-                    (self.hardware, hardware),
-                    held.ends,
-                    &held.payload,
-                );
-            } else if held.until <= now {
-                self.totals.unreachable += 1;
-            } else if let Some(outbox) = self.outbox(key) {
-                outbox.held().push_back(held);
+                .and_then(|outbox| outbox.held().remove(index));
+            match (held, hardware) {
+                (Some(held), Some(hardware)) => {
+                    send(transmitter, (own, hardware), held.ends, &held.payload);
+                }
+                _ => self.totals.unreachable += 1,
             }
         }
-        true
-    }
-
-    /// Sees to it that datagrams that were put aside are looked at again.
-    fn wait_for_neighbors(&mut self, key: usize) {
-        let held = self.outbox(key).map(Outbox::held);
-        if let Some(until) = held.and_then(|held| held.iter().map(|held| held.until).min()) {
-            self.flows.set_timer(key, until);
-            self.flows.stall(key);
+        if let Some(outbox) = self.outbox(key) {
+            outbox.looked(now);
         }
+        true
     }
 
     /// The way of a datagram of a socket. Neighbors are asked for as long as datagrams for them
@@ -129,38 +129,14 @@ impl Engine {
             return Way::None;
         };
         // Whoever forges senders would have as many neighbors asked for.
-        if !self.outbox(key).is_some_and(|outbox| outbox.can_hold()) {
+        if !self.outbox(key).is_some_and(|outbox| outbox.can_hold(hop)) {
             return self.neighbors.known(hop).map_or(Way::None, Way::Known);
         }
         let (hardware, asks) = self.neighbors.find(hop, false, now);
         if asks {
             self.ask(transmitter, ends.local.addr, hop);
         }
-        hardware.map_or(Way::Asked, Way::Known)
-    }
-
-    /// Where packets to many hosts go (RFC 1112, section 6.4; RFC 2464, section 7).
-    fn group(&self, address: IpAddress) -> Option<EthernetAddress> {
-        match address {
-            IpAddress::Ipv4(address) if address.is_multicast() => {
-                let [_, a, b, c] = address.octets();
-                Some(EthernetAddress([0x01, 0, 0x5e, a & 0x7f, b, c]))
-            }
-            IpAddress::Ipv4(address) => {
-                let mut networks = self.interface.ip_addrs().iter();
-                let is_all = address.is_broadcast()
-                    || networks.any(|network| match network {
-                        IpCidr::Ipv4(network) => network.broadcast() == Some(address),
-                        IpCidr::Ipv6(_) => false,
-                    });
-                is_all.then_some(EthernetAddress::BROADCAST)
-            }
-            IpAddress::Ipv6(address) if address.is_multicast() => {
-                let [.., a, b, c, d] = address.octets();
-                Some(EthernetAddress([0x33, 0x33, a, b, c, d]))
-            }
-            IpAddress::Ipv6(_) => None,
-        }
+        hardware.map_or(Way::Asked(hop), Way::Known)
     }
 }
 

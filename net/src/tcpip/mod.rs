@@ -8,9 +8,9 @@
 //! What is bounded is in [`Config`]. Beyond that: a half-open connection is given up
 //! after 15 seconds, connecting after 30, and a connection that the application has
 //! dropped is reset if it does not close within 30. It gets 30 more, five minutes in all, as
-//! long as the peer takes at least 16 KiB in that time of what was written before.A datagram for a
-//! neighbor that does not answer within 1.5 seconds is dropped; up to 16 of a socket wait for
-//! that, and the others are dropped at once.
+//! long as the peer takes at least 16 KiB in that time of what was written before. A datagram for a
+//! neighbor that does not answer within 1.5 seconds is dropped; up to 64 of a socket, for up to
+//! 16 neighbors, wait for that, and the others are dropped at once.
 #![forbid(unsafe_code)]
 
 mod address;
@@ -25,6 +25,7 @@ mod frame;
 mod ipv6;
 mod listener;
 mod neighbors;
+mod next_hop;
 mod outbox;
 mod phy;
 mod ports;

@@ -1,16 +1,22 @@
 //! Datagrams that are to be sent.
 
+use super::next_hop::NEIGHBOR_PAUSE;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::task::{Context, Poll, Waker};
+use core::time::Duration;
 use fata_time::Instant;
 use smoltcp::storage::{PacketBuffer, PacketMetadata};
-use smoltcp::wire::IpEndpoint;
+use smoltcp::wire::{IpAddress, IpEndpoint};
 
 /// Datagrams of a socket that are held while their neighbors are asked for.
-const MOST_HELD: usize = 16;
+const MOST_HELD: usize = 64;
+/// How many neighbors these may be for.
+const MOST_NEIGHBORS: usize = 16;
+/// Datagrams wait that long for a neighbor's hardware address, then they are dropped.
+const PATIENCE: Duration = Duration::from_millis(1_500);
 
 /// Where a datagram comes from and goes to.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +28,8 @@ pub(super) struct Ends {
 /// A datagram whose neighbor is asked for.
 pub(super) struct Held {
     pub(super) ends: Ends,
+    /// The neighbor that is asked for.
+    pub(super) hop: IpAddress,
     pub(super) payload: Box<[u8]>,
     /// When it is dropped.
     pub(super) until: Instant,
@@ -30,7 +38,12 @@ pub(super) struct Held {
 /// What a UDP socket has to send.
 pub(super) struct Outbox {
     queue: PacketBuffer<'static, Ends>,
+    /// The oldest first.
     held: VecDeque<Held>,
+    /// The neighbors of those.
+    neighbors: Vec<IpAddress>,
+    /// When to ask for them again.
+    ask_at: Instant,
     /// Those who wait for room.
     writers: Vec<Waker>,
 }
@@ -41,6 +54,8 @@ impl Outbox {
         Self {
             queue: PacketBuffer::new(vec![PacketMetadata::EMPTY; count], vec![0; bytes]),
             held: VecDeque::new(),
+            neighbors: Vec::new(),
+            ask_at: Instant::default(),
             writers: Vec::new(),
         }
     }
@@ -85,26 +100,52 @@ impl Outbox {
         self.writers.drain(..).for_each(Waker::wake);
     }
 
-    /// Whether one more datagram can be put aside.
-    pub(super) fn can_hold(&self) -> bool {
-        self.held.len() < MOST_HELD
+    /// Whether one more datagram can be put aside, for this neighbor.
+    pub(super) fn can_hold(&self, hop: IpAddress) -> bool {
+        let has_place = self.neighbors.len() < MOST_NEIGHBORS || self.neighbors.contains(&hop);
+        has_place && self.held.len() < MOST_HELD
     }
 
     /// Puts the next datagram aside, so that those behind it go on.
-    pub(super) fn hold(&mut self, until: Instant) {
+    pub(super) fn hold(&mut self, hop: IpAddress, now: Instant) {
+        if self.held.is_empty() {
+            self.ask_at = now + NEIGHBOR_PAUSE;
+        }
         if let Some((ends, payload)) = self.first() {
             let payload = payload.into();
             self.held.push_back(Held {
                 ends,
+                hop,
                 payload,
-                until,
+                until: now + PATIENCE,
             });
+            self.note(hop);
         }
         self.pop();
     }
 
-    /// The datagrams that were put aside, oldest first.
+    fn note(&mut self, hop: IpAddress) {
+        if !self.neighbors.contains(&hop) {
+            self.neighbors.push(hop);
+        }
+    }
+
+    /// The datagrams that were put aside, the oldest first.
     pub(super) fn held(&mut self) -> &mut VecDeque<Held> {
         &mut self.held
+    }
+
+    /// When to look at them again, if there are any and no neighbor is found before.
+    pub(super) fn look_at(&self) -> Option<Instant> {
+        Some(self.held.front()?.until.min(self.ask_at))
+    }
+
+    /// All of them were looked at.
+    pub(super) fn looked(&mut self, now: Instant) {
+        self.ask_at = now + NEIGHBOR_PAUSE;
+        self.neighbors.clear();
+        for index in 0..self.held.len() {
+            self.note(self.held[index].hop);
+        }
     }
 }

@@ -205,6 +205,26 @@ fn datagrams_wait_until_a_neighbor_answers() {
 }
 
 #[test]
+fn a_burst_to_a_neighbor_that_is_not_known_yet_loses_nothing() {
+    simulate(|tasks| async move {
+        let (one, other) = network(&tasks, server_config(), client_config());
+        let receiver = one.bind(everywhere(9)).await.expect("the port is free");
+        let sender = other.bind(everywhere(0)).await;
+        let sender = sender.expect("there are free ports");
+        for number in 0..64 {
+            let sent = sender.send_to(&[number], server(9)).await;
+            sent.expect("queued");
+        }
+        let mut buffer = [0; 2];
+        for number in 0..64 {
+            let received = receiver.receive_from(&mut buffer).await;
+            assert_eq!(received.map(|received| received.0), Ok(1));
+            assert_eq!(buffer[0], number, "in order");
+        }
+    });
+}
+
+#[test]
 fn without_an_address_nothing_is_sent() {
     simulate(|tasks| async move {
         let client_config = Config {
