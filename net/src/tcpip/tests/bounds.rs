@@ -1,4 +1,4 @@
-use super::packets::Peer;
+use super::packets::{Peer, accepted};
 use super::*;
 
 /// What a stack without connections holds.
@@ -274,14 +274,8 @@ fn a_client_that_never_reads_stalls_only_itself() {
 #[test]
 fn a_client_that_vanishes_is_given_up() {
     simulate(|tasks| async move {
-        let (device, link) = Link::pair(256);
-        let one = TcpIp::start(&tasks, device, server_config(), 1);
-        let listener = one.listen(everywhere(80)).await.expect("the port is free");
-        let mut peer = Peer::new(link);
-        peer.introduce(SERVER).await;
-        peer.handshake(&tasks, 40_000, 80).await;
+        let (_stack, mut stream, peer, _) = accepted(&tasks).await;
         drop(peer);
-        let mut stream = listener.accept().await.expect("accepted");
         let start = tasks.now();
         assert_eq!(stream.read(&mut [0; 1]).await, Err(Error::TimedOut));
         assert!((tasks.now() - start).as_secs() <= 181);

@@ -1,6 +1,6 @@
 //! Peers and routers whose hardware address changes.
 
-use super::packets::{Peer, SEQUENCE, segment};
+use super::packets::{PORT, Peer, SEQUENCE, accepted, segment};
 use super::*;
 use crate::Error;
 use smoltcp::wire::*;
@@ -43,21 +43,6 @@ async fn answer(tasks: &Handle, peer: &mut Peer, control: TcpControl) {
     peer.flush();
 }
 
-/// A connection that a peer has opened.
-async fn accepted(tasks: &Handle) -> (TcpIp, TcpStream, Peer, TcpSeqNumber) {
-    let (device, link) = Link::pair(64);
-    let stack = TcpIp::start(tasks, device, server_config(), 1);
-    let listener = stack
-        .listen(everywhere(80))
-        .await
-        .expect("the port is free");
-    let mut peer = Peer::new(link);
-    peer.introduce(SERVER).await;
-    let next = peer.handshake(tasks, 40_000, 80).await;
-    let stream = listener.accept().await.expect("accepted");
-    (stack, stream, peer, next)
-}
-
 fn data(place: TcpSeqNumber, next: TcpSeqNumber) -> TcpRepr<'static> {
     TcpRepr {
         payload: b"data",
@@ -91,14 +76,14 @@ fn answers_go_where_the_peer_was_last_heard() {
     simulate(|tasks| async move {
         let (_stack, _stream, mut peer, next) = accepted(&tasks).await;
         peer.hardware = ELSEWHERE;
-        peer.segment(40_000, 80, data(SEQUENCE + 1, next));
+        peer.segment(PORT, 80, data(SEQUENCE + 1, next));
         peer.flush();
         let read = |frame: &[u8]| heard_at(frame, ELSEWHERE);
         let answer = peer.receive(&tasks, read).await;
         assert_eq!(answer, Some((80, next, SEQUENCE + 5)));
         // Somebody else, who does not know the numbers.
         peer.hardware = EthernetAddress([2, 0, 0, 0, 0, 0x88]);
-        peer.segment(40_000, 80, data(SEQUENCE + 1_000_000, next));
+        peer.segment(PORT, 80, data(SEQUENCE + 1_000_000, next));
         peer.flush();
         let answer = peer.receive(&tasks, read).await;
         assert_eq!(answer, Some((80, next, SEQUENCE + 5)));

@@ -23,6 +23,8 @@ pub(super) struct Peer {
     pub(super) hardware: EthernetAddress,
 }
 
+/// The port of peers, if nothing else is said.
+pub(super) const PORT: u16 = 40_000;
 /// The sequence number of SYNs, if nothing else is said.
 pub(super) const SEQUENCE: TcpSeqNumber = TcpSeqNumber(1_000);
 
@@ -253,4 +255,18 @@ fn tcp_segment(frame: &[u8], port: u16) -> Option<Segment> {
         length: parsed.payload.len(),
         control: parsed.control,
     })
+}
+
+/// A connection that a peer has opened from [`PORT`] to port 80 of a stack, and the sequence
+/// number of the first byte that the stack will send.
+pub(super) async fn accepted(tasks: &Handle) -> (TcpIp, TcpStream, Peer, TcpSeqNumber) {
+    let (device, link) = Link::pair(256);
+    let stack = TcpIp::start(tasks, device, server_config(), 1);
+    let listener = stack.listen(everywhere(80)).await;
+    let listener = listener.expect("the port is free");
+    let mut peer = Peer::new(link);
+    peer.introduce(SERVER).await;
+    let next = peer.handshake(tasks, PORT, 80).await;
+    let stream = listener.accept().await.expect("accepted");
+    (stack, stream, peer, next)
 }

@@ -1,10 +1,8 @@
 //! ICMP errors about segments.
 
-use super::packets::{Peer, SEQUENCE, Segment, segment};
+use super::packets::{PORT, Peer, SEQUENCE, Segment, accepted, segment};
 use super::*;
 use smoltcp::wire::{IpProtocol, TcpSeqNumber};
-
-const PORT: u16 = 40_000;
 
 /// Says that the segment with that number did not arrive: `kind` and `code`, and the size of
 /// packets that a link takes.
@@ -28,16 +26,7 @@ fn complain(peer: &mut Peer, number: TcpSeqNumber, (kind, code): (u8, u8), mtu: 
 
 /// Has a server write 5,000 bytes to a peer.
 async fn write_to_peer(tasks: &Handle) -> (TcpIp, TcpStream, Peer, TcpSeqNumber) {
-    let (device, link) = Link::pair(256);
-    let stack = TcpIp::start(tasks, device, server_config(), 1);
-    let listener = stack
-        .listen(everywhere(80))
-        .await
-        .expect("the port is free");
-    let mut peer = Peer::new(link);
-    peer.introduce(SERVER).await;
-    let next = peer.handshake(tasks, PORT, 80).await;
-    let mut stream = listener.accept().await.expect("accepted");
+    let (stack, mut stream, peer, next) = accepted(tasks).await;
     stream.write_all(&pattern(5_000)).await.expect("written");
     (stack, stream, peer, next)
 }
