@@ -1,9 +1,9 @@
 //! TCP/IP over any [`Net`] device.
 //!
-//! TCP is our own, and so is what finds the connection of a segment and whose turn it is;
-//! UDP, ARP, ICMP and DHCP are smoltcp's. The cost of a packet does not grow with the
-//! number of connections. Connections are made when their handshake is done: no pool of
-//! listening sockets can run dry.
+//! TCP is our own, and so is what finds the connection of a segment and whose turn it is,
+//! and what sends datagrams; what UDP sockets receive, ARP, ICMP and DHCP are smoltcp's. The
+//! cost of a packet does not grow with the number of connections. Connections are made when
+//! their handshake is done: no pool of listening sockets can run dry.
 //!
 //! What is bounded is in [`Config`]. Beyond that: a half-open connection is given up
 //! after 15 seconds, connecting after 30, and a connection that the application has
