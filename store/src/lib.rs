@@ -53,6 +53,7 @@
 
 extern crate alloc;
 
+mod aside;
 mod bitmap;
 mod cache;
 mod check;

@@ -4,6 +4,7 @@ use crate::record::{
 };
 use crate::tree::{get, seek};
 use crate::volume::{Snapshot, Volume};
+use alloc::string::String;
 use alloc::vec::Vec;
 use fata_block::Block;
 use fata_kv::{Entry, Error, Key, Kind, Metadata};
@@ -17,6 +18,16 @@ pub(crate) struct Reader<'a, B> {
     volume: &'a Volume<B>,
     snapshot: Snapshot,
 }
+
+/// What is to be listed: see [`KvRo::list`](fata_kv::KvRo::list).
+pub(crate) struct Listing {
+    pub(crate) dictionary: Key,
+    pub(crate) after: String,
+    pub(crate) limit: usize,
+}
+
+/// How often a reader lists in vain.
+const PATIENCE: usize = 4;
 
 /// How far a value was read.
 #[derive(Default)]
@@ -155,30 +166,26 @@ impl<'a, B: Block> Reader<'a, B> {
         Ok(length)
     }
 
-    pub(crate) async fn list(
-        mut self,
-        key: &Key,
-        after: &str,
-        limit: usize,
-    ) -> Result<Vec<Entry>, Error> {
-        loop {
-            let outcome = self.try_metadata(key).await;
-            if self.is_outdated(&outcome) {
-                continue;
-            }
-            match outcome?.kind() {
-                Kind::Dictionary => break,
-                Kind::Value => return Err(Error::DictionaryExpected),
+    /// Lists as one transaction has left it, and nothing if each time another came between.
+    pub(crate) async fn list(mut self, listing: &Listing) -> Option<Result<Vec<Entry>, Error>> {
+        for _ in 0..PATIENCE {
+            let outcome = self.list_once(listing).await;
+            if !self.is_outdated(&outcome) {
+                return Some(outcome);
             }
         }
+        None
+    }
+
+    pub(crate) async fn list_once(&self, listing: &Listing) -> Result<Vec<Entry>, Error> {
+        let dictionary = &listing.dictionary;
+        if self.try_metadata(dictionary).await?.kind() == Kind::Value {
+            return Err(Error::DictionaryExpected);
+        }
         let mut entries: Vec<Entry> = Vec::new();
-        while entries.len() < limit {
-            let after = entries.last().map_or(after, |last| &last.name);
-            let outcome = self.next_entry(key, after).await;
-            if self.is_outdated(&outcome) {
-                continue;
-            }
-            match outcome? {
+        while entries.len() < listing.limit {
+            let after = entries.last().map_or(&listing.after, |last| &last.name);
+            match self.next_entry(dictionary, after).await? {
                 Some(entry) => entries.push(entry),
                 None => break,
             }

@@ -1,8 +1,9 @@
+use crate::aside::Aside;
 use crate::queue::{OwnedChange, Request, run_group};
-use crate::reader::Reader;
+use crate::reader::{Listing, Reader};
 use crate::room::Room;
-use crate::trim::{TrimRequest, trim_part};
 use crate::volume::Volume;
+use alloc::borrow::ToOwned;
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -10,7 +11,7 @@ use core::cell::{Cell, RefCell};
 use fata_block::Block;
 use fata_kv::{Change, Entry, Error, Key, KvRo, KvRw, Metadata};
 use fata_task::Handle;
-use fata_task::channel::oneshot;
+use fata_task::channel::oneshot::{self, Sender};
 
 /// How much memory a store takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +47,7 @@ struct Inner<B> {
     /// Bytes of changes that may still wait.
     room: Rc<Room>,
     queue: RefCell<VecDeque<Request>>,
-    trims: RefCell<VecDeque<TrimRequest>>,
+    asides: RefCell<VecDeque<Aside>>,
     /// Whether a task works on the queues.
     is_working: Cell<bool>,
     /// It is not known what the last transaction has left on the disk.
@@ -84,7 +85,7 @@ impl<B: Block + 'static> Store<B> {
                 limits,
                 room: Rc::new(Room::new(limits.waiting)),
                 queue: RefCell::new(VecDeque::new()),
-                trims: RefCell::new(VecDeque::new()),
+                asides: RefCell::new(VecDeque::new()),
                 is_working: Cell::new(false),
                 is_closed: Cell::new(false),
             }),
@@ -117,10 +118,7 @@ impl<B: Block + 'static> Store<B> {
         let mut next = Some(0);
         let mut pages = 0;
         while let Some(from) = next {
-            let (reply, outcome) = oneshot::channel().into_split();
-            self.inner.ask_to_trim(TrimRequest { from, reply });
-            self.work();
-            let part = outcome.await.unwrap_or(Err(Error::Closed))?;
+            let part = self.aside(|reply| Aside::Trim(from, reply)).await?;
             pages += part.pages;
             next = part.next;
         }
@@ -129,6 +127,17 @@ impl<B: Block + 'static> Store<B> {
 
     fn reader(&self) -> Reader<'_, B> {
         Reader::new(&self.inner.volume)
+    }
+
+    /// Has something done between two transactions.
+    async fn aside<T>(
+        &self,
+        request: impl FnOnce(Sender<Result<T, Error>>) -> Aside,
+    ) -> Result<T, Error> {
+        let (reply, outcome) = oneshot::channel().into_split();
+        self.inner.ask(request(reply));
+        self.work();
+        outcome.await.unwrap_or(Err(Error::Closed))
     }
 
     /// Starts a task for the queues, unless there is one. It ends when they are empty, and
@@ -146,8 +155,8 @@ impl<B: Block + 'static> Store<B> {
 }
 
 impl<B: Block> Inner<B> {
-    /// Works until there is nothing to do: on a transaction and a part of trimming in turn, so
-    /// that neither waits for the end of the other.
+    /// Works until there is nothing to do: on a transaction and a request between two in turn, so
+    /// that neither waits for the end of the others.
     async fn work(&self) {
         while self.has_work() {
             self.make_changes().await;
@@ -155,10 +164,9 @@ impl<B: Block> Inner<B> {
                 self.refuse();
                 return;
             }
-            let trim = self.trims.borrow_mut().pop_front();
-            if let Some(request) = trim {
-                let part = trim_part(&self.volume, request.from).await;
-                request.answer(part);
+            let aside = self.asides.borrow_mut().pop_front();
+            if let Some(request) = aside {
+                request.run(&self.volume).await;
             }
         }
     }
@@ -174,15 +182,15 @@ impl<B: Block> Inner<B> {
         }
     }
 
-    fn ask_to_trim(&self, request: TrimRequest) {
-        let mut trims = self.trims.borrow_mut();
+    fn ask(&self, request: Aside) {
+        let mut asides = self.asides.borrow_mut();
         // Nobody waits for those that were dropped, and there could be any number of them.
-        trims.retain(|request| !request.reply.is_closed());
-        trims.push_back(request);
+        asides.retain(Aside::is_wanted);
+        asides.push_back(request);
     }
 
     fn has_work(&self) -> bool {
-        !self.queue.borrow().is_empty() || !self.trims.borrow().is_empty()
+        !self.queue.borrow().is_empty() || !self.asides.borrow().is_empty()
     }
 
     /// Answers all that waits for a store that is closed.
@@ -190,8 +198,8 @@ impl<B: Block> Inner<B> {
         for request in self.queue.take() {
             request.answer(Err(Error::Closed));
         }
-        for request in self.trims.take() {
-            request.answer(Err(Error::Closed));
+        for request in self.asides.take() {
+            request.refuse();
         }
     }
 }
@@ -206,7 +214,15 @@ impl<B: Block + 'static> KvRo for Store<B> {
     }
 
     async fn list(&self, key: &Key, after: &str, limit: usize) -> Result<Vec<Entry>, Error> {
-        self.reader().list(key, after, limit).await
+        let listing = Listing {
+            dictionary: key.clone(),
+            after: after.to_owned(),
+            limit,
+        };
+        match self.reader().list(&listing).await {
+            Some(outcome) => outcome,
+            None => self.aside(|reply| Aside::List(listing, reply)).await,
+        }
     }
 }
 

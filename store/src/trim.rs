@@ -5,7 +5,6 @@ use alloc::vec::Vec;
 use fata_block::Block;
 use fata_kv::Error;
 use fata_task::all;
-use fata_task::channel::oneshot::Sender;
 
 /// Most runs of pages of a part.
 const RUNS: usize = 32;
@@ -19,21 +18,6 @@ pub(crate) struct Part {
     pub(crate) pages: u64,
     /// Where the next part begins, if there is one.
     pub(crate) next: Option<u64>,
-}
-
-/// A part that is to be done, and who waits for it.
-#[derive(Debug)]
-pub(crate) struct TrimRequest {
-    pub(crate) from: u64,
-    pub(crate) reply: Sender<Result<Part, Error>>,
-}
-
-impl TrimRequest {
-    /// Tells who asked what has become of it.
-    pub(crate) fn answer(self, outcome: Result<Part, Error>) {
-        // Whoever asked may have lost interest.
-        let _ = self.reply.send(outcome);
-    }
 }
 
 /// Discards the next free pages, while no transaction is under way.

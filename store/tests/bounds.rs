@@ -5,8 +5,9 @@ mod common;
 use common::{LIMITS, assert_sound, contents, formatted, key, open};
 use fata_block::{Error as DiskError, Faults, FaultyDisk};
 use fata_kv::{Change, Error, Key, KvRo, KvRw};
-use fata_store::{Store, format};
+use fata_store::{Limits, Store, format};
 use fata_task::{select, simulate, yield_now};
+use std::cell::Cell;
 use std::rc::Rc;
 
 #[test]
@@ -97,6 +98,50 @@ fn readers_see_whole_values_while_these_are_replaced() {
             store.get(&key("value"), 100_000).await,
             Ok(vec![19; 100_000])
         );
+    });
+}
+
+/// However fast a store changes, a list of it is of one transaction, and comes to an end.
+#[test]
+fn lists_are_of_one_transaction() {
+    const COUNT: usize = 500;
+    simulate(|tasks| async move {
+        let disk = formatted(512, 512, 1).await;
+        // Each step reads its nodes anew, while transactions soon use their pages again.
+        let limits = Limits {
+            cached_nodes: 1,
+            ..LIMITS
+        };
+        let store = Store::open(&tasks, Rc::clone(&disk), limits).await.unwrap();
+        let name = |number: usize| key(&format!("{number:0100}"));
+        for number in 0..COUNT {
+            store.set(&name(number), b"").await.unwrap();
+        }
+        store.set(&key("~"), &[0; 200 << 10]).await.unwrap();
+        disk.set_faults(Faults {
+            delay: 3,
+            ..Faults::default()
+        });
+        let writer = store.clone();
+        let is_over = Rc::new(Cell::new(false));
+        let ends = Rc::clone(&is_over);
+        let writing = tasks.spawn(async move {
+            // One of them moves from the beginning to the end and back again.
+            while !ends.get() {
+                for (from, to) in [(0, COUNT), (COUNT, 0)] {
+                    writer.rename(&name(from), &name(to)).await.unwrap();
+                }
+            }
+        });
+        for _ in 0..5 {
+            let before = disk.counts().flushes;
+            let listed = store.list(&Key::ROOT, "", COUNT + 2).await.unwrap();
+            assert_eq!(listed.len(), COUNT + 1);
+            let transactions = disk.counts().flushes - before;
+            assert!(transactions > 20, "only {transactions} while it was made");
+        }
+        is_over.set(true);
+        writing.await.unwrap();
     });
 }
 
