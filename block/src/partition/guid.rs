@@ -1,7 +1,7 @@
 //! The GUID table (UEFI 2.10, section 5.3), one copy at the disk's beginning and one at its end.
 
 use super::{PartitionEntry, PartitionError, PartitionKind, number, read_sector};
-use crate::Block;
+use crate::{Block, Error};
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -20,7 +20,7 @@ const MOST_BYTES: u64 = 1 << 20;
 
 pub(super) async fn read(disk: &impl Block) -> Result<Vec<PartitionEntry>, PartitionError> {
     match read_copy(disk, 1).await {
-        Err(PartitionError::Damaged) => {
+        Err(PartitionError::Damaged | PartitionError::Disk(Error::Io | Error::Corrupt)) => {
             let last = disk.geometry().sectors.saturating_sub(1);
             read_copy(disk, last).await
         }

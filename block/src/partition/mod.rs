@@ -80,7 +80,8 @@ impl From<Error> for PartitionError {
 
 /// The partitions of a disk, in the order of its table.
 ///
-/// A GUID table (UEFI 2.10, section 5.3) whose first copy is damaged is taken from its second.
+/// A GUID table (UEFI 2.10, section 5.3) whose first copy is damaged, or cannot be read, is taken
+/// from its second.
 ///
 /// # Errors
 /// [`PartitionError`].
