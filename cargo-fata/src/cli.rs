@@ -136,6 +136,9 @@ pub enum DiskCommand {
         force: bool,
     },
     /// Puts a file, a folder, or the files of a tar archive into a store
+    ///
+    /// A value takes the place of another when all of it is there, so the store needs room for
+    /// both. What is no file, such as a device, or a link to a folder, is left out.
     Put {
         /// File of the disk
         image: PathBuf,

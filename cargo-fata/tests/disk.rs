@@ -45,18 +45,15 @@ fn what_is_put_in_comes_out() {
     succeed(folder, &["format", "disk.img", "--size", "16M"]);
     succeed(folder, &["put", "disk.img", "from"]);
     succeed(folder, &["put", "disk.img", "from/inner/small"]);
-    let tar = Command::new("tar")
-        .args([
-            "--create",
-            "--file",
-            "files.tar",
-            "--directory",
-            "from",
-            ".",
-        ])
-        .current_dir(folder)
-        .status();
-    assert!(tar.expect("tar is there").success());
+    let words = [
+        "--create",
+        "--file",
+        "files.tar",
+        "--directory",
+        "from",
+        ".",
+    ];
+    run(folder, "tar", &words);
     succeed(folder, &["put", "disk.img", "files.tar", "archive/a"]);
     let expected = [
         "archive/a/inner/small",
@@ -129,6 +126,71 @@ fn mistakes_say_what_to_do() {
     fs::write(folder.join("other"), vec![7; 1 << 20]).expect("there is room");
     let other = fail(folder, &["list", "other"]);
     assert!(other.contains("format it first"), "{other}");
+}
+
+#[test]
+fn what_fails_leaves_all_as_it_was() {
+    let folder = TempDir::new().expect("there is room");
+    let folder = folder.path();
+    fs::write(folder.join("value"), vec![1; 1_500_000]).expect("there is room");
+    fs::write(folder.join("larger"), vec![2; 5_000_000]).expect("there is room");
+    succeed(folder, &["format", "disk.img", "--size", "6M"]);
+    succeed(folder, &["put", "disk.img", "value"]);
+    let full = fail(folder, &["put", "disk.img", "larger", "value"]);
+    assert!(full.contains("/value: the store is full"), "{full}");
+    let listed = succeed(folder, &["list", "disk.img"]);
+    assert_eq!(listed, "     1500000  value\n");
+    succeed(folder, &["get", "disk.img", "value", "copy"]);
+    fail(folder, &["get", "disk.img", "valve", "copy"]);
+    let copy = fs::read(folder.join("copy")).expect("it is there");
+    assert!(copy == vec![1; 1_500_000]);
+    fail(folder, &["format", "disk.img", "--size", "8M"]);
+    let image = fs::metadata(folder.join("disk.img"));
+    assert_eq!(image.expect("it is there").len(), 6 << 20);
+}
+
+/// Runs a program of this computer in a folder.
+fn run(folder: &Path, program: &str, words: &[&str]) {
+    let status = Command::new(program)
+        .current_dir(folder)
+        .args(words)
+        .status();
+    assert!(status.expect("the program is there").success());
+}
+
+#[test]
+fn links_are_files_and_what_is_no_file_is_left_out() {
+    let folder = TempDir::new().expect("there is room");
+    let folder = folder.path();
+    let site = folder.join("site");
+    fs::create_dir(&site).expect("there is room");
+    fs::write(site.join("a"), vec![3; 2_000_000]).expect("there is room");
+    fs::hard_link(site.join("a"), site.join("hard")).expect("it is there");
+    std::os::unix::fs::symlink("a", site.join("soft")).expect("there is room");
+    std::os::unix::fs::symlink(".", site.join("loop")).expect("there is room");
+    run(&site, "mkfifo", &["pipe"]);
+    succeed(&site, &["format", "disk.img", "--size", "32M"]);
+    let said = disk(&site, &["put", "disk.img", ".", "folder"]).stderr;
+    let said = String::from_utf8_lossy(&said);
+    assert!(said.contains("./loop is left out"), "{said}");
+    assert!(said.contains("./pipe is left out"), "{said}");
+    let words = ["--create", "--file", "../a.tar", "--exclude=disk.img", "."];
+    run(&site, "tar", &words);
+    let said = disk(&site, &["put", "disk.img", "../a.tar", "archive"]).stderr;
+    let said = String::from_utf8_lossy(&said);
+    assert!(said.contains("soft is left out"), "{said}");
+    let listed = succeed(&site, &["list", "disk.img"]);
+    let expected = [
+        "archive/a",
+        "archive/hard",
+        "folder/a",
+        "folder/hard",
+        "folder/soft",
+    ];
+    let expected = expected.map(|name| format!("     2000000  {name}\n"));
+    assert_eq!(listed, expected.concat());
+    succeed(&site, &["get", "disk.img", "archive/hard", "copy"]);
+    assert!(fs::read(site.join("copy")).expect("it is there") == vec![3; 2_000_000]);
 }
 
 #[test]

@@ -1,29 +1,37 @@
 //! Values into a store and out of it.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use fata_kv::{Key, Kind, KvRo, KvRw};
+use tar::EntryType;
 
 use super::{AT_ONCE, Error, failed, names, read_full};
 
 /// Standard input or output.
 const STANDARD: &str = "-";
 
+/// What the name of a value that is not whole begins with; a number of this process follows.
+const PART: &str = "fata-put-";
+
 /// Puts a file, a folder, the files of a tar archive, or standard input under a key.
-pub async fn put(store: &impl KvRw, from: &Path, key: Option<Key>) -> Result<(), Error> {
-    let failed = |error| Error::File(from.into(), error);
+pub async fn put(
+    store: &impl KvRw,
+    image: &Path,
+    from: &Path,
+    key: Option<Key>,
+) -> Result<(), Error> {
     if from == Path::new(STANDARD) {
         let key = key.ok_or_else(|| Error::NoName(from.into()))?;
-        return put_value(store, &key, &mut io::stdin().lock(), from).await;
+        return put_value(store, &key, reading(io::stdin().lock(), from)).await;
     }
     if from.is_dir() {
-        return put_folder(store, from, key.unwrap_or(Key::ROOT)).await;
+        return put_folder(store, image, from, key.unwrap_or(Key::ROOT)).await;
     }
-    let mut file = File::open(from).map_err(failed)?;
     if from.extension().is_some_and(|extension| extension == "tar") {
-        return put_archive(store, file, from, &key.unwrap_or(Key::ROOT)).await;
+        return put_archive(store, from, &key.unwrap_or(Key::ROOT)).await;
     }
     let key = match key {
         Some(key) => key,
@@ -32,10 +40,12 @@ pub async fn put(store: &impl KvRw, from: &Path, key: Option<Key>) -> Result<(),
             names::parse(name.ok_or_else(|| Error::NoName(from.into()))?)?
         }
     };
-    put_value(store, &key, &mut file, from).await
+    put_file(store, &key, from).await
 }
 
-async fn put_folder(store: &impl KvRw, folder: &Path, key: Key) -> Result<(), Error> {
+async fn put_folder(store: &impl KvRw, image: &Path, folder: &Path, key: Key) -> Result<(), Error> {
+    let image = fs::metadata(image).map_err(|error| Error::File(image.into(), error))?;
+    let is_image = |found: &Metadata| (found.dev(), found.ino()) == (image.dev(), image.ino());
     let mut open = vec![(folder.to_owned(), key)];
     while let Some((folder, key)) = open.pop() {
         let failed = |error| Error::File(folder.clone(), error);
@@ -44,56 +54,115 @@ async fn put_folder(store: &impl KvRw, folder: &Path, key: Key) -> Result<(), Er
             let path = entry.path();
             let name = entry.file_name();
             let name = name.to_str().ok_or_else(|| Error::NoName(path.clone()))?;
-            let key = names::child(&key, name)?;
-            if path.is_dir() {
-                open.push((path, key));
+            let failed = |error| Error::File(path.clone(), error);
+            let is_link = entry.file_type().map_err(failed)?.is_symlink();
+            let found = fs::metadata(&path).map_err(failed)?;
+            // A link to a folder may lead back to where it is.
+            if found.is_dir() && !is_link {
+                open.push((path, names::child(&key, name)?));
+            } else if found.is_file() && !is_image(&found) {
+                put_file(store, &names::child(&key, name)?, &path).await?;
             } else {
-                let failed = |error| Error::File(path.clone(), error);
-                let mut file = File::open(&path).map_err(failed)?;
-                put_value(store, &key, &mut file, &path).await?;
+                leave_out(&path);
             }
         }
     }
     Ok(())
 }
 
-async fn put_archive(store: &impl KvRw, file: File, path: &Path, key: &Key) -> Result<(), Error> {
+/// Tells that something is no file that could be put into a store.
+fn leave_out(path: &Path) {
+    eprintln!("fata: {} is left out, as it is no file", path.display());
+}
+
+async fn put_file(store: &impl KvRw, key: &Key, path: &Path) -> Result<(), Error> {
+    let file = File::open(path).map_err(|error| Error::File(path.into(), error))?;
+    put_value(store, key, reading(file, path)).await
+}
+
+async fn put_archive(store: &impl KvRw, path: &Path, top: &Key) -> Result<(), Error> {
     let failed = |error| Error::File(path.into(), error);
-    let mut archive = tar::Archive::new(file);
+    let mut archive = tar::Archive::new(File::open(path).map_err(failed)?);
     for entry in archive.entries().map_err(failed)? {
         let mut entry = entry.map_err(failed)?;
-        if !entry.header().entry_type().is_file() {
-            continue;
-        }
         let name = entry.path().map_err(failed)?.into_owned();
-        let name = name.strip_prefix(".").unwrap_or(&name);
-        let name = name.to_str().ok_or_else(|| Error::NoName(name.into()))?;
-        let key = names::child(key, name)?;
-        put_value(store, &key, &mut entry, path).await?;
+        match entry.header().entry_type() {
+            EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
+                let key = key_in_archive(top, &name)?;
+                put_value(store, &key, reading(&mut entry, path)).await?;
+            }
+            EntryType::Link => {
+                let other = entry.link_name().map_err(failed)?.unwrap_or_default();
+                let other = key_in_archive(top, &other)?;
+                put_value(store, &key_in_archive(top, &name)?, copying(store, &other)).await?;
+            }
+            EntryType::Directory | EntryType::XGlobalHeader => {}
+            _ => leave_out(&name),
+        }
     }
     Ok(())
 }
 
-/// Sets a value to what comes in, piece by piece: what was there before is lost first.
-async fn put_value(
+fn key_in_archive(top: &Key, name: &Path) -> Result<Key, Error> {
+    let name = name.strip_prefix(".").unwrap_or(name);
+    let text = name.to_str().ok_or_else(|| Error::NoName(name.into()))?;
+    names::child(top, text)
+}
+
+/// What fills a buffer as far as there is more, for [`put_value`]. It is told how much came before.
+trait Source: AsyncFnMut(u64, &mut [u8]) -> Result<usize, Error> {}
+
+impl<S: AsyncFnMut(u64, &mut [u8]) -> Result<usize, Error>> Source for S {}
+
+/// The bytes of a file.
+fn reading(mut input: impl Read, path: &Path) -> impl Source {
+    async move |_, buffer: &mut [u8]| {
+        read_full(&mut input, buffer).map_err(|error| Error::File(path.into(), error))
+    }
+}
+
+/// The bytes of another value.
+fn copying(store: &impl KvRo, key: &Key) -> impl Source {
+    async move |offset, buffer: &mut [u8]| {
+        let read = store.get_range(key, offset, buffer).await;
+        read.map_err(|error| failed(key, error))
+    }
+}
+
+/// Gives a key a value. If that fails, it keeps what it had.
+async fn put_value(store: &impl KvRw, key: &Key, mut source: impl Source) -> Result<(), Error> {
+    let mut buffer = vec![0; AT_ONCE];
+    let length = source(0, &mut buffer).await?;
+    if length < AT_ONCE {
+        let stored = store.set(key, &buffer[..length]).await;
+        return stored.map_err(|error| failed(key, error));
+    }
+    let part = names::parse(&format!("{PART}{}", std::process::id()))?;
+    let put = put_large(store, key, &part, buffer, source).await;
+    if put.is_err() {
+        // It may not have come to be. The first error is what counts.
+        let _ = store.remove(&part).await;
+    }
+    put
+}
+
+/// Puts a value together under another name, and then in its place.
+async fn put_large(
     store: &impl KvRw,
     key: &Key,
-    input: &mut impl Read,
-    from: &Path,
+    part: &Key,
+    mut buffer: Vec<u8>,
+    mut source: impl Source,
 ) -> Result<(), Error> {
-    let mut buffer = vec![0; AT_ONCE];
-    let mut offset = 0;
+    let failed = |error| failed(key, error);
+    store.set(part, &buffer).await.map_err(failed)?;
+    let mut offset = buffer.len() as u64;
     loop {
-        let length = read_full(input, &mut buffer);
-        let length = length.map_err(|error| Error::File(from.into(), error))?;
+        let length = source(offset, &mut buffer).await?;
         let piece = &buffer[..length];
-        let stored = match offset {
-            0 => store.set(key, piece).await,
-            _ => store.set_range(key, offset, piece).await,
-        };
-        stored.map_err(|error| failed(key, error))?;
-        if length < AT_ONCE {
-            return Ok(());
+        store.set_range(part, offset, piece).await.map_err(failed)?;
+        if length < buffer.len() {
+            return store.rename(part, key).await.map_err(failed);
         }
         offset += length as u64;
     }
@@ -102,8 +171,10 @@ async fn put_value(
 /// Writes a value to a file or to standard output, or a dictionary's values into a folder.
 pub async fn get(store: &impl KvRo, key: &Key, to: Option<&Path>) -> Result<(), Error> {
     let to = to.unwrap_or(Path::new(STANDARD));
-    let is_dictionary = super::kind(store, key).await? == Some(Kind::Dictionary);
-    if !is_dictionary {
+    let kind = super::kind(store, key).await?;
+    // Before a file is made, or emptied, in vain.
+    let kind = kind.ok_or_else(|| failed(key, fata_kv::Error::NotFound))?;
+    if kind == Kind::Value {
         if to == Path::new(STANDARD) {
             return get_value(store, key, &mut io::stdout().lock(), to).await;
         }

@@ -58,16 +58,19 @@ pub enum Error {
 pub fn disk(command: &DiskCommand) -> Result<u8, Error> {
     match command {
         DiskCommand::Format { image, size, force } => {
+            if !force && !is_blank(image)? {
+                return Err(Error::InUse(image.into()));
+            }
             make(image, size.map(|size| size.bytes()))?;
             with_disk(image, Access::ReadWrite, async |_, disk| {
-                format_disk(image, &disk, *force).await
+                format_disk(image, &disk).await
             })?;
             Ok(0)
         }
         DiskCommand::Put { image, from, key } => {
             let key = key.as_deref().map(names::parse).transpose()?;
             with_store(image, Access::ReadWrite, async |store| {
-                content::put(&store, from, key).await
+                content::put(&store, image, from, key).await
             })
         }
         DiskCommand::Get { image, key, to } => {
@@ -108,7 +111,7 @@ fn failed(key: &Key, error: fata_kv::Error) -> Error {
     Error::Store(key.to_string(), error)
 }
 
-/// Makes the image's file if there is none, or makes it larger.
+/// Makes the image's file if there is none, or makes it larger; a device has the size it has.
 fn make(image: &Path, size: Option<u64>) -> Result<(), Error> {
     let failed = |error| Error::File(image.into(), error);
     let size = match (size, fs::metadata(image)) {
@@ -116,21 +119,16 @@ fn make(image: &Path, size: Option<u64>) -> Result<(), Error> {
             return Err(Error::NoSize(image.into()));
         }
         (None, _) => return Ok(()),
-        (Some(size), Ok(metadata)) if metadata.len() >= size => return Ok(()),
+        (Some(size), Ok(metadata)) if !metadata.is_file() || metadata.len() >= size => {
+            return Ok(());
+        }
         (Some(size), _) => size,
     };
     let file = File::options().create(true).append(true).open(image);
     file.and_then(|file| file.set_len(size)).map_err(failed)
 }
 
-async fn format_disk(image: &Path, disk: &FileDisk, force: bool) -> Result<(), Error> {
-    if !force
-        && !is_blank(disk)
-            .await
-            .map_err(|error| Error::Disk(image.into(), error))?
-    {
-        return Err(Error::InUse(image.into()));
-    }
+async fn format_disk(image: &Path, disk: &FileDisk) -> Result<(), Error> {
     // Random enough to tell stores apart: the seeds of this process's hash tables.
     let identity = {
         use std::hash::{BuildHasher, Hasher, RandomState};
@@ -140,12 +138,20 @@ async fn format_disk(image: &Path, disk: &FileDisk, force: bool) -> Result<(), E
     done.map_err(|error| Error::Store(image.display().to_string(), error))
 }
 
-/// Whether the beginning of a disk is zero.
-async fn is_blank(disk: &FileDisk) -> Result<bool, fata_block::Error> {
-    let geometry = disk.geometry();
-    let length = (geometry.bytes().min(AT_ONCE as u64)) as usize;
-    let bytes = disk.read(0, vec![0; length]).await?;
-    Ok(bytes.iter().all(|byte| *byte == 0))
+/// Whether the beginning of an image is zero, if there is one.
+fn is_blank(image: &Path) -> Result<bool, Error> {
+    match fs::metadata(image) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+        Err(error) => return Err(Error::File(image.into(), error)),
+        Ok(metadata) if metadata.is_file() && metadata.len() == 0 => return Ok(true),
+        Ok(_) => {}
+    }
+    with_disk(image, Access::ReadOnly, async |_, disk| {
+        let length = disk.geometry().bytes().min(AT_ONCE as u64) as usize;
+        let read = disk.read(0, vec![0; length]).await;
+        let bytes = read.map_err(|error| Error::Disk(image.into(), error))?;
+        Ok(bytes.iter().all(|byte| *byte == 0))
+    })
 }
 
 /// Runs something with a disk.
