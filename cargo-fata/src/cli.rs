@@ -182,11 +182,11 @@ pub enum DiskCommand {
 
 #[derive(Debug, Args)]
 pub struct NewOptions {
-    /// Name of the package: letters, digits, `-` and `_`
-    pub name: String,
-    /// Folder to create for it [default: ./NAME]
-    #[arg(long, value_name = "DIR")]
-    pub path: Option<PathBuf>,
+    /// Folder to create, such as shop or ../shop
+    pub path: PathBuf,
+    /// Name of the package: letters, digits, `-` and `_` [default: the folder's]
+    #[arg(long)]
+    pub name: Option<String>,
 }
 
 #[derive(Debug, Args)]

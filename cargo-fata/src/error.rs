@@ -13,9 +13,11 @@ use crate::qemu::Memory;
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("`{0}` is not a name for a package: {1}")]
+    #[error(
+        "`{0}` is not a name for a package: {1}; --name NAME gives it another one than the folder's"
+    )]
     BadName(String, &'static str),
-    #[error("{0} exists already; choose another name, or another folder with --path DIR")]
+    #[error("{0} exists already; choose another folder")]
     Exists(PathBuf),
     #[error(
         "the Fata sources that this tool was built from are no longer in {0}; \

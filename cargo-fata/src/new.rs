@@ -1,5 +1,6 @@
 //! `cargo fata new`: makes a project that builds and runs at once.
 
+use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -65,19 +66,27 @@ const ALIAS: (&str, &str) = (
 /// Makes the project that `options` describe, and says how to go on.
 pub fn new(options: &NewOptions) -> Result<(), Error> {
     let sources = sources(Path::new(SOURCES))?;
-    let folder = options
-        .path
-        .clone()
-        .unwrap_or_else(|| PathBuf::from(&options.name));
-    make_project(&options.name, &folder, &sources, is_installed())?;
+    let (name, folder) = (name(options), &options.path);
+    make_project(&name, folder, &sources, is_installed())?;
     println!(
         "Made {name} in {folder}. Now try:\n\n    cd {folder}\n    cargo run\n    \
          cargo fata run --publish 8080:8080\n\n\
          The first is a process, the second a virtual machine; both answer on http://localhost:8080.",
-        name = options.name,
         folder = folder.display(),
     );
     Ok(())
+}
+
+/// What was given, else the last part of the path; empty where that has none, as with `..`.
+fn name(options: &NewOptions) -> Cow<'_, str> {
+    match &options.name {
+        Some(name) => name.into(),
+        None => options
+            .path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy(),
+    }
 }
 
 fn sources(folder: &Path) -> Result<PathBuf, Error> {
@@ -102,10 +111,10 @@ fn make_project(
     sources: &Path,
     is_installed: bool,
 ) -> Result<(), Error> {
-    check_name(name)?;
     if folder.symlink_metadata().is_ok() {
         return Err(Error::Exists(folder.into()));
     }
+    check_name(name)?;
     let sources_text = sources.display().to_string();
     let sources_text = sources_text.replace('\\', "\\\\").replace('"', "\\\"");
     let render = |template: &str| {
@@ -140,7 +149,7 @@ fn check_name(name: &str) -> Result<(), Error> {
         .bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
     {
-        "only letters, digits, `-` and `_` may be in it (use --path for the folder)"
+        "only letters, digits, `-` and `_` may be in it"
     } else if name.len() > NAME_LENGTH {
         "it is longer than 64 letters"
     } else if KEYWORDS.contains(&name) {

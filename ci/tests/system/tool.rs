@@ -28,13 +28,13 @@ impl Drop for Scratch {
 fn a_new_project_builds_and_serves_at_once() {
     // Outside of this workspace, as a user's project is.
     let folder = Scratch(std::env::temp_dir().join(format!("fata-new-{}", std::process::id())));
-    let path = folder
-        .0
+    let path = folder.0.join("shop");
+    let path = path
         .to_str()
         .expect("paths in the tests are UTF-8")
         .to_owned();
     let tool = tool();
-    succeed(&tool, ["new", "shop", "--path", &path]);
+    succeed(&tool, ["new", &path]);
     // Both homes, where port 8080 is this test's own.
     let _lab = Lab::enter();
     let manifest = format!("{path}/Cargo.toml");
