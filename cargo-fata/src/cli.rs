@@ -23,7 +23,8 @@ Examples:
 
 const BUILD_EXAMPLES: &str = "\
 The image needs no operating system under it: QEMU boots it with `-kernel`, and so does every
-hypervisor that knows PVH (Firecracker, Cloud Hypervisor, Xen).
+hypervisor that knows PVH (Firecracker, Cloud Hypervisor, Xen). Cargo compiles it with a profile of
+Fata's own, unless the Cargo.toml of the workspace has a [profile.kernel].
 
 Examples:
   cargo fata build                          the program in this folder

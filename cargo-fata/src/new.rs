@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::NewOptions;
 use crate::error::Error;
-use crate::profile;
 
 /// Folder of the Fata sources that this tool is part of.
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
@@ -16,9 +15,6 @@ const NAME_MARK: &str = "{name}";
 
 /// What the templates say, within a TOML string, where [`SOURCES`] belongs.
 const SOURCES_MARK: &str = "{fata}";
-
-/// What the templates say where the cargo profile of images belongs.
-const PROFILE_MARK: &str = "{profile}";
 
 /// Longest name of a package that crates.io takes.
 const NAME_LENGTH: usize = 64;
@@ -121,7 +117,6 @@ fn make_project(
         template
             .replace(NAME_MARK, name)
             .replace(SOURCES_MARK, &sources_text)
-            .replace(PROFILE_MARK, &profile::manifest_section())
     };
     for (file, template) in FILES.into_iter().chain((!is_installed).then_some(ALIAS)) {
         write(&folder.join(file), render(template).as_bytes())?;
@@ -167,7 +162,7 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    use super::{Error, check_name, make_project, profile, sources};
+    use super::{Error, check_name, make_project, sources};
 
     #[test]
     fn renders_the_templates() {
@@ -196,7 +191,6 @@ mod tests {
                         .is_some_and(|word| Path::new(word) == fata.join("Cargo.toml"))
                 })
         );
-        assert!(profile::is_defined_in(&manifest));
         assert!(read("README.md").contains("cargo fata run"));
         assert_eq!(read("Cargo.lock"), "version = 4\n");
         for file in [

@@ -1,6 +1,7 @@
 //! `cargo fata new`.
 
 use std::fs;
+use std::process::Command;
 
 use crate::support::{Workspace, text};
 
@@ -34,4 +35,20 @@ fn new_takes_the_name_from_the_end_of_the_path() {
     }
     workspace.refuses("new ..", 1, ".. exists already");
     workspace.refuses("new ../nowhere/..", 1, "--name NAME");
+}
+
+#[test]
+fn cargo_has_nothing_to_say_about_a_new_project() {
+    let workspace = Workspace::new();
+    assert!(workspace.run("new ../shop").status.success());
+    // Cargo looks at the whole manifest, although this compiles next to nothing.
+    let output = Command::new(env!("CARGO"))
+        .args(["check", "--package", "log", "--color", "never"])
+        .current_dir(workspace.path("shop"))
+        .env_remove("CARGO_TARGET_DIR")
+        .output()
+        .unwrap();
+    let messages = text(&output.stderr);
+    assert!(output.status.success(), "{messages}");
+    assert!(!messages.contains("warning"), "{messages}");
 }

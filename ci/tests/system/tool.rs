@@ -1,6 +1,6 @@
 //! `cargo fata` as a user types it.
 
-use fata_ci::{Client, Ending, Lab, Program, succeed, target_folder};
+use fata_ci::{Client, Ending, Lab, Program, run, succeed, target_folder};
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -40,7 +40,10 @@ fn a_new_project_builds_and_serves_at_once() {
     let manifest = format!("{path}/Cargo.toml");
     // Built beforehand: how long that takes is the machine's affair.
     succeed(&tool, ["build", "--manifest-path", &manifest]);
-    succeed("cargo", ["build", "--quiet", "--manifest-path", &manifest]);
+    let built = run("cargo", ["build", "--manifest-path", &manifest]);
+    let said = String::from_utf8_lossy(&built.stderr);
+    assert!(built.status.success(), "{said}");
+    assert!(!said.contains("warning"), "{said}");
     for options in [&["--publish", "8080:8080"][..], &["--vmm", "process"]] {
         let common = [tool.as_str(), "run", "--manifest-path", &manifest];
         let mut program = Program::run([&common[..], options].concat());
