@@ -1,7 +1,7 @@
 //! Everything that can go wrong, each with what the user can do about it.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
 use fata_block::file::OpenError;
@@ -9,6 +9,7 @@ use fata_block::file::OpenError;
 use crate::elf::Defect;
 use crate::manifest::Unreadable;
 use crate::qemu::Memory;
+use crate::shell;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -119,6 +120,10 @@ pub enum Error {
     ArgumentForGrub(String),
     #[error("only a container image declares ports; leave --port out, or use --format oci")]
     PortWithoutOci,
+    #[error("{0} is a folder; name the file to write in it with --output")]
+    OutputIsFolder(PathBuf),
+    #[error("{path} is no file; write one, and copy it there: {}", copying(.0), path = .0.display())]
+    OutputIsDevice(PathBuf),
     #[error("{0} is there and is no OCI image; choose another place with --output")]
     NotOci(PathBuf),
     #[error("{option} is for QEMU, {monitor} has nothing like it; leave it out, or use --vmm qemu")]
@@ -183,6 +188,11 @@ impl Error {
     pub fn system(action: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::System { action, source }
     }
+}
+
+fn copying(device: &Path) -> String {
+    let to = format!("of={}", device.display());
+    shell::line(["dd", "if=FILE", &to, "bs=1M", "conv=fsync"])
 }
 
 fn suggestion(known: &[String]) -> String {

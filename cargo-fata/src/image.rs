@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use crate::build::{Built, build};
 use crate::cli::{Format, ImageOptions};
 use crate::error::Error;
-use crate::files::{relative, replace};
+use crate::files::{relative, replace, replaceable};
 use crate::port::Port;
 use crate::programs::Tool;
 use grub::Grub;
@@ -127,6 +127,9 @@ fn check(options: &ImageOptions) -> Result<(), Error> {
     }
     if options.format != Format::Oci && !options.port.is_empty() {
         return Err(Error::PortWithoutOci);
+    }
+    if let Some(output) = &options.output {
+        replaceable(output)?;
     }
     Ok(())
 }
