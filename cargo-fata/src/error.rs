@@ -124,7 +124,10 @@ pub enum Error {
     OutputIsFolder(PathBuf),
     #[error("{path} is no file; write one, and copy it there: {}", copying(.0), path = .0.display())]
     OutputIsDevice(PathBuf),
-    #[error("{0} is there and is no OCI image; choose another place with --output")]
+    #[error(
+        "{0} holds something else than one OCI image, which is not replaced; \
+         choose another place with --output"
+    )]
     NotOci(PathBuf),
     #[error("{option} is for QEMU, {monitor} has nothing like it; leave it out, or use --vmm qemu")]
     OnlyQemu {

@@ -43,8 +43,35 @@ fn temporary_beside(target: &Path) -> io::Result<NamedTempFile> {
         .tempfile_in(parent(target))
 }
 
+/// Puts a folder that `fill` makes in the place of what is there, if it has made all of it.
+pub fn replace_folder(
+    path: &Path,
+    fill: impl FnOnce(&Path) -> io::Result<()>,
+) -> Result<(), Error> {
+    let replace = || {
+        let target = match path.canonicalize() {
+            Err(error) if error.kind() == ErrorKind::NotFound => path.into(),
+            target => target?,
+        };
+        fs::create_dir_all(parent(&target))?;
+        let scratch = tempfile::tempdir_in(parent(&target))?;
+        let [new, old] = ["new", "old"].map(|name| scratch.path().join(name));
+        fs::create_dir(&new)?;
+        fill(&new)?;
+        match fs::rename(&target, &old) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        fs::rename(&new, &target).inspect_err(|_| {
+            // It fails where there was nothing.
+            let _ = fs::rename(&old, &target);
+        })
+    };
+    replace().map_err(Error::file("write", path))
+}
+
 /// The folder that something is in.
-pub fn parent(path: &Path) -> &Path {
+fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -66,7 +93,7 @@ mod tests {
     use std::os::unix::net::UnixListener;
     use std::path::Path;
 
-    use super::replace;
+    use super::{replace, replace_folder};
     use crate::error::Error;
 
     fn count(folder: &Path) -> usize {
@@ -93,6 +120,27 @@ mod tests {
         // A file cannot have this name, which shows when the new one is to take its place.
         assert!(replace(&folder.path().join("folder/"), b"").is_err());
         assert_eq!(count(folder.path()), 0);
+    }
+
+    #[test]
+    fn a_folder_takes_the_place_of_another_once_it_is_whole() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("a/b");
+        let fill = |name: &'static str| move |folder: &Path| fs::write(folder.join(name), name);
+        for name in ["old", "new"] {
+            replace_folder(&path, fill(name)).unwrap();
+            assert!(path.join(name).is_file());
+            assert_eq!(count(&path), 1);
+        }
+        let error = replace_folder(&path, |folder| {
+            fill("part")(folder)?;
+            fs::read(folder.join("missing")).map(drop)
+        });
+        let error = error.unwrap_err().to_string();
+        let words = format!("cannot write {}: ", path.display());
+        assert!(error.starts_with(&words), "{error}");
+        assert!(path.join("new").is_file());
+        assert_eq!((count(&path), count(&place.path().join("a"))), (1, 1));
     }
 
     #[test]

@@ -128,10 +128,11 @@ fn check(options: &ImageOptions) -> Result<(), Error> {
     if options.format != Format::Oci && !options.port.is_empty() {
         return Err(Error::PortWithoutOci);
     }
-    if let Some(output) = &options.output {
-        replaceable(output)?;
+    match &options.output {
+        Some(output) if options.format == Format::Oci => oci::check(output),
+        Some(output) => replaceable(output).map(drop),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn output(options: &ImageOptions, built: &Built, extension: &str) -> PathBuf {
