@@ -122,7 +122,7 @@ fn starts_guest(qemu: &Path, firmware: &Path) -> Result<Option<bool>, Error> {
         "-bios".into(),
         firmware.into(),
     ]);
-    let mut child = tethered(qemu, &arguments)?
+    let mut child = tethered(qemu, &arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())

@@ -61,7 +61,7 @@ fn run_in_monitor(
     if options.dry_run {
         return Ok(0);
     }
-    match boot(tethered(&program, &line)?, &built, &Tail::default())? {
+    match boot(tethered(&program, &line), &built, &Tail::default())? {
         Ending::Interrupted(signal) => Ok(status_of_signal(signal)),
         // These monitors know no status of the guest's.
         Ending::Exited(status) => Ok(status
@@ -149,7 +149,7 @@ fn run_in_qemu(options: &RunOptions) -> Result<u8, Error> {
     }
     let line = qemu::command_line(&options.machine, use_kvm, &built.image, &options.arguments);
     let console = Tail::default();
-    let status = match boot(tethered(&program, &line)?, &built, &console)? {
+    let status = match boot(tethered(&program, &line), &built, &console)? {
         Ending::Interrupted(signal) => {
             return Ok(status_of_signal(signal));
         }
