@@ -23,6 +23,11 @@ impl Drop for Scratch {
     }
 }
 
+/// Arguments of `env` that run a command as a user does, who does not build in these tests' folder.
+fn alone<'a>(command: &[&'a str]) -> Vec<&'a str> {
+    [&["-u", "CARGO_TARGET_DIR"], command].concat()
+}
+
 #[test]
 #[ignore = "boots virtual machines; ci/test runs it"]
 fn a_new_project_builds_and_serves_at_once() {
@@ -39,14 +44,16 @@ fn a_new_project_builds_and_serves_at_once() {
     let _lab = Lab::enter();
     let manifest = format!("{path}/Cargo.toml");
     // Built beforehand: how long that takes is the machine's affair.
-    succeed(&tool, ["build", "--manifest-path", &manifest]);
-    let built = run("cargo", ["build", "--manifest-path", &manifest]);
-    let said = String::from_utf8_lossy(&built.stderr);
-    assert!(built.status.success(), "{said}");
-    assert!(!said.contains("warning"), "{said}");
+    for program in [tool.as_str(), "cargo"] {
+        let words = alone(&[program, "build", "--manifest-path", &manifest]);
+        let built = run("env", words);
+        let said = String::from_utf8_lossy(&built.stderr);
+        assert!(built.status.success(), "{said}");
+        assert!(!said.contains("warning"), "{said}");
+    }
     for options in [&["--publish", "8080:8080"][..], &["--vmm", "process"]] {
-        let common = [tool.as_str(), "run", "--manifest-path", &manifest];
-        let mut program = Program::run([&common[..], options].concat());
+        let words = alone(&[&tool, "run", "--manifest-path", &manifest]);
+        let mut program = Program::run([&["env"], &words[..], options].concat());
         program.wait_for("serving on port 8080");
         let mut client = Client::connect(Ipv4Addr::LOCALHOST.into(), 8080).expect("it accepts");
         assert_eq!(client.get("/").expect("it answers").status, 200);
