@@ -64,9 +64,7 @@ pub enum Error {
     NotBuilt(String),
     #[error("{0} says nothing of itself: {1}")]
     NoManifest(PathBuf, Unreadable),
-    #[error(
-        "--vmm process and --vmm sandbox run no virtual machine, so {0} means nothing there; leave it out"
-    )]
+    #[error("--vmm process and --vmm sandbox run no virtual machine, {}", without_machine(.0))]
     NoMachine(&'static str),
     #[error(
         "--publish needs the user network; use it with --net user, or reach the program over the tap"
@@ -190,6 +188,17 @@ impl Error {
     /// Turns an error of the operating system into one that says what was tried.
     pub fn system(action: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::System { action, source }
+    }
+}
+
+fn without_machine(option: &str) -> String {
+    match option {
+        // What a process attaches, it attaches itself.
+        "--disk" | "--net" => format!(
+            "so {option} belongs to the program's own arguments: give it after `--` \
+             (`-- --help` lists them)"
+        ),
+        _ => format!("so {option} means nothing there; leave it out"),
     }
 }
 

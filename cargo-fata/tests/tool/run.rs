@@ -51,6 +51,24 @@ fn run_as_a_process_passes_arguments_and_status() {
 }
 
 #[test]
+fn what_belongs_to_a_machine_is_refused_for_a_process() {
+    let workspace = Workspace::new();
+    for (option, hint) in [
+        (
+            "--disk disk.img",
+            "--disk belongs to the program's own arguments",
+        ),
+        (
+            "--net tap=tap0",
+            "--net belongs to the program's own arguments",
+        ),
+        ("--memory 64M", "--memory means nothing there; leave it out"),
+    ] {
+        workspace.refuses(&format!("run --vmm process {option}"), 1, hint);
+    }
+}
+
+#[test]
 fn a_missing_qemu_is_named_before_anything_is_built() {
     let workspace = Workspace::new();
     workspace.refuses("run", 127, "apt-get install qemu-system-x86");
