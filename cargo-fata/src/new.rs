@@ -1,11 +1,13 @@
 //! `cargo fata new`: makes a project that builds and runs at once.
 
 use std::borrow::Cow;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::cli::NewOptions;
 use crate::error::Error;
+use crate::shell;
 
 /// Folder of the Fata sources that this tool is part of.
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
@@ -65,10 +67,11 @@ pub fn new(options: &NewOptions) -> Result<(), Error> {
     let (name, folder) = (name(options), &options.path);
     make_project(&name, folder, &sources, is_installed())?;
     println!(
-        "Made {name} in {folder}. Now try:\n\n    cd {folder}\n    cargo run\n    \
+        "Made {name} in {folder}. Now try:\n\n    {enter}\n    cargo run\n    \
          cargo fata run --publish 8080:8080\n\n\
          The first is a process, the second a virtual machine; both answer on http://localhost:8080.",
         folder = folder.display(),
+        enter = shell::line([OsStr::new("cd"), folder.as_os_str()]),
     );
     Ok(())
 }

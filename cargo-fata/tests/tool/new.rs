@@ -21,12 +21,18 @@ fn new_refuses_a_bad_name() {
 #[test]
 fn new_takes_the_name_from_the_end_of_the_path() {
     let workspace = Workspace::new();
-    for (words, folder, name) in [
-        ("new ../shop", "shop", "shop"),
-        ("new ../more/1st/ --name first", "more/1st", "first"),
+    for (words, folder, name, hint) in [
+        ("new ../shop", "shop", "shop", "cd ../shop\n"),
+        (
+            "new ../my/$1st/ --name first",
+            "my/$1st",
+            "first",
+            "cd '../my/$1st/'\n",
+        ),
     ] {
         let output = workspace.run(words);
         assert!(output.status.success(), "{}", text(&output.stderr));
+        assert!(text(&output.stdout).contains(hint));
         let manifest = fs::read_to_string(workspace.path(folder).join("Cargo.toml")).unwrap();
         assert!(
             manifest.contains(&format!("name = \"{name}\"\n")),
