@@ -6,7 +6,8 @@ cd "$root" || exit
 PATH=$PATH:$HOME/.cargo/bin:/usr/sbin:/sbin
 target=${CARGO_TARGET_DIR:-target}
 case $target in /*) ;; *) target=$root/$target ;; esac
-export target
+# Cargo goes by it, too, whatever its own configuration says.
+export target CARGO_TARGET_DIR=$target
 
 die() {
     echo "${0##*/}: $*" >&2

@@ -23,7 +23,8 @@ Examples:
 
 const BUILD_EXAMPLES: &str = "\
 The image needs no operating system under it: QEMU boots it with `-kernel`, and so does every
-hypervisor that knows PVH (Firecracker, Cloud Hypervisor, Xen).
+hypervisor that knows PVH (Firecracker, Cloud Hypervisor, Xen). Cargo compiles it with a profile of
+Fata's own, unless the Cargo.toml of the workspace has a [profile.kernel].
 
 Examples:
   cargo fata build                          the program in this folder
@@ -185,11 +186,11 @@ pub enum DiskCommand {
 
 #[derive(Debug, Args)]
 pub struct NewOptions {
-    /// Name of the package: letters, digits, `-` and `_`
-    pub name: String,
-    /// Folder to create for it [default: ./NAME]
-    #[arg(long, value_name = "DIR")]
-    pub path: Option<PathBuf>,
+    /// Folder to create, such as shop or ../shop
+    pub path: PathBuf,
+    /// Name of the package: letters, digits, `-` and `_` [default: the folder's]
+    #[arg(long)]
+    pub name: Option<String>,
 }
 
 #[derive(Debug, Args)]

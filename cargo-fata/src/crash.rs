@@ -11,6 +11,7 @@ use humantime::{format_rfc3339_millis, format_rfc3339_seconds};
 use crate::build::Built;
 use crate::error::Error;
 use crate::files::replace;
+use crate::shell;
 use crate::tail::Tail;
 use crate::text::Printable;
 
@@ -62,7 +63,6 @@ impl Crash<'_> {
     fn write(&self, report: &mut String, now: SystemTime) -> fmt::Result {
         let Built { name, version, .. } = self.built;
         let (qemu, line) = self.machine;
-        let arguments = self.arguments.iter().map(OsString::from);
         writeln!(report, "{name} {version} crashed: {}", self.ending)?;
         let how = match self.is_emulated {
             true => "QEMU, which emulated the processor",
@@ -73,12 +73,9 @@ impl Crash<'_> {
             ("image", self.built.image.display().to_string()),
             ("sha256", self.built.sha256.clone()),
             ("status", self.status.to_string()),
-            ("arguments", quoted(arguments)),
+            ("arguments", shell::line(self.arguments)),
             ("run by", how.to_owned()),
-            (
-                "command",
-                quoted([qemu.into()].into_iter().chain(line.iter().cloned())),
-            ),
+            ("command", shell::command(qemu, line)),
         ] {
             writeln!(report, "{title:10} {}", Printable(&value))?;
         }
@@ -94,21 +91,6 @@ fn file_name(image: &str, now: SystemTime) -> String {
     // A colon in a name is trouble elsewhere.
     let time = format_rfc3339_millis(now).to_string().replace(':', "");
     format!("{image}-{time}.txt")
-}
-
-/// Words as a shell takes them.
-fn quoted(words: impl Iterator<Item = OsString>) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || "-_=+,./:@%".contains(c);
-    let words: Vec<String> = words
-        .map(|word| word.to_string_lossy().into_owned())
-        .map(
-            |word| match !word.is_empty() && word.chars().all(is_plain) {
-                true => word,
-                false => format!("'{}'", word.replace('\'', r"'\''")),
-            },
-        )
-        .collect();
-    words.join(" ")
 }
 
 /// Removes all reports but the last [`KEPT`].

@@ -1,7 +1,7 @@
 //! Everything that can go wrong, each with what the user can do about it.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
 use fata_block::file::OpenError;
@@ -9,13 +9,16 @@ use fata_block::file::OpenError;
 use crate::elf::Defect;
 use crate::manifest::Unreadable;
 use crate::qemu::Memory;
+use crate::shell;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("`{0}` is not a name for a package: {1}")]
+    #[error(
+        "`{0}` is not a name for a package: {1}; --name NAME gives it another one than the folder's"
+    )]
     BadName(String, &'static str),
-    #[error("{0} exists already; choose another name, or another folder with --path DIR")]
+    #[error("{0} exists already; choose another folder")]
     Exists(PathBuf),
     #[error(
         "the Fata sources that this tool was built from are no longer in {0}; \
@@ -61,9 +64,7 @@ pub enum Error {
     NotBuilt(String),
     #[error("{0} says nothing of itself: {1}")]
     NoManifest(PathBuf, Unreadable),
-    #[error(
-        "--vmm process and --vmm sandbox run no virtual machine, so {0} means nothing there; leave it out"
-    )]
+    #[error("--vmm process and --vmm sandbox run no virtual machine, {}", without_machine(.0))]
     NoMachine(&'static str),
     #[error(
         "--publish needs the user network; use it with --net user, or reach the program over the tap"
@@ -117,7 +118,14 @@ pub enum Error {
     ArgumentForGrub(String),
     #[error("only a container image declares ports; leave --port out, or use --format oci")]
     PortWithoutOci,
-    #[error("{0} is there and is no OCI image; choose another place with --output")]
+    #[error("{0} is a folder; name the file to write in it with --output")]
+    OutputIsFolder(PathBuf),
+    #[error("{path} is no file; write one, and copy it there: {}", copying(.0), path = .0.display())]
+    OutputIsDevice(PathBuf),
+    #[error(
+        "{0} holds something else than one OCI image, which is not replaced; \
+         choose another place with --output"
+    )]
     NotOci(PathBuf),
     #[error("{option} is for QEMU, {monitor} has nothing like it; leave it out, or use --vmm qemu")]
     OnlyQemu {
@@ -181,6 +189,22 @@ impl Error {
     pub fn system(action: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::System { action, source }
     }
+}
+
+fn without_machine(option: &str) -> String {
+    match option {
+        // What a process attaches, it attaches itself.
+        "--disk" | "--net" => format!(
+            "so {option} belongs to the program's own arguments: give it after `--` \
+             (`-- --help` lists them)"
+        ),
+        _ => format!("so {option} means nothing there; leave it out"),
+    }
+}
+
+fn copying(device: &Path) -> String {
+    let to = format!("of={}", device.display());
+    shell::line(["dd", "if=FILE", &to, "bs=1M", "conv=fsync"])
 }
 
 fn suggestion(known: &[String]) -> String {

@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use crate::build::{Built, build};
 use crate::cli::{Format, ImageOptions};
 use crate::error::Error;
-use crate::files::{relative, replace};
+use crate::files::{relative, replace, replaceable};
 use crate::port::Port;
 use crate::programs::Tool;
 use grub::Grub;
@@ -128,7 +128,11 @@ fn check(options: &ImageOptions) -> Result<(), Error> {
     if options.format != Format::Oci && !options.port.is_empty() {
         return Err(Error::PortWithoutOci);
     }
-    Ok(())
+    match &options.output {
+        Some(output) if options.format == Format::Oci => oci::check(output),
+        Some(output) => replaceable(output).map(drop),
+        None => Ok(()),
+    }
 }
 
 fn output(options: &ImageOptions, built: &Built, extension: &str) -> PathBuf {

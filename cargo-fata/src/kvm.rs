@@ -4,7 +4,7 @@
 //! first vector instruction. So a tiny guest is started that executes one.
 
 use std::fs::{self, OpenOptions};
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -51,7 +51,8 @@ const CODE: [u8; 41] = [
     0xeb, 0xfd,                         // jmp to the hlt
 ];
 
-/// Whether guests run under KVM. The answer is kept in `directory` until this computer restarts.
+/// Whether guests run under KVM. The answer, if it is one, is kept in `directory` until this computer
+/// restarts.
 pub fn is_usable(qemu: &Path, directory: &Path) -> Result<bool, Error> {
     if OpenOptions::new()
         .read(true)
@@ -70,9 +71,15 @@ pub fn is_usable(qemu: &Path, directory: &Path) -> Result<bool, Error> {
     fs::write(&firmware, firmware_image()).map_err(Error::file("write", &firmware))?;
     let answer = starts_guest(qemu, &firmware);
     fs::remove_file(&firmware).map_err(Error::file("remove", &firmware))?;
-    let answer = answer?;
-    replace(&cache, format!("{key} {answer}\n").as_bytes())?;
-    Ok(answer)
+    keep(&cache, &key, answer?)
+}
+
+/// What to go by. That a guest was too slow once says nothing of the next time, and is not kept.
+fn keep(cache: &Path, key: &str, answer: Option<bool>) -> Result<bool, Error> {
+    if let Some(answer) = answer {
+        replace(cache, format!("{key} {answer}\n").as_bytes())?;
+    }
+    Ok(answer.unwrap_or(false))
 }
 
 /// The answer holds for one QEMU on one start of this computer's kernel.
@@ -100,7 +107,8 @@ fn firmware_image() -> Vec<u8> {
     image
 }
 
-fn starts_guest(qemu: &Path, firmware: &Path) -> Result<bool, Error> {
+/// Nothing if the guest did not end in time for no reason that is known.
+fn starts_guest(qemu: &Path, firmware: &Path) -> Result<Option<bool>, Error> {
     let mut arguments: Vec<_> = "-M q35 -m 2 -nodefaults -no-user-config -display none -no-reboot \
          -device isa-debug-exit,iobase=0xf4,iosize=4"
         .split_whitespace()
@@ -114,15 +122,29 @@ fn starts_guest(qemu: &Path, firmware: &Path) -> Result<bool, Error> {
         "-bios".into(),
         firmware.into(),
     ]);
-    let mut child = tethered(qemu, &arguments)?
+    let mut child = tethered(qemu, &arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
         .map_err(Error::system("start QEMU"))?;
     let status = wait_until(&mut child, Instant::now() + TIME_LIMIT)
         .map_err(Error::system("wait for QEMU"))?;
-    Ok(status.and_then(|status| status.code()) == Some(QEMU_STATUS))
+    if let Some(status) = status {
+        return Ok(Some(status.code() == Some(QEMU_STATUS)));
+    }
+    let mut messages = Vec::new();
+    if let Some(mut pipe) = child.stderr.take() {
+        pipe.read_to_end(&mut messages)
+            .map_err(Error::system("read what QEMU says"))?;
+    }
+    Ok(kvm_gave_up(&messages).then_some(false))
+}
+
+/// Whether QEMU says that KVM cannot run the guest, which QEMU then stops, but does not end.
+fn kvm_gave_up(messages: &[u8]) -> bool {
+    let mut lines = messages.split(|byte| *byte == b'\n');
+    lines.any(|line| line.starts_with(b"KVM") || line.starts_with(b"error: kvm run failed"))
 }
 
 /// Waits for the end of `child`, and kills it at the `deadline`.
@@ -140,7 +162,14 @@ fn wait_until(child: &mut Child, deadline: Instant) -> io::Result<Option<ExitSta
 
 #[cfg(test)]
 mod tests {
-    use super::{CODE_OFFSET, FIRMWARE_SIZE, RESET_VECTOR, cache_key, cached, firmware_image};
+    use std::path::Path;
+    use std::process::Command;
+    use std::time::{Duration, Instant};
+
+    use super::{
+        CODE_OFFSET, FIRMWARE_SIZE, RESET_VECTOR, cache_key, cached, firmware_image, keep,
+        kvm_gave_up, wait_until,
+    };
 
     #[test]
     fn the_reset_vector_jumps_to_the_code() {
@@ -165,5 +194,36 @@ mod tests {
         assert_eq!(cached(&file, "other"), None);
         std::fs::write(&file, "garbage").unwrap();
         assert_eq!(cached(&file, &key), None);
+    }
+    #[test]
+    fn only_an_answer_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = |name: &str, answer| {
+            let file = folder.path().join(name);
+            let usable = keep(&file, "key", answer).unwrap();
+            (usable, cached(&file, "key"))
+        };
+        assert_eq!(kept("yes", Some(true)), (true, Some(true)));
+        assert_eq!(kept("no", Some(false)), (false, Some(false)));
+        assert_eq!(kept("unknown", None), (false, None));
+    }
+
+    #[test]
+    fn a_guest_that_kvm_stops_is_told_from_a_slow_one() {
+        assert!(kvm_gave_up(
+            b"KVM internal error. Suberror: 1\nextra data[0]: 0x1\n"
+        ));
+        assert!(kvm_gave_up(b"warning\nerror: kvm run failed Bad address\n"));
+        for messages in ["", "qemu: warning: KVM lacks a feature\n"] {
+            assert!(!kvm_gave_up(messages.as_bytes()), "{messages}");
+        }
+    }
+
+    #[test]
+    fn who_does_not_end_in_time_is_killed() {
+        let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
+        let soon = Instant::now() + Duration::from_millis(20);
+        assert_eq!(wait_until(&mut child, soon).unwrap(), None);
+        assert!(!Path::new("/proc").join(child.id().to_string()).exists());
     }
 }

@@ -22,6 +22,9 @@ use crate::error::Error;
 /// How long a machine that was told to stop may take before it is killed.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// This tool's own program, whatever has become of the file that it was started from.
+const THIS_TOOL: &str = "/proc/self/exe";
+
 /// How a machine ended.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Ending {
@@ -37,15 +40,14 @@ enum Event {
 }
 
 /// Has `program` started through this tool, which ties its life to that of its parent.
-pub fn tethered(program: &Path, arguments: &[OsString]) -> Result<Command, Error> {
-    let tool = std::env::current_exe().map_err(Error::system("find this tool's own program"))?;
-    let mut command = Command::new(tool);
+pub fn tethered(program: &Path, arguments: &[OsString]) -> Command {
+    let mut command = Command::new(THIS_TOOL);
     command
         .args(["tethered", &std::process::id().to_string()])
         .arg(program)
         .arg("--")
         .args(arguments);
-    Ok(command)
+    command
 }
 
 /// The other half of [`tethered`]: turns this process into `program`, which the kernel kills when

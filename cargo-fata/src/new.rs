@@ -1,11 +1,13 @@
 //! `cargo fata new`: makes a project that builds and runs at once.
 
+use std::borrow::Cow;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::cli::NewOptions;
 use crate::error::Error;
-use crate::profile;
+use crate::shell;
 
 /// Folder of the Fata sources that this tool is part of.
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
@@ -15,9 +17,6 @@ const NAME_MARK: &str = "{name}";
 
 /// What the templates say, within a TOML string, where [`SOURCES`] belongs.
 const SOURCES_MARK: &str = "{fata}";
-
-/// What the templates say where the cargo profile of images belongs.
-const PROFILE_MARK: &str = "{profile}";
 
 /// Longest name of a package that crates.io takes.
 const NAME_LENGTH: usize = 64;
@@ -65,19 +64,28 @@ const ALIAS: (&str, &str) = (
 /// Makes the project that `options` describe, and says how to go on.
 pub fn new(options: &NewOptions) -> Result<(), Error> {
     let sources = sources(Path::new(SOURCES))?;
-    let folder = options
-        .path
-        .clone()
-        .unwrap_or_else(|| PathBuf::from(&options.name));
-    make_project(&options.name, &folder, &sources, is_installed())?;
+    let (name, folder) = (name(options), &options.path);
+    make_project(&name, folder, &sources, is_installed())?;
     println!(
-        "Made {name} in {folder}. Now try:\n\n    cd {folder}\n    cargo run\n    \
+        "Made {name} in {folder}. Now try:\n\n    {enter}\n    cargo run\n    \
          cargo fata run --publish 8080:8080\n\n\
          The first is a process, the second a virtual machine; both answer on http://localhost:8080.",
-        name = options.name,
         folder = folder.display(),
+        enter = shell::line([OsStr::new("cd"), folder.as_os_str()]),
     );
     Ok(())
+}
+
+/// What was given, else the last part of the path; empty where that has none, as with `..`.
+fn name(options: &NewOptions) -> Cow<'_, str> {
+    match &options.name {
+        Some(name) => name.into(),
+        None => options
+            .path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy(),
+    }
 }
 
 fn sources(folder: &Path) -> Result<PathBuf, Error> {
@@ -102,17 +110,16 @@ fn make_project(
     sources: &Path,
     is_installed: bool,
 ) -> Result<(), Error> {
-    check_name(name)?;
     if folder.symlink_metadata().is_ok() {
         return Err(Error::Exists(folder.into()));
     }
+    check_name(name)?;
     let sources_text = sources.display().to_string();
     let sources_text = sources_text.replace('\\', "\\\\").replace('"', "\\\"");
     let render = |template: &str| {
         template
             .replace(NAME_MARK, name)
             .replace(SOURCES_MARK, &sources_text)
-            .replace(PROFILE_MARK, &profile::manifest_section())
     };
     for (file, template) in FILES.into_iter().chain((!is_installed).then_some(ALIAS)) {
         write(&folder.join(file), render(template).as_bytes())?;
@@ -140,7 +147,7 @@ fn check_name(name: &str) -> Result<(), Error> {
         .bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
     {
-        "only letters, digits, `-` and `_` may be in it (use --path for the folder)"
+        "only letters, digits, `-` and `_` may be in it"
     } else if name.len() > NAME_LENGTH {
         "it is longer than 64 letters"
     } else if KEYWORDS.contains(&name) {
@@ -158,7 +165,7 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    use super::{Error, check_name, make_project, profile, sources};
+    use super::{Error, check_name, make_project, sources};
 
     #[test]
     fn renders_the_templates() {
@@ -187,7 +194,6 @@ mod tests {
                         .is_some_and(|word| Path::new(word) == fata.join("Cargo.toml"))
                 })
         );
-        assert!(profile::is_defined_in(&manifest));
         assert!(read("README.md").contains("cargo fata run"));
         assert_eq!(read("Cargo.lock"), "version = 4\n");
         for file in [

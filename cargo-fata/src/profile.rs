@@ -36,13 +36,6 @@ fn settings_of(definition: Table, packages: &[String]) -> Vec<String> {
     settings
 }
 
-/// The profile as part of a manifest.
-pub fn manifest_section() -> String {
-    let section =
-        |name: &str, content: Table| Table::from_iter([(name.to_owned(), Value::Table(content))]);
-    section("profile", section(NAME, definition())).to_string()
-}
-
 /// Whether a manifest defines the profile.
 pub fn is_defined_in(manifest: &Table) -> bool {
     manifest
@@ -73,7 +66,7 @@ fn flatten(key: &str, value: &Value, settings: &mut Vec<String>) {
 mod tests {
     use toml::Table;
 
-    use super::{definition, is_defined_in, manifest_section, settings, settings_of};
+    use super::{is_defined_in, settings, settings_of};
 
     #[test]
     fn images_cannot_unwind_and_keep_their_symbols() {
@@ -104,15 +97,9 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_section_defines_the_profile() {
-        let manifest: Table = manifest_section().parse().unwrap();
-        assert!(is_defined_in(&manifest));
-        assert_eq!(
-            manifest["profile"]["kernel"].as_table(),
-            Some(&definition())
-        );
-        assert!(!is_defined_in(
-            &"[profile.release]\nlto = true\n".parse().unwrap()
-        ));
+    fn a_manifest_may_define_the_profile() {
+        let is_defined = |manifest: &str| is_defined_in(&manifest.parse::<Table>().unwrap());
+        assert!(is_defined("[profile.kernel]\ninherits = \"release\"\n"));
+        assert!(!is_defined("[profile.release]\nlto = true\n"));
     }
 }

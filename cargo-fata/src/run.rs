@@ -61,7 +61,7 @@ fn run_in_monitor(
     if options.dry_run {
         return Ok(0);
     }
-    match boot(tethered(&program, &line)?, &built, &Tail::default())? {
+    match boot(tethered(&program, &line), &built, &Tail::default())? {
         Ending::Interrupted(signal) => Ok(status_of_signal(signal)),
         // These monitors know no status of the guest's.
         Ending::Exited(status) => Ok(status
@@ -86,7 +86,7 @@ fn firecracker_line(
     if options.dry_run {
         // The configuration alone goes where a program may read it.
         println!("{text}");
-        let command = command(Path::new(firecracker::PROGRAM), &line);
+        let command = shell::command(Path::new(firecracker::PROGRAM), &line);
         eprintln!("fata: that is in a file; start it with\n    {command}");
     }
     Ok(line)
@@ -99,14 +99,12 @@ fn cloud_hypervisor_line(
 ) -> Result<Vec<OsString>, Error> {
     let line = cloud_hypervisor::command_line(machine, &built.image, &options.arguments);
     if options.dry_run {
-        println!("{}", command(Path::new(cloud_hypervisor::PROGRAM), &line));
+        println!(
+            "{}",
+            shell::command(Path::new(cloud_hypervisor::PROGRAM), &line)
+        );
     }
     Ok(line)
-}
-
-fn command(program: &Path, line: &[OsString]) -> String {
-    let program = [program.as_os_str()].into_iter();
-    shell::line(program.chain(line.iter().map(OsString::as_os_str)))
 }
 
 fn print_qemu(options: &RunOptions) -> Result<u8, Error> {
@@ -118,7 +116,7 @@ fn print_qemu(options: &RunOptions) -> Result<u8, Error> {
         Err(_) => false,
     };
     let line = qemu::command_line(&options.machine, use_kvm, &built.image, &options.arguments);
-    println!("{}", command(Path::new(qemu::PROGRAM), &line));
+    println!("{}", shell::command(Path::new(qemu::PROGRAM), &line));
     Ok(0)
 }
 
@@ -149,7 +147,7 @@ fn run_in_qemu(options: &RunOptions) -> Result<u8, Error> {
     }
     let line = qemu::command_line(&options.machine, use_kvm, &built.image, &options.arguments);
     let console = Tail::default();
-    let status = match boot(tethered(&program, &line)?, &built, &console)? {
+    let status = match boot(tethered(&program, &line), &built, &console)? {
         Ending::Interrupted(signal) => {
             return Ok(status_of_signal(signal));
         }
@@ -185,20 +183,22 @@ fn save(crash: &Crash) {
 }
 
 fn announce_debugger(port: u16, built: &Built) {
-    let sources: String = registries()
-        .iter()
-        .map(|folder| {
-            format!(
-                "-ex 'set substitute-path {REMAPPED_REGISTRY} {}' ",
-                folder.display()
-            )
-        })
-        .collect();
-    eprintln!(
-        "fata: the machine waits for a debugger; in another terminal:\n    gdb {} {sources}\
-         -ex 'target remote 127.0.0.1:{port}' -ex 'break fata_main' -ex continue",
-        built.symbols.display(),
-    );
+    let line = debugger_line(port, &built.symbols, &registries());
+    eprintln!("fata: the machine waits for a debugger; in another terminal:\n    {line}");
+}
+
+/// How to start gdb, which reads words of its commands as a shell does.
+fn debugger_line(port: u16, symbols: &Path, registries: &[PathBuf]) -> String {
+    let mut words: Vec<OsString> = vec!["gdb".into(), symbols.into()];
+    let mut add = |command: String| words.extend(["-ex".into(), command.into()]);
+    for folder in registries {
+        let (from, to) = (Path::new(REMAPPED_REGISTRY), folder.as_path());
+        add(format!("set substitute-path {}", shell::line([from, to])));
+    }
+    add(format!("target remote 127.0.0.1:{port}"));
+    add("break fata_main".into());
+    add("continue".into());
+    shell::line(words)
 }
 
 fn status_of_signal(signal: i32) -> u8 {
@@ -237,4 +237,27 @@ fn run_as_process(options: &RunOptions, first: &[&str]) -> Result<u8, Error> {
         .args(&options.arguments)
         .exec();
     Err(Error::CargoMissing(cargo_path().into(), error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::debugger_line;
+
+    #[test]
+    fn a_shell_and_gdb_take_folders_with_blanks() {
+        let line = debugger_line(1234, "my shop/shop.debug".as_ref(), &["my registry".into()]);
+        let words = [
+            "gdb",
+            "my shop/shop.debug",
+            "-ex",
+            "set substitute-path /cargo 'my registry'",
+            "-ex",
+            "target remote 127.0.0.1:1234",
+            "-ex",
+            "break fata_main",
+            "-ex",
+            "continue",
+        ];
+        assert_eq!(fata_boot::split(&line), Ok(words.map(String::from).into()));
+    }
 }

@@ -1,6 +1,7 @@
 //! Commands as a user can paste them into a shell.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
 
 /// Joins words into a line that a POSIX shell splits into the same words.
 pub fn line<S: AsRef<OsStr>>(words: impl IntoIterator<Item = S>) -> String {
@@ -9,6 +10,15 @@ pub fn line<S: AsRef<OsStr>>(words: impl IntoIterator<Item = S>) -> String {
         .map(|word| quoted(&word.as_ref().to_string_lossy()))
         .collect();
     words.join(" ")
+}
+
+/// The line that starts a program.
+pub fn command(program: &Path, arguments: &[OsString]) -> String {
+    line(
+        [program.as_os_str()]
+            .into_iter()
+            .chain(arguments.iter().map(OsString::as_os_str)),
+    )
 }
 
 /// The word as a shell reads it. GRUB's script language quotes in the same way.

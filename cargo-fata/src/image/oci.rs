@@ -4,7 +4,7 @@
 //! the configuration, and the manifest that names both. `index.json` names the manifest.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
 use flate2::{Compression, GzBuilder};
@@ -14,7 +14,7 @@ use tar::{Builder, EntryType, Header};
 
 use super::{Content, urunc};
 use crate::error::Error;
-use crate::files::replace;
+use crate::files::{replace, replace_folder, replaceable};
 use crate::port::Port;
 
 /// File that says that a folder is an image, and its content.
@@ -26,6 +26,9 @@ const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIGURATION_TYPE: &str = "application/vnd.oci.image.config.v1+json";
 const LAYER_TYPE: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 
+/// File that names the manifests of the images in a folder.
+const INDEX: &str = "index.json";
+
 /// Tag of the image in its index.
 const TAG: &str = "latest";
 
@@ -36,7 +39,33 @@ pub fn write(content: &Content<'_>, ports: &[Port], output: &Path) -> Result<(),
         let archive = archive(&files).map_err(Error::system("make an archive"))?;
         return replace(output, &archive);
     }
-    write_folder(&files, output)
+    check(output)?;
+    replace_folder(output, |folder| files.write(folder))
+}
+
+/// Refuses an output whose place is taken: a folder gives way to a new image if it is empty or holds
+/// one image, and no other.
+pub fn check(output: &Path) -> Result<(), Error> {
+    if is_archive(output) {
+        return replaceable(output).map(drop);
+    }
+    let gives_way = match fs::read_dir(output) {
+        Ok(mut entries) => entries.next().is_none() || holds_one_image(output),
+        Err(error) if error.kind() == ErrorKind::NotFound => true,
+        Err(error) if error.kind() == ErrorKind::NotADirectory => false,
+        Err(error) => return Err(Error::file("write", output)(error)),
+    };
+    match gives_way {
+        true => Ok(()),
+        false => Err(Error::NotOci(output.into())),
+    }
+}
+
+fn holds_one_image(folder: &Path) -> bool {
+    let index = fs::read(folder.join(INDEX)).unwrap_or_default();
+    let index: Value = serde_json::from_slice(&index).unwrap_or_default();
+    let manifests = index["manifests"].as_array();
+    folder.join(LAYOUT).is_file() && manifests.is_some_and(|manifests| manifests.len() == 1)
 }
 
 /// Whether the image is to be one file.
@@ -46,27 +75,20 @@ pub fn is_archive(output: &Path) -> bool {
         .is_some_and(|extension| extension == "tar")
 }
 
-/// Writes a folder in place of an older image, but of nothing else.
-fn write_folder(files: &Files, output: &Path) -> Result<(), Error> {
-    if output.join(LAYOUT).is_file() {
-        fs::remove_dir_all(output).map_err(Error::file("replace", output))?;
-    } else if output.exists() {
-        return Err(Error::NotOci(output.into()));
-    }
-    for (name, content) in &files.0 {
-        let path = output.join(name);
-        let folder = path.parent().unwrap_or(output);
-        fs::create_dir_all(folder).map_err(Error::file("make", folder))?;
-        fs::write(&path, content).map_err(Error::file("write", &path))?;
-    }
-    Ok(())
-}
-
 /// Files with their paths.
 #[derive(Default)]
 struct Files(Vec<(String, Vec<u8>)>);
 
 impl Files {
+    fn write(&self, folder: &Path) -> io::Result<()> {
+        for (name, content) in &self.0 {
+            let path = folder.join(name);
+            fs::create_dir_all(path.parent().unwrap_or(folder))?;
+            fs::write(path, content)?;
+        }
+        Ok(())
+    }
+
     /// Adds a blob, and returns how others refer to it.
     fn add_blob(&mut self, kind: &str, content: Vec<u8>) -> Map<String, Value> {
         let digest = digest(&content);
@@ -131,9 +153,7 @@ fn image(content: &Content<'_>, ports: &[Port]) -> Result<Files, Error> {
         "mediaType": INDEX_TYPE,
         "manifests": [manifest],
     });
-    files
-        .0
-        .push(("index.json".into(), index.to_string().into()));
+    files.0.push((INDEX.into(), index.to_string().into()));
     files.0.push((LAYOUT.into(), LAYOUT_CONTENT.into()));
     Ok(files)
 }
@@ -183,7 +203,7 @@ mod tests {
 
     use serde_json::Value;
 
-    use super::{Content, Files, TAG, digest, image, urunc, write};
+    use super::{Content, Files, INDEX, TAG, digest, image, urunc, write};
     use crate::error::Error;
 
     const CONTENT: Content<'static> = Content {
@@ -208,11 +228,7 @@ mod tests {
     fn every_blob_is_referred_to_by_its_digest() {
         let files = image(&CONTENT, &["80".parse().unwrap()]).unwrap();
         let json = |bytes: &[u8]| -> Value { serde_json::from_slice(bytes).unwrap() };
-        let (_, index) = files
-            .0
-            .iter()
-            .find(|(path, _)| path == "index.json")
-            .unwrap();
+        let (_, index) = files.0.iter().find(|(path, _)| path == INDEX).unwrap();
         let reference = &json(index)["manifests"][0];
         assert_eq!(
             reference["annotations"]["org.opencontainers.image.ref.name"],
@@ -255,11 +271,24 @@ mod tests {
         fs::write(output.join("left over"), "").unwrap();
         write(&CONTENT, &[], &output).unwrap();
         assert!(!output.join("left over").exists());
-        assert!(matches!(
-            write(&CONTENT, &[], folder.path()),
-            Err(Error::NotOci(_))
-        ));
-        assert!(output.is_dir());
+        // Nothing that others have put there.
+        let two = r#"{"manifests": [{}, {}]}"#;
+        fs::write(output.join(INDEX), two).unwrap();
+        for taken in [folder.path(), &output, &output.join(INDEX)] {
+            let result = write(&CONTENT, &[], taken);
+            assert!(matches!(result, Err(Error::NotOci(_))), "{taken:?}");
+        }
+        assert_eq!(fs::read(output.join(INDEX)).unwrap(), two.as_bytes());
+    }
+
+    #[test]
+    fn an_empty_folder_becomes_an_image() {
+        let folder = tempfile::tempdir().unwrap();
+        let output = folder.path().join("shop");
+        fs::create_dir(&output).unwrap();
+        write(&CONTENT, &[], &output).unwrap();
+        assert!(output.join(INDEX).is_file());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::support::{Workspace, text};
 use std::fs;
+use std::os::unix::net::UnixListener;
 
 #[test]
 fn what_an_image_needs_is_said_before_anything_is_built() {
@@ -17,6 +18,20 @@ fn what_an_image_needs_is_said_before_anything_is_built() {
         ("--format raw --port 80", 1, "--format oci"),
     ] {
         workspace.refuses(&format!("image {words}"), status, hint);
+    }
+}
+
+#[test]
+fn an_output_that_is_no_file_is_refused_before_anything_is_built() {
+    let workspace = Workspace::new();
+    let device = workspace.path("device");
+    let _listener = UnixListener::bind(&device).unwrap();
+    for (output, hint) in [
+        (device, "/device bs=1M conv=fsync"),
+        (workspace.path("app"), "/app is a folder"),
+    ] {
+        let words = format!("image --format elf --output {}", output.display());
+        workspace.refuses(&words, 1, hint);
     }
 }
 

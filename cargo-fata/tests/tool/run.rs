@@ -1,6 +1,7 @@
 //! Programs in QEMU and as a process: their arguments, their consoles and their statuses.
 
 use crate::support::{Workspace, text};
+use std::fs;
 use std::io::{Read, Write};
 use std::process::Stdio;
 
@@ -50,9 +51,41 @@ fn run_as_a_process_passes_arguments_and_status() {
 }
 
 #[test]
+fn what_belongs_to_a_machine_is_refused_for_a_process() {
+    let workspace = Workspace::new();
+    for (option, hint) in [
+        (
+            "--disk disk.img",
+            "--disk belongs to the program's own arguments",
+        ),
+        (
+            "--net tap=tap0",
+            "--net belongs to the program's own arguments",
+        ),
+        ("--memory 64M", "--memory means nothing there; leave it out"),
+    ] {
+        workspace.refuses(&format!("run --vmm process {option}"), 1, hint);
+    }
+}
+
+#[test]
 fn a_missing_qemu_is_named_before_anything_is_built() {
     let workspace = Workspace::new();
     workspace.refuses("run", 127, "apt-get install qemu-system-x86");
+}
+
+#[test]
+fn a_tool_that_is_replaced_while_it_builds_starts_the_machine() {
+    let workspace = Workspace::new();
+    workspace.install_qemu("exit 33");
+    let copy = workspace.path("cargo-fata");
+    fs::copy(env!("CARGO_BIN_EXE_cargo-fata"), &copy).unwrap();
+    let remove = format!("rm -f {}", copy.display());
+    workspace.install("cargo", &format!("{remove}; exec {} \"$@\"", env!("CARGO")));
+    let mut tool = workspace.tool_at(&copy, "run");
+    let output = tool.env("CARGO", "cargo").output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(!copy.exists());
 }
 
 #[test]

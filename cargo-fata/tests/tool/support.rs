@@ -42,10 +42,15 @@ impl Workspace {
 
     /// The tool in the folder of `app`, where installed scripts go before the host's programs.
     pub fn tool(&self, arguments: &str) -> Command {
+        self.tool_at(env!("CARGO_BIN_EXE_cargo-fata").as_ref(), arguments)
+    }
+
+    /// The same with a copy of the tool.
+    pub fn tool_at(&self, program: &Path, arguments: &str) -> Command {
         let path = std::env::var_os("PATH").unwrap();
         let folders = std::env::split_paths(&path).collect::<Vec<_>>();
         let folders = [self.folder.path().join("bin")].into_iter().chain(folders);
-        let mut command = Command::new(env!("CARGO_BIN_EXE_cargo-fata"));
+        let mut command = Command::new(program);
         command
             .args(arguments.split_whitespace())
             .current_dir(self.path("app"))

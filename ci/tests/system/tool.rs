@@ -1,6 +1,6 @@
 //! `cargo fata` as a user types it.
 
-use fata_ci::{Client, Ending, Lab, Program, succeed, target_folder};
+use fata_ci::{Client, Ending, Lab, Program, run, succeed, target_folder};
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -23,27 +23,37 @@ impl Drop for Scratch {
     }
 }
 
+/// Arguments of `env` that run a command as a user does, who does not build in these tests' folder.
+fn alone<'a>(command: &[&'a str]) -> Vec<&'a str> {
+    [&["-u", "CARGO_TARGET_DIR"], command].concat()
+}
+
 #[test]
 #[ignore = "boots virtual machines; ci/test runs it"]
 fn a_new_project_builds_and_serves_at_once() {
     // Outside of this workspace, as a user's project is.
     let folder = Scratch(std::env::temp_dir().join(format!("fata-new-{}", std::process::id())));
-    let path = folder
-        .0
+    let path = folder.0.join("shop");
+    let path = path
         .to_str()
         .expect("paths in the tests are UTF-8")
         .to_owned();
     let tool = tool();
-    succeed(&tool, ["new", "shop", "--path", &path]);
+    succeed(&tool, ["new", &path]);
     // Both homes, where port 8080 is this test's own.
     let _lab = Lab::enter();
     let manifest = format!("{path}/Cargo.toml");
     // Built beforehand: how long that takes is the machine's affair.
-    succeed(&tool, ["build", "--manifest-path", &manifest]);
-    succeed("cargo", ["build", "--quiet", "--manifest-path", &manifest]);
+    for program in [tool.as_str(), "cargo"] {
+        let words = alone(&[program, "build", "--manifest-path", &manifest]);
+        let built = run("env", words);
+        let said = String::from_utf8_lossy(&built.stderr);
+        assert!(built.status.success(), "{said}");
+        assert!(!said.contains("warning"), "{said}");
+    }
     for options in [&["--publish", "8080:8080"][..], &["--vmm", "process"]] {
-        let common = [tool.as_str(), "run", "--manifest-path", &manifest];
-        let mut program = Program::run([&common[..], options].concat());
+        let words = alone(&[&tool, "run", "--manifest-path", &manifest]);
+        let mut program = Program::run([&["env"], &words[..], options].concat());
         program.wait_for("serving on port 8080");
         let mut client = Client::connect(Ipv4Addr::LOCALHOST.into(), 8080).expect("it accepts");
         assert_eq!(client.get("/").expect("it answers").status, 200);
