@@ -42,7 +42,8 @@ impl<S: Stack> Shared<S> {
     async fn follow(&self, question: &Question) -> Result<Known, ResolveError> {
         let mut question = question.clone();
         let mut least = u32::MAX;
-        for _ in 0..MOST_ALIASES {
+        // Asked for are the name itself and what each alias leads to.
+        for _ in 0..=MOST_ALIASES {
             match self.ask(&question).await? {
                 Reply::Records(records, seconds) => {
                     return Ok(Known::new(records, seconds.min(least), self.tasks.now()));

@@ -28,7 +28,7 @@ const OPT: usize = 11;
 const LENGTH: usize = 2;
 /// Addresses that are taken of one answer. More are left out.
 pub(super) const MOST_ADDRESSES: usize = 16;
-/// Aliases (CNAME) that may stand between a name and its records.
+/// Aliases (CNAME) that are followed in one answer, and from one answer to the next.
 pub(super) const MOST_ALIASES: usize = 8;
 
 /// A question in the form of the wire, also with its length before it.
@@ -217,7 +217,8 @@ fn records(message: &Message<[u8]>, question: &Question) -> Option<Reply> {
 /// The name that the aliases of an answer lead to, and for how many seconds.
 fn follow(message: &Message<[u8]>, name: &Name) -> Option<(Name, u32)> {
     let (mut name, mut least) = (name.clone(), u32::MAX);
-    for _ in 0..MOST_ALIASES {
+    // What the last alias leads to must not be one more.
+    for _ in 0..=MOST_ALIASES {
         let mut alias = None;
         for record in message
             .answer()

@@ -15,7 +15,8 @@
 //! ten minutes.
 //!
 //! Addresses, and the lack of them (RFC 2308), are kept as long as their TTL says, a day and
-//! five minutes at most. Of an answer 16 addresses are taken; eight aliases may lead to them.
+//! five minutes at most. Of an answer 16 addresses are taken; eight aliases may lead to them,
+//! and eight from answer to answer where servers do not follow them.
 //! Tasks that ask the same at the same time share the answer. `localhost` and addresses in
 //! place of names are not asked for, nor are names below `invalid` (RFC 6761).
 #![forbid(unsafe_code)]

@@ -100,7 +100,7 @@ impl Asked {
 
 /// A record to answer with.
 pub(super) struct Record {
-    name: &'static str,
+    pub(super) name: &'static str,
     kind: u16,
     ttl: u32,
     data: Vec<u8>,
