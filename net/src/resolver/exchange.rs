@@ -1,6 +1,7 @@
 //! One question, and the servers that it is put to.
 
 use super::message::{self, MOST_ALIASES, PAYLOAD, Query, Question, Reply, Style};
+use super::preferred::Preferred;
 use super::{Known, ResolveError, Shared};
 use crate::{Stack, UdpSocket};
 use alloc::vec;
@@ -41,7 +42,8 @@ impl<S: Stack> Shared<S> {
     async fn follow(&self, question: &Question) -> Result<Known, ResolveError> {
         let mut question = question.clone();
         let mut least = u32::MAX;
-        for _ in 0..MOST_ALIASES {
+        // Asked for are the name itself and what each alias leads to.
+        for _ in 0..=MOST_ALIASES {
             match self.ask(&question).await? {
                 Reply::Records(records, seconds) => {
                     return Ok(Known::new(records, seconds.min(least), self.tasks.now()));
@@ -58,8 +60,7 @@ impl<S: Stack> Shared<S> {
 
     /// Puts the question to one server after the other, in several rounds.
     ///
-    /// From the second round on it takes the form that the oldest servers and middleboxes
-    /// know: without EDNS, its letters small.
+    /// From the second round on it takes the plain form.
     async fn ask(&self, question: &Question) -> Result<Reply, ResolveError> {
         let mut servers = self.find_servers().await?;
         let mut error = ResolveError::TimedOut;
@@ -77,10 +78,7 @@ impl<S: Stack> Shared<S> {
                         continue;
                     }
                     Ok(Reply::NotUnderstood) => error = ResolveError::BadAnswer,
-                    Ok(reply) => {
-                        self.preferred.set(Some(server));
-                        return Ok(reply);
-                    }
+                    Ok(reply) => return Ok(reply),
                     Err(failure) => error = failure,
                 }
                 index += 1;
@@ -99,7 +97,7 @@ impl<S: Stack> Shared<S> {
         loop {
             let mut servers = (self.servers)();
             servers.truncate(MOST_SERVERS);
-            let preferred = self.preferred.get();
+            let preferred = self.preferred.get().map(|known| known.server);
             if let Some(place) = servers.iter().position(|server| Some(*server) == preferred) {
                 servers.rotate_left(place);
             }
@@ -113,20 +111,50 @@ impl<S: Stack> Shared<S> {
         }
     }
 
-    /// Asks one server once.
+    /// Asks one server once, and at once again in the plain form if it says that it does not
+    /// understand the modern one. What it answers is remembered.
     async fn attempt(
         &self,
         server: IpAddr,
         question: &Question,
         round: u32,
     ) -> Result<Reply, ResolveError> {
+        let mut modern = round == 0 && self.known_of(server).is_modern(self.tasks.now());
+        let mut reply = self.put(server, question, modern, round).await;
+        if modern && reply == Ok(Reply::NotUnderstood) {
+            modern = false;
+            reply = self.put(server, question, modern, round).await;
+        }
+        if matches!(reply, Ok(Reply::Records(..) | Reply::Alias(..))) {
+            let known = self.known_of(server);
+            let known = known.answered(modern, self.tasks.now());
+            self.preferred.set(Some(known));
+        }
+        reply
+    }
+
+    /// What is remembered of a server: only of the preferred one anything.
+    fn known_of(&self, server: IpAddr) -> Preferred {
+        let preferred = self.preferred.get();
+        let preferred = preferred.filter(|known| known.server == server);
+        preferred.unwrap_or(Preferred::new(server))
+    }
+
+    /// Puts the question to one server in one form.
+    async fn put(
+        &self,
+        server: IpAddr,
+        question: &Question,
+        modern: bool,
+        round: u32,
+    ) -> Result<Reply, ResolveError> {
         let server = SocketAddr::new(server, PORT);
-        let query = message::write(question, &self.style(round == 0))?;
+        let query = message::write(question, &self.style(modern))?;
         let datagram = self.ask_by_datagram(server, &query, question);
         match self.tasks.timeout(patience(round), datagram).await {
             Err(_) => Err(ResolveError::TimedOut),
             Ok(Ok(Reply::Truncated)) => {
-                let query = message::write(question, &self.style(round == 0))?;
+                let query = message::write(question, &self.style(modern))?;
                 let stream = self.ask_by_stream(server, &query, question);
                 let asked = self.tasks.timeout(STREAM_PATIENCE, stream).await;
                 asked.unwrap_or(Err(ResolveError::TimedOut))
@@ -135,7 +163,9 @@ impl<S: Stack> Shared<S> {
         }
     }
 
-    /// A number and letters that nobody can guess (RFC 5452, section 9.2).
+    /// A number that nobody can guess (RFC 5452, section 9.2). The modern form has also
+    /// EDNS, and letters that nobody can guess; the plain one is what the oldest servers and
+    /// middleboxes know.
     fn style(&self, modern: bool) -> Style {
         let mut random = self.random.borrow_mut();
         let mut style = Style {

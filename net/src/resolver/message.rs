@@ -28,7 +28,7 @@ const OPT: usize = 11;
 const LENGTH: usize = 2;
 /// Addresses that are taken of one answer. More are left out.
 pub(super) const MOST_ADDRESSES: usize = 16;
-/// Aliases (CNAME) that may stand between a name and its records.
+/// Aliases (CNAME) that are followed in one answer, and from one answer to the next.
 pub(super) const MOST_ALIASES: usize = 8;
 
 /// A question in the form of the wire, also with its length before it.
@@ -146,13 +146,18 @@ pub(super) fn read(bytes: &[u8], query: &Query, question: &Question) -> Option<R
     let message = Message::from_slice(bytes).ok()?;
     let asked = query.as_dgram_slice();
     let header = message.header();
-    let repeated = HEADER..HEADER + question.name.len() + TYPE_AND_CLASS;
-    let is_ours = header.qr()
-        && header.opcode() == Opcode::QUERY
-        && bytes.get(..2) == asked.get(..2)
-        && message.header_counts().qdcount() == 1
-        && bytes.get(repeated.clone()) == asked.get(repeated);
+    let is_ours =
+        header.qr() && header.opcode() == Opcode::QUERY && bytes.get(..2) == asked.get(..2);
     if !is_ours {
+        return None;
+    }
+    if rejects_extension(message, asked) {
+        return Some(Reply::NotUnderstood);
+    }
+    let repeated = HEADER..HEADER + question.name.len() + TYPE_AND_CLASS;
+    let is_repeated = message.header_counts().qdcount() == 1
+        && bytes.get(repeated.clone()) == asked.get(repeated);
+    if !is_repeated {
         return None;
     }
     if header.tc() {
@@ -162,10 +167,26 @@ pub(super) fn read(bytes: &[u8], query: &Query, question: &Question) -> Option<R
         Rcode::NOERROR | Rcode::NXDOMAIN => {
             records(message, question).unwrap_or(Reply::Failure(ResolveError::BadAnswer))
         }
-        Rcode::FORMERR | Rcode::NOTIMP => Reply::NotUnderstood,
+        code if is_not_understood(code) => Reply::NotUnderstood,
         Rcode::REFUSED => Reply::Failure(ResolveError::Refused),
         _ => Reply::Failure(ResolveError::ServerFailure),
     })
+}
+
+/// Whether an answer is what servers from before EDNS say to it: that they do not
+/// understand, without repeating the question (RFC 6891, section 7).
+///
+/// It is easier to forge than others, so it counts only where all it leads to is that the
+/// question is put once more without EDNS, under another number and port.
+fn rejects_extension(message: &Message<[u8]>, asked: &[u8]) -> bool {
+    let is_extended = Message::from_slice(asked).is_ok_and(|asked| asked.opt().is_some());
+    is_extended
+        && message.header_counts().qdcount() == 0
+        && is_not_understood(message.header().rcode())
+}
+
+fn is_not_understood(code: Rcode) -> bool {
+    matches!(code, Rcode::FORMERR | Rcode::NOTIMP)
 }
 
 /// The records of an answer. `None` if it is malformed.
@@ -196,7 +217,8 @@ fn records(message: &Message<[u8]>, question: &Question) -> Option<Reply> {
 /// The name that the aliases of an answer lead to, and for how many seconds.
 fn follow(message: &Message<[u8]>, name: &Name) -> Option<(Name, u32)> {
     let (mut name, mut least) = (name.clone(), u32::MAX);
-    for _ in 0..MOST_ALIASES {
+    // What the last alias leads to must not be one more.
+    for _ in 0..=MOST_ALIASES {
         let mut alias = None;
         for record in message
             .answer()

@@ -9,8 +9,14 @@
 //! guess, and an answer has to repeat them (RFC 5452). There is no DNSSEC: answers are as
 //! true as the servers and the way to them.
 //!
+//! A server that does not understand this is asked in the plain form, without EDNS and capital
+//! letters: at once if it says so, for which it need not repeat the question, otherwise the
+//! second time. Where only the plain form was answered two times in a row, it comes first for
+//! ten minutes.
+//!
 //! Addresses, and the lack of them (RFC 2308), are kept as long as their TTL says, a day and
-//! five minutes at most. Of an answer 16 addresses are taken; eight aliases may lead to them.
+//! five minutes at most. Of an answer 16 addresses are taken; eight aliases may lead to them,
+//! and eight from answer to answer where servers do not follow them.
 //! Tasks that ask the same at the same time share the answer. `localhost` and addresses in
 //! place of names are not asked for, nor are names below `invalid` (RFC 6761).
 #![forbid(unsafe_code)]
@@ -23,6 +29,7 @@ mod flight;
 mod message;
 mod nal;
 mod name;
+mod preferred;
 #[cfg(test)]
 mod tests;
 
@@ -40,6 +47,7 @@ use fata_task::{Handle, join};
 use flight::Flight;
 use message::{Kind, Question, Records};
 use name::Host;
+use preferred::Preferred;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
@@ -95,7 +103,7 @@ struct Shared<S> {
     limits: Limits,
     random: RefCell<ChaCha20Rng>,
     /// The server that has answered last.
-    preferred: Cell<Option<IpAddr>>,
+    preferred: Cell<Option<Preferred>>,
     cache: RefCell<Cache>,
     flights: RefCell<Vec<Rc<Flight>>>,
 }

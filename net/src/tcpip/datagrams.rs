@@ -13,8 +13,10 @@ use smoltcp::wire::{
     UDP_HEADER_LEN, UdpPacket, UdpRepr,
 };
 
-/// Routers that a datagram may pass.
+/// How many hops a datagram may take.
 const HOP_LIMIT: u8 = 64;
+/// The same to a multicast group, which no router is to pass on (RFC 1112, section 6.1).
+const GROUP_HOP_LIMIT: u8 = 1;
 
 /// What is known of the way that a datagram is to go.
 enum Way {
@@ -148,13 +150,12 @@ fn send<N: Net>(
     payload: &[u8],
 ) {
     let (from, to) = (ends.local.addr, ends.remote.addr);
-    let header = IpRepr::new(
-        from,
-        to,
-        IpProtocol::Udp,
-        UDP_HEADER_LEN + payload.len(),
-        HOP_LIMIT,
-    );
+    let hop_limit = match to.is_multicast() {
+        true => GROUP_HOP_LIMIT,
+        false => HOP_LIMIT,
+    };
+    let datagram_length = UDP_HEADER_LEN + payload.len();
+    let header = IpRepr::new(from, to, IpProtocol::Udp, datagram_length, hop_limit);
     let length = ETHERNET + header.buffer_len();
     let _ = transmitter.device.transmit(length, |bytes| {
         let mut frame = EthernetFrame::new_unchecked(bytes);

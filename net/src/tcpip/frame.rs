@@ -154,7 +154,9 @@ fn udp(source: IpAddress, destination: IpAddress, payload: &[u8], verified: bool
     if !source.is_unicast() || local.port == 0 || datagram.src_port() == 0 {
         return None;
     }
-    if !verified && !datagram.verify_checksum(&source, &destination) {
+    // Only over IPv4 a sender may leave the checksum out (RFC 8200, section 8.1).
+    let is_missing = datagram.checksum() == 0 && matches!(source, IpAddress::Ipv6(_));
+    if !verified && (is_missing || !datagram.verify_checksum(&source, &destination)) {
         return None;
     }
     Some(Kind::Udp { local })
@@ -165,6 +167,64 @@ mod tests {
     extern crate std;
     use super::*;
     use proptest::prelude::*;
+    use smoltcp::phy::ChecksumCapabilities;
+    use smoltcp::wire::{IpRepr, UDP_HEADER_LEN, UdpRepr};
+    use std::vec;
+    use std::vec::Vec;
+
+    /// A datagram with a right checksum.
+    fn datagram(source: IpAddress, destination: IpAddress) -> Vec<u8> {
+        let length = UDP_HEADER_LEN + 2;
+        let header = IpRepr::new(source, destination, IpProtocol::Udp, length, 64);
+        let mut frame = vec![0; ETHERNET + header.buffer_len()];
+        let mut ethernet = EthernetFrame::new_unchecked(&mut frame[..]);
+        ethernet.set_ethertype(match source {
+            IpAddress::Ipv4(_) => EthernetProtocol::Ipv4,
+            IpAddress::Ipv6(_) => EthernetProtocol::Ipv6,
+        });
+        let checksums = ChecksumCapabilities::default();
+        header.emit(&mut *ethernet.payload_mut(), &checksums);
+        let ports = UdpRepr {
+            src_port: 1,
+            dst_port: 2,
+        };
+        ports.emit(
+            &mut UdpPacket::new_unchecked(&mut ethernet.payload_mut()[header.header_len()..]),
+            &source,
+            &destination,
+            2,
+            |bytes| bytes.copy_from_slice(b"hi"),
+            &checksums,
+        );
+        frame
+    }
+
+    #[test]
+    fn only_over_ipv4_a_checksum_may_be_missing() {
+        for (source, destination, is_needed) in [
+            (
+                IpAddress::v4(10, 0, 0, 1),
+                IpAddress::v4(10, 0, 0, 2),
+                false,
+            ),
+            (
+                IpAddress::v6(0xfd00, 0, 0, 0, 0, 0, 0, 1),
+                IpAddress::v6(0xfd00, 0, 0, 0, 0, 0, 0, 2),
+                true,
+            ),
+        ] {
+            let local = IpEndpoint::new(destination, 2);
+            let mut frame = datagram(source, destination);
+            assert_eq!(classify(&frame, false), Kind::Udp { local });
+            let checksum = frame.len() - 4..frame.len() - 2;
+            frame[checksum.clone()].fill(0);
+            let kind = classify(&frame, false);
+            assert_eq!(kind == Kind::Nowhere, is_needed);
+            assert_eq!(classify(&frame, true), Kind::Udp { local });
+            frame[checksum].fill(1);
+            assert_eq!(classify(&frame, false), Kind::Nowhere);
+        }
+    }
 
     proptest! {
         #[test]
@@ -179,7 +239,7 @@ mod tests {
             bytes in proptest::collection::vec(any::<u8>(), 0..120),
             verified: bool,
         ) {
-            let mut frame = std::vec![0; 14];
+            let mut frame = vec![0; 14];
             frame[12..].copy_from_slice(&kind);
             frame.extend(bytes);
             if frame.len() > 24 {

@@ -19,6 +19,7 @@ impl Answer {
         let kind = script.byte();
         let mut bytes = match kind {
             ..240 => records(question, script),
+            240..248 => bare(question, script),
             _ => {
                 let length = usize::from(script.byte());
                 script.bytes(length)
@@ -77,6 +78,14 @@ fn records(question: &[u8], script: &mut Script<'_>) -> Vec<u8> {
             _ => message.truncate(place),
         }
     }
+    message
+}
+
+/// A head alone, most often of a server that has not understood.
+fn bare(question: &[u8], script: &mut Script<'_>) -> Vec<u8> {
+    let code = [1, 4, 1, script.byte() % 16][usize::from(script.byte() % 4)];
+    let mut message = question[..HEADER].to_vec();
+    message[2..].copy_from_slice(&[0x81, 0x80 | code, 0, 0, 0, 0, 0, 0, 0, 0]);
     message
 }
 

@@ -16,8 +16,9 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long addresses may be kept.
 const LONGEST: Duration = Duration::from_secs(86_400);
-/// For each of eight aliases, both servers are asked in three rounds, over UDP and over TCP.
-const MOST_QUESTIONS: usize = 8 * 2 * 3 * 2;
+/// For a name and each of its eight aliases, both servers are asked in three rounds, in the
+/// first one also in the plain form, over UDP and over TCP.
+const MOST_QUESTIONS: usize = 9 * 2 * (3 + 1) * 2;
 
 /// Lets servers answer what the bytes say: the resolver must not panic, stays within its
 /// bounds, believes nobody who has not seen the question, and goes on.

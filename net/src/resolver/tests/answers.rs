@@ -87,6 +87,43 @@ fn an_alias_alone_is_asked_for() {
 }
 
 #[test]
+fn eight_aliases_are_followed_and_not_nine() {
+    const NAMES: [&str; 10] = [
+        "a0.example.",
+        "a1.example.",
+        "a2.example.",
+        "a3.example.",
+        "a4.example.",
+        "a5.example.",
+        "a6.example.",
+        "a7.example.",
+        "a8.example.",
+        "a9.example.",
+    ];
+    for at_once in [true, false] {
+        for (last, expected) in [
+            (8, Ok(vec![HOST_V4.into()])),
+            (9, Err(ResolveError::BadAnswer)),
+        ] {
+            simulate(|tasks| async move {
+                let rig = Rig::new(&tasks, &[SERVER], move |asked| {
+                    let names = NAMES[..last].iter().zip(&NAMES[1..]);
+                    let records: Vec<Record> = names
+                        .map(|(name, target)| alias(name, target, 60))
+                        .chain([address(NAMES[last], HOST_V4, 60)])
+                        .filter(|record| at_once || asked.name() == record.name)
+                        .collect();
+                    vec![Send(asked.answer(0, &records, &[]))]
+                })
+                .await;
+                assert_eq!(rig.ipv4("a0.example").await, expected);
+                assert_eq!(rig.asked().len(), if at_once { 1 } else { 9 });
+            });
+        }
+    }
+}
+
+#[test]
 fn what_does_not_exist_is_kept_as_the_zone_says() {
     simulate(|tasks| async move {
         let rig = Rig::new(&tasks, &[SERVER], |asked| {

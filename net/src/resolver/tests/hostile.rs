@@ -46,6 +46,34 @@ fn forged_answers_are_passed_over() {
 }
 
 #[test]
+fn bare_answers_lead_to_the_plain_form_and_nothing_else() {
+    simulate(|tasks| async move {
+        let rig = Rig::new(&tasks, &[SERVER], |asked| {
+            let mut foreign = asked.bare(1);
+            foreign[0] ^= 1;
+            let others = [0, 2, 3, 5].map(|code| asked.bare(code));
+            let mut acts: Vec<Act> = others.into_iter().map(Send).collect();
+            acts.push(Send(foreign));
+            acts.push(Forge(asked.bare(1)));
+            if asked.kind() == AAAA {
+                // To the modern form and to the plain one.
+                acts.extend([Send(asked.bare(1)), Send(asked.bare(4))]);
+            }
+            acts.extend(plain(asked));
+            acts
+        })
+        .await;
+        assert_eq!(rig.ipv4("host.example").await, Ok(vec![HOST_V4.into()]));
+        assert_eq!(rig.asked().len(), 1);
+        let found = rig.resolver.lookup_family("host.example", Family::Ipv6);
+        let found = found.await.expect("found");
+        assert_eq!(found.as_slice(), [IpAddr::from(HOST_V6)]);
+        assert_eq!((rig.asked().len(), rig.seconds()), (3, 0));
+        assert!(!rig.asked()[2].is_extended());
+    });
+}
+
+#[test]
 fn a_flood_of_forgeries_leads_to_tcp() {
     simulate(|tasks| async move {
         let rig = Rig::new(&tasks, &[SERVER], |asked| {
@@ -87,7 +115,7 @@ fn circles_of_aliases_end() {
         })
         .await;
         assert_eq!(rig.ipv4("a.example").await, Err(ResolveError::BadAnswer));
-        assert_eq!(rig.asked().len(), message::MOST_ALIASES);
+        assert_eq!(rig.asked().len(), 1 + message::MOST_ALIASES);
     });
 }
 

@@ -60,14 +60,82 @@ fn a_server_that_fails_is_not_asked_again() {
 }
 
 #[test]
-fn an_old_server_is_asked_the_old_way() {
+fn an_old_server_is_asked_the_old_way_at_once() {
+    for (code, is_bare) in [(1, false), (1, true), (4, false), (4, true)] {
+        simulate(|tasks| async move {
+            let rig = Rig::new(&tasks, &[SERVER], move |asked| {
+                match (asked.is_extended(), is_bare) {
+                    (true, true) => vec![Send(asked.bare(code))],
+                    (true, false) => vec![Send(asked.answer(code, &[], &[]))],
+                    (false, _) => plain(asked),
+                }
+            })
+            .await;
+            assert_eq!(rig.ipv4("host.example").await, Ok(vec![HOST_V4.into()]));
+            assert_eq!((rig.asked().len(), rig.seconds()), (2, 0));
+            let asked = rig.asked();
+            assert!(asked[0].id() != asked[1].id() && asked[0].client != asked[1].client);
+            assert!(rig.resolver.reverse(HOST_V4.into()).await.is_ok());
+            assert_eq!(rig.asked().len(), 4);
+            rig.sleep(60).await;
+            assert!(rig.ipv4("host.example").await.is_ok());
+            assert_eq!(rig.asked().len(), 5, "the old way comes first");
+        });
+    }
+}
+
+#[test]
+fn a_server_that_understands_nothing_is_not_asked_for_ever() {
     simulate(|tasks| async move {
-        let rig = Rig::new(&tasks, &[SERVER], |asked| match asked.is_extended() {
-            true => vec![Send(asked.answer(1, &[], &[]))],
-            false => plain(asked),
+        let rig = Rig::new(&tasks, &[SERVER], |asked| {
+            vec![Send(asked.answer(4, &[], &[]))]
         })
         .await;
-        assert_eq!(rig.ipv4("host.example").await, Ok(vec![HOST_V4.into()]));
+        assert_eq!(rig.ipv4("host.example").await, Err(ResolveError::BadAnswer));
+        assert_eq!((rig.asked().len(), rig.seconds()), (4, 3));
+    });
+}
+
+#[test]
+fn small_letters_cost_time_only_once_in_a_while() {
+    simulate(|tasks| async move {
+        let rig = Rig::new(&tasks, &[SERVER], |asked| plain(&asked.lowered())).await;
+        let reverse = async || rig.resolver.reverse(HOST_V4.into()).await.is_ok();
+        assert!(rig.resolver.lookup("host.example").await.is_ok());
+        assert_eq!((rig.asked().len(), rig.seconds()), (4, 1));
+        assert!(reverse().await);
+        assert_eq!((rig.asked().len(), rig.seconds()), (5, 1));
+        rig.sleep(600).await;
+        assert!(reverse().await);
+        assert!(
+            rig.asked()[5].is_extended(),
+            "the modern form is tried again"
+        );
+        assert_eq!((rig.asked().len(), rig.seconds()), (7, 602));
+        rig.sleep(60).await;
+        assert!(reverse().await);
+        assert_eq!((rig.asked().len(), rig.seconds()), (8, 662));
+    });
+}
+
+#[test]
+fn lost_questions_do_not_change_their_form() {
+    simulate(|tasks| async move {
+        let number = Cell::new(0);
+        let rig = Rig::new(&tasks, &[SERVER], move |asked| {
+            number.set(number.get() + 1);
+            match number.get() {
+                1 | 4 => Vec::new(),
+                _ => plain(asked),
+            }
+        })
+        .await;
+        for _ in 0..4 {
+            assert!(rig.ipv4("host.example").await.is_ok());
+            rig.sleep(60).await;
+        }
+        let extended: Vec<bool> = rig.asked().iter().map(Asked::is_extended).collect();
+        assert_eq!(extended, [true, false, true, true, false, true]);
     });
 }
 

@@ -74,6 +74,22 @@ impl Asked {
         bytes
     }
 
+    /// The head of an answer with a response code, without the question.
+    pub(super) fn bare(&self, code: u8) -> Vec<u8> {
+        let mut bytes = self.answer(code, &[], &[]);
+        bytes.truncate(12);
+        bytes[5] = 0;
+        bytes
+    }
+
+    /// The question as it reaches a server behind something that makes letters small.
+    pub(super) fn lowered(&self) -> Self {
+        let mut lowered = self.clone();
+        let end = self.question_end() - 4;
+        lowered.bytes[12..end].make_ascii_lowercase();
+        lowered
+    }
+
     /// An answer that says that it was cut.
     pub(super) fn truncated(&self) -> Vec<u8> {
         let mut bytes = self.answer(0, &[], &[]);
@@ -84,7 +100,7 @@ impl Asked {
 
 /// A record to answer with.
 pub(super) struct Record {
-    name: &'static str,
+    pub(super) name: &'static str,
     kind: u16,
     ttl: u32,
     data: Vec<u8>,

@@ -205,6 +205,32 @@ fn datagrams_wait_until_a_neighbor_answers() {
 }
 
 #[test]
+fn datagrams_to_groups_stay_in_the_local_network() {
+    simulate(|tasks| async move {
+        let (device, link) = Link::pair(64);
+        let stack = TcpIp::start(&tasks, device, server_config(), 1);
+        let socket = stack.bind(everywhere(9)).await.expect("the port is free");
+        let mut peer = Peer::new(link);
+        peer.introduce(SERVER).await;
+        let group = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x1234);
+        // The place of the hop limit is in the IP header, behind 14 bytes of Ethernet's.
+        for (remote, place, expected) in [
+            (IpAddr::from(CLIENT), 22, 64),
+            (Ipv4Addr::BROADCAST.into(), 22, 64),
+            (Ipv4Addr::new(224, 0, 0, 9).into(), 22, 1),
+            (group.into(), 21, 1),
+        ] {
+            let sent = socket.send_to(b"payload", (remote, 9).into()).await;
+            sent.expect("queued");
+            let come = peer.receive(&tasks, |frame| {
+                frame.ends_with(b"payload").then(|| frame[place])
+            });
+            assert_eq!(come.await, Some(expected), "{remote}");
+        }
+    });
+}
+
+#[test]
 fn a_burst_to_a_neighbor_that_is_not_known_yet_loses_nothing() {
     simulate(|tasks| async move {
         let (one, other) = network(&tasks, server_config(), client_config());
