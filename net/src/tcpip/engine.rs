@@ -1,4 +1,5 @@
 use super::Config;
+use super::dhcp::Lease;
 use super::flow::Kind as FlowKind;
 use super::flows::Flows;
 use super::frame::{self, Kind};
@@ -13,7 +14,6 @@ use crate::tcp::{LARGEST, Pool, Secret, Settings};
 use crate::{Counters, MacAddress, Net};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use core::net::Ipv4Addr;
 use core::task::Waker;
 use fata_task::Handle;
 use fata_time::Instant;
@@ -55,8 +55,8 @@ pub(super) struct Engine {
     pub(super) mtu: usize,
     pub(super) random: Random,
     pub(super) ipv6: Ipv6,
-    /// Name servers that DHCP has told.
-    pub(super) dhcp_servers: Vec<Ipv4Addr>,
+    /// What DHCP has brought.
+    pub(super) lease: Option<Lease>,
     /// Whether no DHCP server has answered for long.
     pub(super) ipv4_is_optional: bool,
     pub(super) totals: Totals,
@@ -105,7 +105,7 @@ impl Engine {
             cookies_until: Instant::default(),
             mtu,
             ipv6,
-            dhcp_servers: Vec::new(),
+            lease: None,
             ipv4_is_optional: false,
             config,
             random,

@@ -18,6 +18,7 @@ mod admission;
 mod config;
 mod connections;
 mod datagrams;
+mod dhcp;
 mod engine;
 mod flow;
 mod flows;
