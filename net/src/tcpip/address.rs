@@ -100,6 +100,7 @@ impl Engine {
             // At most six addresses; smoltcp has room for eight.
             let _ = addresses.push(cidr);
         });
+        self.arp.announces = true;
         if let Some(gateway) = gateway.filter(|gateway| is_unicast(*gateway)) {
             // The table has room: it holds two default routes at most.
             let _ = self.interface.routes_mut().add_default_ipv4_route(gateway);

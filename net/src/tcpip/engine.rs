@@ -1,4 +1,5 @@
 use super::Config;
+use super::arp::Arp;
 use super::dhcp::Lease;
 use super::flow::Kind as FlowKind;
 use super::flows::Flows;
@@ -38,6 +39,7 @@ pub(super) struct Engine {
     pub(super) pool: Pool,
     pub(super) settings: Settings,
     pub(super) secret: Secret,
+    pub(super) arp: Arp,
     pub(super) neighbors: Neighbors,
     /// Connections that wait for a neighbor's hardware address.
     pub(super) stalled: Vec<usize>,
@@ -94,6 +96,7 @@ impl Engine {
                 timeout: config.timeout,
             },
             secret: Secret::new((random.next(), random.next())),
+            arp: Arp::default(),
             neighbors: Neighbors::default(),
             stalled: Vec::new(),
             flows,
@@ -143,9 +146,13 @@ impl Engine {
                 Kind::Neighbor => {
                     self.receive_trouble(bytes);
                     self.receive_ipv6(bytes);
-                    self.learn_neighbor(bytes, now);
-                    self.deliver(adapter, frame, self.interface_flow, now);
-                    self.flows.make_stalled_ready();
+                    if self.receive_arp(&mut adapter.transmitter, bytes, now) {
+                        self.learn_neighbor(bytes, now);
+                        self.deliver(adapter, frame, self.interface_flow, now);
+                        self.flows.make_stalled_ready();
+                    } else {
+                        adapter.device().recycle(frame);
+                    }
                 }
                 Kind::Interface => {
                     self.receive_trouble(bytes);
@@ -194,6 +201,7 @@ impl Engine {
     /// Sends what is to be sent, as far as the device has room, and sets the timers.
     pub(super) fn egress<N: Net>(&mut self, adapter: &mut Adapter<N>) {
         let now = self.now();
+        self.announce(&mut adapter.transmitter);
         self.send_ipv6(adapter);
         self.transmit_connections(&mut adapter.transmitter, now);
         self.transmit_flows(adapter, now);

@@ -15,6 +15,7 @@
 
 mod address;
 mod admission;
+mod arp;
 mod config;
 mod connections;
 mod datagrams;

@@ -1,5 +1,7 @@
+use super::arp::messages;
 use super::packets::Peer;
 use super::*;
+use crate::tcpip::arp::Message;
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::*;
 
@@ -179,6 +181,33 @@ fn the_first_of_several_routers_is_taken() {
         assert_eq!(renewed, Some(DhcpMessageType::Request));
         tasks.sleep(Duration::from_secs(1)).await;
         assert_eq!(router(), Some(OTHER.into()));
+    });
+}
+
+#[test]
+fn an_address_is_announced_when_it_is_new() {
+    simulate(|tasks| async move {
+        let (device, link) = Link::pair(8_192);
+        let stack = TcpIp::start(&tasks, device, dhcp_config(), 1);
+        let mut peer = Peer::new(link);
+        let offered = Ipv4Addr::new(10, 0, 0, 50);
+        for _ in 0..2 {
+            assert!(answer(&tasks, &mut peer, offered).await.is_some());
+        }
+        stack.configured().await;
+        let own = stack.shared.engine.borrow().hardware;
+        let announcement = Message::request((own, offered), offered);
+        tasks.sleep(Duration::from_secs(1)).await;
+        assert_eq!(messages(&mut peer), [announcement]);
+
+        // That it goes on is no news.
+        tasks.sleep(Duration::from_secs(1_800)).await;
+        peer.source = ROUTER;
+        peer.introduce(offered).await;
+        let renewed = answer(&tasks, &mut peer, offered).await;
+        assert_eq!(renewed, Some(DhcpMessageType::Request));
+        tasks.sleep(Duration::from_secs(1)).await;
+        assert!(!messages(&mut peer).contains(&announcement));
     });
 }
 

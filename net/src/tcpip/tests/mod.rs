@@ -3,6 +3,7 @@
 
 extern crate std;
 
+mod arp;
 mod bounds;
 mod closing;
 mod dhcp;
