@@ -12,6 +12,11 @@ impl Engine {
         match self.config.ipv4 {
             Ipv4Config::Off => {}
             Ipv4Config::Dhcp => self.start_dhcp(),
+            Ipv4Config::Static { address, .. } if !is_unicast(address) => {
+                log::error!(target: "net", "{address} cannot be the address of a host; IPv4 is off");
+                // Nobody waits for it.
+                self.config.ipv4 = Ipv4Config::Off;
+            }
             Ipv4Config::Static {
                 address,
                 prefix,
@@ -91,10 +96,6 @@ impl Engine {
     }
 
     fn set_ipv4(&mut self, address: Ipv4Addr, prefix: u8, gateway: Option<Ipv4Addr>) {
-        if !is_unicast(address) {
-            log::error!(target: "net", "{address} cannot be the address of a host");
-            return;
-        }
         let cidr = IpCidr::Ipv4(Ipv4Cidr::new(address, prefix.min(32)));
         self.interface.update_ip_addrs(|addresses| {
             // At most six addresses; smoltcp has room for eight.

@@ -72,7 +72,7 @@ pub enum Ipv4Config {
     /// A DHCP server gives it (RFC 2131).
     #[default]
     Dhcp,
-    /// It is given.
+    /// It is given. One that no host can have counts as [`Off`](Self::Off).
     Static {
         /// The address.
         address: Ipv4Addr,

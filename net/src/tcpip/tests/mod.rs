@@ -3,6 +3,7 @@
 
 extern crate std;
 
+mod address;
 mod arp;
 mod bounds;
 mod closing;
