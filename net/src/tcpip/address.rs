@@ -70,9 +70,7 @@ impl Engine {
 
     fn wake_address_waiters(&mut self) {
         if self.is_configured() {
-            for waiter in self.address_waiters.drain(..) {
-                waiter.wake();
-            }
+            self.address_waiters.wake();
         }
     }
 

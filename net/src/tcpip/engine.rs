@@ -14,9 +14,9 @@ use super::table::Table;
 use crate::tcp::{LARGEST, Pool, Secret, Settings};
 use crate::{Counters, MacAddress, Net};
 use alloc::collections::VecDeque;
+use alloc::rc::Rc;
 use alloc::vec::Vec;
-use core::task::Waker;
-use fata_task::Handle;
+use fata_task::{Handle, Waiters};
 use fata_time::Instant;
 use slab::Slab;
 use smoltcp::iface::{Config as InterfaceConfig, Interface, PollResult};
@@ -65,7 +65,7 @@ pub(super) struct Engine {
     /// What the device had counted after the last batch.
     pub(super) device_counters: Counters,
     /// Tasks that wait for an address.
-    pub(super) address_waiters: Vec<Waker>,
+    pub(super) address_waiters: Rc<Waiters>,
     pub(super) tasks: Handle,
 }
 
@@ -114,7 +114,7 @@ impl Engine {
             random,
             totals: Totals::default(),
             device_counters: Counters::default(),
-            address_waiters: Vec::new(),
+            address_waiters: Rc::default(),
             tasks,
         };
         engine.set_addresses();
