@@ -2,6 +2,7 @@
 //! of addresses.
 
 use super::engine::Engine;
+use super::ports::Scope;
 use super::{Ipv4Config, Ipv6Config, dhcp};
 use core::net::{IpAddr, Ipv4Addr};
 use smoltcp::wire::{IpCidr, Ipv4Cidr};
@@ -31,6 +32,8 @@ impl Engine {
         if let Some(flow) = self.flows.get(key) {
             flow.handle = flow.sockets.add(dhcp::client(self.mtu));
         }
+        // A socket of the application there would take the answers.
+        self.udp_ports.insert(dhcp::PORT, Scope::AllIpv4, key);
         self.flows.make_ready(key);
     }
 

@@ -11,6 +11,8 @@ use smoltcp::wire::{DhcpPacket, Ipv4Cidr};
 const DISCOVER_TIMEOUT: Duration = Duration::from_secs(3);
 /// The same for the answer to a request, doubled with every second attempt.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
+/// Where servers' answers come to.
+pub(super) const PORT: u16 = 68;
 /// Bytes of a message that every client has to take (RFC 2131, section 2).
 const LEAST_MESSAGE: usize = 576;
 /// The option that lists routers, the preferred one first (RFC 2132, section 3.5).

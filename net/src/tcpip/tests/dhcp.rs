@@ -212,6 +212,17 @@ fn an_address_is_announced_when_it_is_new() {
 }
 
 #[test]
+fn the_port_of_the_client_is_in_use() {
+    simulate(|tasks| async move {
+        let (one, other) = network(&tasks, dhcp_config(), client_config());
+        for all in [everywhere(68), (Ipv4Addr::UNSPECIFIED, 68).into()] {
+            assert_eq!(one.bind(all).await.err(), Some(crate::Error::AddressInUse));
+            assert!(other.bind(all).await.is_ok());
+        }
+    });
+}
+
+#[test]
 fn without_a_server_it_goes_on_asking() {
     simulate(|tasks| async move {
         let (device, link) = Link::pair(8_192);
