@@ -139,10 +139,11 @@ impl Engine {
                     self.receive_segment(&mut adapter.transmitter, bytes, (start, end), tuple, now);
                     adapter.device().recycle(frame);
                 }
-                Kind::Udp { local } => {
-                    let key = self.udp_ports.lookup(local);
-                    self.deliver(adapter, frame, key.unwrap_or(self.interface_flow), now);
-                }
+                Kind::Udp { local } => match self.udp_ports.lookup(local) {
+                    // To no group it is said that nobody listens (RFC 4443, section 2.4(e)).
+                    None if local.addr.is_multicast() => self.discard(adapter, frame),
+                    key => self.deliver(adapter, frame, key.unwrap_or(self.interface_flow), now),
+                },
                 Kind::Neighbor => {
                     self.receive_trouble(bytes);
                     self.receive_ipv6(bytes);
@@ -151,7 +152,7 @@ impl Engine {
                         self.deliver(adapter, frame, self.interface_flow, now);
                         self.flows.make_stalled_ready();
                     } else {
-                        adapter.device().recycle(frame);
+                        self.discard(adapter, frame);
                     }
                 }
                 Kind::Interface => {
@@ -159,12 +160,14 @@ impl Engine {
                     self.receive_ipv6(bytes);
                     self.deliver(adapter, frame, self.interface_flow, now);
                 }
-                Kind::Nowhere => {
-                    self.totals.dropped_frames += 1;
-                    adapter.device().recycle(frame);
-                }
+                Kind::Nowhere => self.discard(adapter, frame),
             }
         }
+    }
+
+    fn discard<N: Net>(&mut self, adapter: &mut Adapter<N>, frame: N::Frame) {
+        self.totals.dropped_frames += 1;
+        adapter.device().recycle(frame);
     }
 
     fn learn_neighbor(&mut self, frame: &[u8], now: Instant) {
