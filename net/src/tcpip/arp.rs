@@ -1,6 +1,6 @@
-//! ARP (RFC 826): its messages, and what smoltcp leaves undone. It answers neighbors of the
-//! own network; here are those answered that are in no network of ours, the address is
-//! announced, and hosts that have it, too, are noticed (RFC 5227).
+//! ARP (RFC 826): its messages, and what smoltcp leaves undone, which answers and remembers
+//! senders in the own network. Here others are answered, the address is announced, and another
+//! host that has it, too, is noticed (RFC 5227).
 
 use super::engine::Engine;
 use super::frame::ETHERNET;
@@ -124,8 +124,9 @@ impl Engine {
         true
     }
 
-    /// Whether smoltcp does not answer who has this address: a router outside of the network,
-    /// as some clouds have it, or a host that has none yet and probes whether ours is free.
+    /// Whether smoltcp leaves a sender with this address without an answer: a router outside of
+    /// the network, as some clouds have it, or a host without an address that probes whether ours
+    /// is free.
     fn is_stranger(&self, address: Ipv4Addr) -> bool {
         let mut networks = self.interface.ip_addrs().iter();
         let is_near = networks.any(|own| own.contains_addr(&address.into()));

@@ -43,7 +43,7 @@ fn everyone_who_asks_is_answered_once() {
         let (stack, mut peer) = start(&tasks);
         for source in [CLIENT, STRANGER, Ipv4Addr::UNSPECIFIED] {
             let answers = ask(&tasks, &mut peer, source).await;
-            let own = EthernetAddress(stack.shared.engine.borrow().hardware.0);
+            let own = stack.shared.engine.borrow().hardware;
             let expected = Message {
                 operation: ArpOperation::Reply,
                 source: (own, SERVER),
