@@ -251,37 +251,58 @@ impl FromStr for Ipv6Choice {
     }
 }
 
-/// An address and the length of its network's prefix, as in `10.0.0.2/24`, or `off`.
+/// An address of this host and the length of its network's prefix, as in `10.0.0.2/24`, or
+/// `off`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Prefix<A> {
     Off,
     On(A, u8),
 }
 
-impl<A: FromStr<Err = AddrParseError>> FromStr for Prefix<A> {
+impl<A: FromStr<Err = AddrParseError> + Copy + Into<IpAddr>> FromStr for Prefix<A> {
     type Err = PrefixError;
 
     fn from_str(text: &str) -> Result<Self, PrefixError> {
         if text == "off" {
             return Ok(Self::Off);
         }
-        let (address, length) = text.split_once('/').ok_or(PrefixError)?;
-        let address = address.parse().map_err(|_| PrefixError)?;
-        let length: u8 = length.parse().map_err(|_| PrefixError)?;
+        let (address, length) = text.split_once('/').ok_or(PrefixError::Malformed)?;
+        let address: A = address.parse().map_err(|_| PrefixError::Malformed)?;
+        let length: u8 = length.parse().map_err(|_| PrefixError::Malformed)?;
         // An address of the family has this many bits.
         if usize::from(length) > size_of::<A>() * 8 {
-            return Err(PrefixError);
+            return Err(PrefixError::Malformed);
+        }
+        if !is_of_one_host(address.into()) {
+            return Err(PrefixError::NotOfOneHost);
         }
         Ok(Self::On(address, length))
     }
 }
 
+fn is_of_one_host(address: IpAddr) -> bool {
+    let is_broadcast = address == IpAddr::V4(Ipv4Addr::BROADCAST);
+    let is_special = address.is_unspecified() || address.is_multicast() || address.is_loopback();
+    !(is_broadcast || is_special)
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct PrefixError;
+enum PrefixError {
+    Malformed,
+    NotOfOneHost,
+}
 
 impl fmt::Display for PrefixError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not an address with the length of its prefix, such as 10.0.0.2/24")
+        f.write_str(match self {
+            Self::Malformed => {
+                "not an address with the length of its prefix, such as 10.0.0.2/24 or fd00::2/64"
+            }
+            Self::NotOfOneHost => {
+                "this address cannot be the one of a host; give one of the network's that no \
+                 other host has, or off"
+            }
+        })
     }
 }
 
@@ -351,6 +372,13 @@ mod tests {
             "--ipv4 10.0.0.2",
             "--ipv4 10.0.0.2/33",
             "--ipv4 fd00::2/64",
+            "--ipv4 0.0.0.0/24",
+            "--ipv4 224.0.0.1/4",
+            "--ipv4 255.255.255.255/24",
+            "--ipv4 127.0.0.1/8",
+            "--ipv6 ::/64",
+            "--ipv6 ::1/128",
+            "--ipv6 ff02::1/64",
             "--ipv6 fd00::2/129",
             "--ipv4-gateway 10.0.0.1",
             "--ipv6-gateway fd00::1",

@@ -102,7 +102,6 @@ mod permits;
 mod queue;
 mod room;
 mod upload;
-mod waiters;
 
 pub use check::{Problem, Report, check};
 pub use download::Download;

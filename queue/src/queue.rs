@@ -3,15 +3,14 @@ use crate::index::Entry;
 use crate::open::Found;
 use crate::permits::Permits;
 use crate::room::{Extent, Room};
-use crate::waiters::Waiters;
 use crate::{Download, Error, OpenError, Upload, open};
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 use fata_block::{Block, Geometry};
-use fata_task::Handle;
 use fata_task::channel::oneshot;
+use fata_task::{Handle, Waiters};
 
 /// A queue of items on a disk. Clones are handles to the same queue.
 ///

@@ -41,6 +41,7 @@ mod reactor;
 mod simulate;
 mod sync;
 mod timer;
+mod waiters;
 
 /// Channels between tasks of one executor: bounded, unbounded and one-shot.
 pub use async_unsync as channel;
@@ -61,3 +62,4 @@ pub use parked::block_on;
 pub use reactor::{Reactor, Readiness, Registration};
 pub use simulate::simulate;
 pub use timer::Sleep;
+pub use waiters::Waiters;

@@ -2,16 +2,10 @@
 //! of addresses.
 
 use super::engine::Engine;
-use super::{Ipv4Config, Ipv6Config};
+use super::ports::Scope;
+use super::{Ipv4Config, Ipv6Config, dhcp};
 use core::net::{IpAddr, Ipv4Addr};
-use smoltcp::socket::dhcpv4::{self, Event};
-use smoltcp::time::Duration;
 use smoltcp::wire::{IpCidr, Ipv4Cidr};
-
-/// How long to wait for a DHCP server's answer before it is asked again.
-const DISCOVER_TIMEOUT: Duration = Duration::from_secs(3);
-/// The same for the answer to a request, doubled with every second attempt.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Engine {
     /// Gives the interface its first addresses, or starts DHCP.
@@ -19,6 +13,11 @@ impl Engine {
         match self.config.ipv4 {
             Ipv4Config::Off => {}
             Ipv4Config::Dhcp => self.start_dhcp(),
+            Ipv4Config::Static { address, .. } if !is_unicast(address) => {
+                log::error!(target: "net", "{address} cannot be the address of a host; IPv4 is off");
+                // Nobody waits for it.
+                self.config.ipv4 = Ipv4Config::Off;
+            }
             Ipv4Config::Static {
                 address,
                 prefix,
@@ -29,17 +28,12 @@ impl Engine {
     }
 
     fn start_dhcp(&mut self) {
-        let mut socket = dhcpv4::Socket::new();
-        let mut retry = dhcpv4::RetryConfig::default();
-        retry.discover_timeout = DISCOVER_TIMEOUT;
-        retry.initial_request_timeout = REQUEST_TIMEOUT;
-        socket.set_retry_config(retry);
-        // It says first that there is no address, which is no news.
-        let _ = socket.poll();
         let key = self.interface_flow;
         if let Some(flow) = self.flows.get(key) {
-            flow.handle = flow.sockets.add(socket);
+            flow.handle = flow.sockets.add(dhcp::client(self.mtu));
         }
+        // A socket of the application there would take the answers.
+        self.udp_ports.insert(dhcp::PORT, Scope::AllIpv4, key);
         self.flows.make_ready(key);
     }
 
@@ -51,21 +45,22 @@ impl Engine {
         let Some(flow) = self.flows.get(key) else {
             return;
         };
-        let lease = match flow.sockets.get_mut::<dhcpv4::Socket>(flow.handle).poll() {
-            None => return,
-            Some(Event::Deconfigured) => None,
-            Some(Event::Configured(lease)) => {
-                Some((lease.address, lease.router, lease.dns_servers))
-            }
+        let Some(lease) = dhcp::poll(flow.sockets.get_mut(flow.handle)) else {
+            return;
         };
+        if lease == self.lease {
+            // It was renewed.
+            return;
+        }
         self.clear_ipv4();
-        match lease {
-            Some((cidr, router, servers)) => {
-                self.set_ipv4(cidr.address(), cidr.prefix_len(), router);
-                self.dhcp_servers.extend(servers);
+        match &lease {
+            Some(lease) => {
+                let (address, prefix) = (lease.address.address(), lease.address.prefix_len());
+                self.set_ipv4(address, prefix, lease.router);
             }
             None => log::warn!(target: "net", "the DHCP lease is lost; asking for a new one"),
         }
+        self.lease = lease;
         self.addresses_changed();
     }
 
@@ -78,9 +73,7 @@ impl Engine {
 
     fn wake_address_waiters(&mut self) {
         if self.is_configured() {
-            for waiter in self.address_waiters.drain(..) {
-                waiter.wake();
-            }
+            self.address_waiters.wake();
         }
     }
 
@@ -92,7 +85,8 @@ impl Engine {
 
     /// The name servers that DHCP and routers have told.
     pub(super) fn dns_servers(&self) -> impl Iterator<Item = IpAddr> {
-        let dhcp = self.dhcp_servers.iter().map(|server| (*server).into());
+        let dhcp = self.lease.iter().flat_map(|lease| &lease.servers);
+        let dhcp = dhcp.map(|server| (*server).into());
         dhcp.chain(self.ipv6.servers().map(IpAddr::from))
     }
 
@@ -100,19 +94,15 @@ impl Engine {
         self.interface
             .update_ip_addrs(|addresses| addresses.retain(|cidr| matches!(cidr, IpCidr::Ipv6(_))));
         self.interface.routes_mut().remove_default_ipv4_route();
-        self.dhcp_servers.clear();
     }
 
     fn set_ipv4(&mut self, address: Ipv4Addr, prefix: u8, gateway: Option<Ipv4Addr>) {
-        if !is_unicast(address) {
-            log::error!(target: "net", "{address} cannot be the address of a host");
-            return;
-        }
         let cidr = IpCidr::Ipv4(Ipv4Cidr::new(address, prefix.min(32)));
         self.interface.update_ip_addrs(|addresses| {
             // At most six addresses; smoltcp has room for eight.
             let _ = addresses.push(cidr);
         });
+        self.arp.announces = true;
         if let Some(gateway) = gateway.filter(|gateway| is_unicast(*gateway)) {
             // The table has room: it holds two default routes at most.
             let _ = self.interface.routes_mut().add_default_ipv4_route(gateway);

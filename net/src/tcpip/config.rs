@@ -69,10 +69,10 @@ impl Default for Config {
 pub enum Ipv4Config {
     /// No IPv4.
     Off,
-    /// A DHCP server gives it (RFC 2131).
+    /// A DHCP server gives it (RFC 2131). UDP port 68 is in use then.
     #[default]
     Dhcp,
-    /// It is given.
+    /// It is given. One that no host can have counts as [`Off`](Self::Off).
     Static {
         /// The address.
         address: Ipv4Addr,

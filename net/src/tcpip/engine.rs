@@ -1,4 +1,6 @@
 use super::Config;
+use super::arp::Arp;
+use super::dhcp::Lease;
 use super::flow::Kind as FlowKind;
 use super::flows::Flows;
 use super::frame::{self, Kind};
@@ -12,10 +14,9 @@ use super::table::Table;
 use crate::tcp::{LARGEST, Pool, Secret, Settings};
 use crate::{Counters, MacAddress, Net};
 use alloc::collections::VecDeque;
+use alloc::rc::Rc;
 use alloc::vec::Vec;
-use core::net::Ipv4Addr;
-use core::task::Waker;
-use fata_task::Handle;
+use fata_task::{Handle, Waiters};
 use fata_time::Instant;
 use slab::Slab;
 use smoltcp::iface::{Config as InterfaceConfig, Interface, PollResult};
@@ -38,6 +39,7 @@ pub(super) struct Engine {
     pub(super) pool: Pool,
     pub(super) settings: Settings,
     pub(super) secret: Secret,
+    pub(super) arp: Arp,
     pub(super) neighbors: Neighbors,
     /// Connections that wait for a neighbor's hardware address.
     pub(super) stalled: Vec<usize>,
@@ -55,15 +57,15 @@ pub(super) struct Engine {
     pub(super) mtu: usize,
     pub(super) random: Random,
     pub(super) ipv6: Ipv6,
-    /// Name servers that DHCP has told.
-    pub(super) dhcp_servers: Vec<Ipv4Addr>,
+    /// What DHCP has brought.
+    pub(super) lease: Option<Lease>,
     /// Whether no DHCP server has answered for long.
     pub(super) ipv4_is_optional: bool,
     pub(super) totals: Totals,
     /// What the device had counted after the last batch.
     pub(super) device_counters: Counters,
     /// Tasks that wait for an address.
-    pub(super) address_waiters: Vec<Waker>,
+    pub(super) address_waiters: Rc<Waiters>,
     pub(super) tasks: Handle,
 }
 
@@ -94,6 +96,7 @@ impl Engine {
                 timeout: config.timeout,
             },
             secret: Secret::new((random.next(), random.next())),
+            arp: Arp::default(),
             neighbors: Neighbors::default(),
             stalled: Vec::new(),
             flows,
@@ -105,13 +108,13 @@ impl Engine {
             cookies_until: Instant::default(),
             mtu,
             ipv6,
-            dhcp_servers: Vec::new(),
+            lease: None,
             ipv4_is_optional: false,
             config,
             random,
             totals: Totals::default(),
             device_counters: Counters::default(),
-            address_waiters: Vec::new(),
+            address_waiters: Rc::default(),
             tasks,
         };
         engine.set_addresses();
@@ -136,28 +139,35 @@ impl Engine {
                     self.receive_segment(&mut adapter.transmitter, bytes, (start, end), tuple, now);
                     adapter.device().recycle(frame);
                 }
-                Kind::Udp { local } => {
-                    let key = self.udp_ports.lookup(local);
-                    self.deliver(adapter, frame, key.unwrap_or(self.interface_flow), now);
-                }
+                Kind::Udp { local } => match self.udp_ports.lookup(local) {
+                    // To no group it is said that nobody listens (RFC 4443, section 2.4(e)).
+                    None if local.addr.is_multicast() => self.discard(adapter, frame),
+                    key => self.deliver(adapter, frame, key.unwrap_or(self.interface_flow), now),
+                },
                 Kind::Neighbor => {
                     self.receive_trouble(bytes);
                     self.receive_ipv6(bytes);
-                    self.learn_neighbor(bytes, now);
-                    self.deliver(adapter, frame, self.interface_flow, now);
-                    self.flows.make_stalled_ready();
+                    if self.receive_arp(&mut adapter.transmitter, bytes, now) {
+                        self.learn_neighbor(bytes, now);
+                        self.deliver(adapter, frame, self.interface_flow, now);
+                        self.flows.make_stalled_ready();
+                    } else {
+                        self.discard(adapter, frame);
+                    }
                 }
                 Kind::Interface => {
                     self.receive_trouble(bytes);
                     self.receive_ipv6(bytes);
                     self.deliver(adapter, frame, self.interface_flow, now);
                 }
-                Kind::Nowhere => {
-                    self.totals.dropped_frames += 1;
-                    adapter.device().recycle(frame);
-                }
+                Kind::Nowhere => self.discard(adapter, frame),
             }
         }
+    }
+
+    fn discard<N: Net>(&mut self, adapter: &mut Adapter<N>, frame: N::Frame) {
+        self.totals.dropped_frames += 1;
+        adapter.device().recycle(frame);
     }
 
     fn learn_neighbor(&mut self, frame: &[u8], now: Instant) {
@@ -194,6 +204,7 @@ impl Engine {
     /// Sends what is to be sent, as far as the device has room, and sets the timers.
     pub(super) fn egress<N: Net>(&mut self, adapter: &mut Adapter<N>) {
         let now = self.now();
+        self.announce(&mut adapter.transmitter);
         self.send_ipv6(adapter);
         self.transmit_connections(&mut adapter.transmitter, now);
         self.transmit_flows(adapter, now);

@@ -15,9 +15,11 @@
 
 mod address;
 mod admission;
+mod arp;
 mod config;
 mod connections;
 mod datagrams;
+mod dhcp;
 mod engine;
 mod flow;
 mod flows;
@@ -51,9 +53,7 @@ use crate::{Error, Net, Stack, VirtioNet};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::RefCell;
-use core::future::poll_fn;
 use core::net::{IpAddr, SocketAddr};
-use core::task::Poll;
 use core::time::Duration;
 use engine::Engine;
 use fata_task::{Event, Handle};
@@ -123,22 +123,9 @@ impl TcpIp {
     /// address, or an IPv6 address that is not link-local if IPv4 is off or no DHCP server
     /// has answered for ten seconds. Ready at once if it was given one, or is to have none.
     pub async fn configured(&self) {
-        poll_fn(|context| {
-            let mut engine = self.shared.engine.borrow_mut();
-            if engine.is_configured() {
-                return Poll::Ready(());
-            }
-            let waker = context.waker();
-            if !engine
-                .address_waiters
-                .iter()
-                .any(|other| other.will_wake(waker))
-            {
-                engine.address_waiters.push(waker.clone());
-            }
-            Poll::Pending
-        })
-        .await;
+        let is_configured = || self.shared.engine.borrow().is_configured();
+        let waiters = Rc::clone(&self.shared.engine.borrow().address_waiters);
+        waiters.wait(is_configured).await;
     }
 
     /// The interface's addresses, each with the length of its network's prefix.

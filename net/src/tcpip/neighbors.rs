@@ -1,17 +1,17 @@
 //! Which hardware address belongs to a neighbor's address: ARP (RFC 826) and neighbor
 //! discovery (RFC 4861), as far as connections need them that are opened from here.
 //!
-//! What peers ask is smoltcp's to answer; here is only learned from it, too.
+//! What peers ask is answered elsewhere; here is only learned from it, too.
 
+use super::arp::{self, Message};
 use super::frame;
 use super::ipv6::solicited_node;
 use alloc::collections::VecDeque;
 use core::time::Duration;
 use fata_time::Instant;
 use smoltcp::wire::{
-    ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol,
-    Icmpv6Message, Icmpv6Packet, Icmpv6Repr, IpAddress, Ipv6Address, Ipv6Packet, Ipv6Repr,
-    NdiscRepr, RawHardwareAddress,
+    EthernetAddress, EthernetFrame, EthernetProtocol, Icmpv6Message, Icmpv6Packet, Icmpv6Repr,
+    IpAddress, Ipv6Address, Ipv6Packet, Ipv6Repr, NdiscRepr, RawHardwareAddress,
 };
 
 /// Neighbors that are remembered. One that has not answered makes room for another,
@@ -119,20 +119,13 @@ fn read(bytes: &[u8]) -> Option<(IpAddress, EthernetAddress, Option<IpAddress>)>
     let ethernet = EthernetFrame::new_checked(bytes).ok()?;
     match ethernet.ethertype() {
         EthernetProtocol::Arp => {
-            let packet = ArpPacket::new_checked(ethernet.payload()).ok()?;
-            let ArpRepr::EthernetIpv4 {
-                operation,
-                source_hardware_addr,
-                source_protocol_addr,
-                target_protocol_addr,
-                ..
-            } = ArpRepr::parse(&packet).ok()?
-            else {
-                return None;
-            };
-            let asks = operation == ArpOperation::Request;
-            let target = asks.then_some(target_protocol_addr.into());
-            Some((source_protocol_addr.into(), source_hardware_addr, target))
+            let message = Message::read(bytes)?;
+            let (hardware, address) = message.source;
+            Some((
+                address.into(),
+                hardware,
+                message.asks_for().map(IpAddress::from),
+            ))
         }
         EthernetProtocol::Ipv6 => {
             let packet = Ipv6Packet::new_checked(ethernet.payload()).ok()?;
@@ -190,7 +183,7 @@ impl Question {
     /// Bytes of the frame.
     pub(super) fn len(&self) -> usize {
         match self.target {
-            IpAddress::Ipv4(_) => frame::ETHERNET + 28,
+            IpAddress::Ipv4(_) => arp::LENGTH,
             // A solicitation with one option.
             IpAddress::Ipv6(_) => frame::ETHERNET + 40 + 32,
         }
@@ -198,24 +191,16 @@ impl Question {
 
     /// Writes the frame.
     pub(super) fn emit(&self, bytes: &mut [u8]) {
-        let mut ethernet = EthernetFrame::new_unchecked(bytes);
-        ethernet.set_src_addr(self.hardware);
         match (self.source, self.target) {
             (IpAddress::Ipv4(source), IpAddress::Ipv4(target)) => {
-                ethernet.set_dst_addr(EthernetAddress::BROADCAST);
-                ethernet.set_ethertype(EthernetProtocol::Arp);
-                let request = ArpRepr::EthernetIpv4 {
-                    operation: ArpOperation::Request,
-                    source_hardware_addr: self.hardware,
-                    source_protocol_addr: source,
-                    target_hardware_addr: EthernetAddress([0; 6]),
-                    target_protocol_addr: target,
-                };
-                request.emit(&mut ArpPacket::new_unchecked(ethernet.payload_mut()));
+                let request = Message::request((self.hardware, source), target);
+                request.emit(EthernetAddress::BROADCAST, bytes);
             }
             (IpAddress::Ipv6(source), IpAddress::Ipv6(target)) => {
                 let group = solicited_node(target);
                 let [.., a, b, c, d] = group.octets();
+                let mut ethernet = EthernetFrame::new_unchecked(bytes);
+                ethernet.set_src_addr(self.hardware);
                 ethernet.set_dst_addr(EthernetAddress([0x33, 0x33, a, b, c, d]));
                 ethernet.set_ethertype(EthernetProtocol::Ipv6);
                 self.emit_solicitation(source, target, group, ethernet.payload_mut());

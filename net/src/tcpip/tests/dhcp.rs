@@ -1,5 +1,7 @@
+use super::arp::messages;
 use super::packets::Peer;
 use super::*;
+use crate::tcpip::arp::Message;
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::*;
 
@@ -37,6 +39,17 @@ fn parse(frame: &[u8]) -> Option<Request> {
 
 /// Answers the next request with a lease of `offered` for an hour.
 async fn answer(tasks: &Handle, peer: &mut Peer, offered: Ipv4Addr) -> Option<DhcpMessageType> {
+    answer_with(tasks, peer, offered, &[ROUTER]).await
+}
+
+/// The same, with these routers.
+async fn answer_with(
+    tasks: &Handle,
+    peer: &mut Peer,
+    offered: Ipv4Addr,
+    routers: &[Ipv4Addr],
+) -> Option<DhcpMessageType> {
+    let routers: Vec<u8> = routers.iter().flat_map(Ipv4Addr::octets).collect();
     let request = peer.receive(tasks, parse).await?;
     let kind = match request.kind {
         DhcpMessageType::Discover => DhcpMessageType::Offer,
@@ -50,7 +63,7 @@ async fn answer(tasks: &Handle, peer: &mut Peer, offered: Ipv4Addr) -> Option<Dh
         client_ip: Ipv4Addr::UNSPECIFIED,
         your_ip: offered,
         server_ip: ROUTER,
-        router: Some(ROUTER),
+        router: None,
         subnet_mask: Some(Ipv4Addr::new(255, 255, 255, 0)),
         relay_agent_ip: Ipv4Addr::UNSPECIFIED,
         broadcast: false,
@@ -63,7 +76,10 @@ async fn answer(tasks: &Handle, peer: &mut Peer, offered: Ipv4Addr) -> Option<Dh
         lease_duration: Some(3_600),
         renew_duration: None,
         rebind_duration: None,
-        additional_options: &[],
+        additional_options: &[DhcpOption {
+            kind: 3,
+            data: &routers,
+        }],
     };
     let udp = UdpRepr {
         src_port: 67,
@@ -137,6 +153,72 @@ fn a_lease_is_taken_renewed_changed_and_lost() {
         assert!(stack.addresses().is_empty());
         let unreachable = Stack::connect(&stack, (CLIENT, 80).into()).await.err();
         assert_eq!(unreachable, Some(crate::Error::NotConfigured));
+    });
+}
+
+#[test]
+fn the_first_of_several_routers_is_taken() {
+    const OTHER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 253);
+    simulate(|tasks| async move {
+        let (device, link) = Link::pair(8_192);
+        let stack = TcpIp::start(&tasks, device, dhcp_config(), 1);
+        let mut peer = Peer::new(link);
+        let offered = Ipv4Addr::new(10, 0, 0, 50);
+        for _ in 0..2 {
+            let answered = answer_with(&tasks, &mut peer, offered, &[ROUTER, OTHER]).await;
+            assert!(answered.is_some());
+        }
+        stack.configured().await;
+        let far = Ipv4Addr::new(1, 1, 1, 1).into();
+        let router = || stack.shared.engine.borrow().next_hop(far);
+        assert_eq!(router(), Some(ROUTER.into()));
+
+        // The server prefers the other one when the lease is renewed.
+        tasks.sleep(Duration::from_secs(1_800)).await;
+        peer.source = ROUTER;
+        peer.introduce(offered).await;
+        let renewed = answer_with(&tasks, &mut peer, offered, &[OTHER, ROUTER]).await;
+        assert_eq!(renewed, Some(DhcpMessageType::Request));
+        tasks.sleep(Duration::from_secs(1)).await;
+        assert_eq!(router(), Some(OTHER.into()));
+    });
+}
+
+#[test]
+fn an_address_is_announced_when_it_is_new() {
+    simulate(|tasks| async move {
+        let (device, link) = Link::pair(8_192);
+        let stack = TcpIp::start(&tasks, device, dhcp_config(), 1);
+        let mut peer = Peer::new(link);
+        let offered = Ipv4Addr::new(10, 0, 0, 50);
+        for _ in 0..2 {
+            assert!(answer(&tasks, &mut peer, offered).await.is_some());
+        }
+        stack.configured().await;
+        let own = stack.shared.engine.borrow().hardware;
+        let announcement = Message::request((own, offered), offered);
+        tasks.sleep(Duration::from_secs(1)).await;
+        assert_eq!(messages(&mut peer), [announcement]);
+
+        // That it goes on is no news.
+        tasks.sleep(Duration::from_secs(1_800)).await;
+        peer.source = ROUTER;
+        peer.introduce(offered).await;
+        let renewed = answer(&tasks, &mut peer, offered).await;
+        assert_eq!(renewed, Some(DhcpMessageType::Request));
+        tasks.sleep(Duration::from_secs(1)).await;
+        assert!(!messages(&mut peer).contains(&announcement));
+    });
+}
+
+#[test]
+fn the_port_of_the_client_is_in_use() {
+    simulate(|tasks| async move {
+        let (one, other) = network(&tasks, dhcp_config(), client_config());
+        for all in [everywhere(68), (Ipv4Addr::UNSPECIFIED, 68).into()] {
+            assert_eq!(one.bind(all).await.err(), Some(crate::Error::AddressInUse));
+            assert!(other.bind(all).await.is_ok());
+        }
     });
 }
 

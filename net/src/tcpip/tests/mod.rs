@@ -3,6 +3,8 @@
 
 extern crate std;
 
+mod address;
+mod arp;
 mod bounds;
 mod closing;
 mod dhcp;

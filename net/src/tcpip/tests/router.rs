@@ -4,7 +4,8 @@ use super::packets::{Peer, SEQUENCE, segment};
 use super::*;
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::{
-    EthernetFrame, Icmpv6Packet, IpProtocol, Ipv6Packet, TcpControl, TcpPacket, TcpRepr,
+    EthernetFrame, Icmpv6Message, Icmpv6Packet, IpProtocol, Ipv6Packet, TcpControl, TcpPacket,
+    TcpRepr, UdpPacket,
 };
 
 const ROUTER: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0x99);
@@ -247,5 +248,42 @@ fn a_link_on_the_way_that_takes_as_much_as_the_first_changes_nothing() {
         // It comes again once the time is up, as long as before.
         let again = peer.receive(&tasks, segment_to_router).await;
         assert_eq!(again, Some((next, 1_220)));
+    });
+}
+
+/// The datagram's destination port in an error message of ICMPv6 about a datagram.
+fn unreachable_port(frame: &[u8]) -> Option<u16> {
+    let frame = EthernetFrame::new_checked(frame).ok()?;
+    let packet = Ipv6Packet::new_checked(frame.payload()).ok()?;
+    let message = Icmpv6Packet::new_checked(packet.payload()).ok()?;
+    let is_error = packet.next_header() == IpProtocol::Icmpv6
+        && message.msg_type() == Icmpv6Message::DstUnreachable;
+    let datagram = packet.payload().get(48..)?;
+    is_error.then(|| UdpPacket::new_unchecked(datagram).dst_port())
+}
+
+#[test]
+fn a_port_where_nobody_listens_is_reported_to_one_host_but_not_for_a_group() {
+    simulate(|tasks| async move {
+        let (device, link) = Link::pair(64);
+        let _stack = TcpIp::start(&tasks, device, ipv6_only(), 1);
+        let mut peer = Peer::new(link);
+        tasks.sleep(Duration::from_secs(3)).await;
+        // So the router's hardware address is known.
+        let mut solicitation = vec![135, 0, 0, 0, 0, 0, 0, 0];
+        solicitation.extend(LINK_LOCAL.octets());
+        solicitation.extend([1, 1, 2, 0, 0, 0, 0, 2]);
+        send(&mut peer.link, ROUTER, LINK_LOCAL, 255, &solicitation);
+        for (destination, port) in [(ALL_NODES, 5_001), (LINK_LOCAL, 5_002)] {
+            let mut bytes = [0; 9];
+            let mut datagram = UdpPacket::new_unchecked(&mut bytes[..]);
+            datagram.set_src_port(5_000);
+            datagram.set_dst_port(port);
+            datagram.set_len(9);
+            datagram.fill_checksum(&ROUTER.into(), &destination.into());
+            send_packet(&mut peer.link, (ROUTER, destination), [17, 64], &bytes);
+        }
+        let reported = peer.receive(&tasks, unreachable_port).await;
+        assert_eq!(reported, Some(5_002));
     });
 }

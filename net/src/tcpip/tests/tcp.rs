@@ -333,7 +333,7 @@ fn answers_travel_in_batches() {
             self.0.flush();
             self.1.set(Some(self.0.counters()));
         }
-        fn poll_ready(&mut self, context: &mut core::task::Context<'_>) -> Poll<()> {
+        fn poll_ready(&mut self, context: &mut core::task::Context<'_>) -> core::task::Poll<()> {
             self.0.poll_ready(context)
         }
     }
