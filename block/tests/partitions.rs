@@ -3,7 +3,7 @@
 //! They are ignored unless asked for, as they need sfdisk and sgdisk; `ci/test` provides them.
 
 use fata_block::{
-    Block, Error, Geometry, PartitionEntry, PartitionError, PartitionKind, RamDisk, partitions,
+    Error, Faults, FaultyDisk, PartitionEntry, PartitionError, PartitionKind, RamDisk, partitions,
 };
 use std::fs;
 use std::io::Write;
@@ -58,39 +58,6 @@ impl Drop for Image {
 
 fn read(bytes: Vec<u8>) -> Result<Vec<PartitionEntry>, PartitionError> {
     fata_task::simulate(|_| async { partitions(&RamDisk::from_bytes(512, bytes)).await })
-}
-
-/// A disk that can be written, but of which one sector cannot be read.
-struct Unreadable(RamDisk, u64);
-
-impl Block for Unreadable {
-    fn geometry(&self) -> Geometry {
-        self.0.geometry()
-    }
-
-    async fn read(&self, sector: u64, buffer: Vec<u8>) -> Result<Vec<u8>, Error> {
-        let sectors = (buffer.len() / self.geometry().sector_size) as u64;
-        if (sector..sector + sectors).contains(&self.1) {
-            return Err(Error::Io);
-        }
-        self.0.read(sector, buffer).await
-    }
-
-    async fn write(&self, sector: u64, buffer: Vec<u8>) -> Result<Vec<u8>, Error> {
-        self.0.write(sector, buffer).await
-    }
-
-    async fn flush(&self) -> Result<(), Error> {
-        self.0.flush().await
-    }
-
-    async fn discard(&self, sector: u64, count: u64) -> Result<(), Error> {
-        self.0.discard(sector, count).await
-    }
-
-    async fn write_zeroes(&self, sector: u64, count: u64) -> Result<(), Error> {
-        self.0.write_zeroes(sector, count).await
-    }
 }
 
 #[test]
@@ -155,7 +122,11 @@ fn guid_tables_of_sgdisk_and_their_second_copy() {
     }
     // Or cannot be read; but the first sector has to be.
     let read_without = |sector| {
-        let disk = Unreadable(RamDisk::from_bytes(512, bytes.clone()), sector);
+        let disk = FaultyDisk::from_bytes(512, bytes.clone(), 1);
+        disk.set_faults(Faults {
+            unreadable: Some(sector),
+            ..Faults::default()
+        });
         fata_task::simulate(|_| async move { partitions(&disk).await })
     };
     for sector in [1, 2, 33] {

@@ -181,7 +181,13 @@ async fn find_layout(disk: &impl Block) -> Result<Layout, ChecksumError> {
     let last = geometry.sectors.checked_sub(1);
     let mut failure = ChecksumError::NoChecksums;
     for place in [0, last.ok_or(failure)?] {
-        let bytes = disk.read(place, vec![0; geometry.sector_size]).await?;
+        let bytes = match disk.read(place, vec![0; geometry.sector_size]).await {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                failure = ChecksumError::Disk(error);
+                continue;
+            }
+        };
         match Layout::of_header(&bytes, place, &geometry) {
             Ok(layout) => return Ok(layout),
             Err(BadHeader::Unsupported) => failure = ChecksumError::Unsupported,

@@ -133,6 +133,28 @@ fn both_headers_are_needed_to_lose_the_disk() {
 }
 
 #[test]
+fn either_header_may_be_unreadable() {
+    simulate(|tasks| async move {
+        let (disk, _) = written(&tasks).await;
+        for sector in [0, SECTORS - 1] {
+            disk.set_faults(Faults {
+                unreadable: Some(sector),
+                ..Faults::default()
+            });
+            assert!(damaged(&open(&tasks, &disk).await).await.is_empty());
+        }
+        disk.set_faults(Faults::default());
+        flip(&disk, SECTORS - 1, 100).await;
+        disk.set_faults(Faults {
+            unreadable: Some(0),
+            ..Faults::default()
+        });
+        let opened = Checksummed::open(&tasks, disk).await;
+        assert_eq!(opened.err(), Some(ChecksumError::Disk(Error::Io)));
+    });
+}
+
+#[test]
 fn what_went_to_another_place_is_found() {
     simulate(|tasks| async move {
         let (disk, sums) = written(&tasks).await;

@@ -22,6 +22,8 @@ use zeroize::Zeroizing;
 /// - An older copy of a sector, or of the whole disk, is taken for the current one.
 /// - Equal data at the same place encrypts to the same bytes, so two copies of the disk show
 ///   which 16 bytes differ.
+/// - So do two partitions of a disk that are encrypted with one key: take a key for each, or
+///   encrypt the whole disk.
 /// - Which sectors are read, written and discarded is visible.
 ///
 /// A disk that was never written reads as noise, and so do discarded sectors.

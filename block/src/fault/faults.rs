@@ -15,6 +15,8 @@ pub struct Faults {
     pub fail_one_in: Option<u32>,
     /// One flush of so many fails like that, by chance, besides.
     pub fail_flush_one_in: Option<u32>,
+    /// A sector of which no read succeeds, but fails with [`Error::Io`].
+    pub unreadable: Option<u64>,
     /// One read of so many returns a wrong bit, by chance.
     pub damage_one_in: Option<u32>,
     /// How many sectors the host can store. A write beyond them fails with [`Error::Full`];

@@ -140,7 +140,7 @@ impl Block for FaultyDisk {
     async fn read(&self, sector: u64, mut buffer: Vec<u8>) -> Result<Vec<u8>, Error> {
         self.geometry.check_read(sector, buffer.len())?;
         self.begin().await?;
-        self.state.borrow_mut().read(sector, &mut buffer);
+        self.state.borrow_mut().read(sector, &mut buffer)?;
         Ok(buffer)
     }
 

@@ -97,8 +97,16 @@ impl State {
         }
     }
 
-    pub(super) fn read(&mut self, sector: u64, buffer: &mut [u8]) {
+    pub(super) fn read(&mut self, sector: u64, buffer: &mut [u8]) -> Result<(), Error> {
         self.counts.reads += 1;
+        let sectors = sector..sector + (buffer.len() / self.sector_size) as u64;
+        if self
+            .faults
+            .unreadable
+            .is_some_and(|bad| sectors.contains(&bad))
+        {
+            return Err(Error::Io);
+        }
         for (index, part) in buffer.chunks_mut(self.sector_size).enumerate() {
             self.counts.sectors_read += 1;
             part.copy_from_slice(self.image.sector(sector + index as u64));
@@ -110,6 +118,7 @@ impl State {
             let bit = below(&mut self.random, buffer.len() * 8);
             buffer[bit / 8] ^= 1 << (bit % 8);
         }
+        Ok(())
     }
 
     pub(super) fn begin_write(&mut self) -> WriteId {
