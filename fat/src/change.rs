@@ -188,7 +188,9 @@ impl<B: Block> Session<'_, B> {
     /// Removes a directory that has become empty, and those around it that so become it.
     async fn remove_empty(&mut self, mut key: Key) -> Result<(), Error> {
         while let Some(parent) = key.parent() {
-            let Some(directory) = self.find(&key).await? else {
+            let found = self.find(&key).await?;
+            // What was renamed may have taken the place of the directory that it left.
+            let Some(directory) = found.filter(Node::is_dictionary) else {
                 return Ok(());
             };
             let first = self.driver().readdir(directory.id, DirCursor::START).await;

@@ -164,6 +164,8 @@ fn names_make_way_for_each_other_and_exclude_each_other() {
         volume.rename(&key("a"), &key("a/b")).await.unwrap();
         assert_eq!(volume.get(&key("a/b"), 9).await.as_deref(), Ok(&b"1"[..]));
         assert_eq!(names(&volume, "", "", 9).await, ["a/"]);
+        volume.rename(&key("a/b"), &key("a")).await.unwrap();
+        assert_eq!(volume.get(&key("a"), 9).await.as_deref(), Ok(&b"1"[..]));
     });
 }
 
