@@ -69,6 +69,9 @@ fn values_outlive_the_program_that_took_them() {
         }
         assert_eq!(send(address, "GET", "/people/7", "").0, 404);
         assert_eq!(send(address, "GET", "/large", "").0, 404);
+        // No key, and more than was meant.
+        assert_eq!(send(address, "PUT", "/a//b", "").0, 400);
+        assert_eq!(send(address, "DELETE", "/", "").0, 400);
         assert_eq!(send(address, "GET", "/", "").1, "people/\n");
         let names = send(address, "GET", "/people?after=8", "").1;
         assert_eq!(names, "9\n");

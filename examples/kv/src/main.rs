@@ -1,8 +1,8 @@
 //! A key-value store on a disk, over HTTP: what was answered is on the disk. That has a store of
 //! `cargo fata disk` or a FAT volume.
 //!
-//! `PUT /KEY` sets a value, `GET /KEY` returns it, or the names in a dictionary; `DELETE /KEY`
-//! removes either.
+//! `PUT /KEY` sets a value, `GET /KEY` returns it, or the first thousand names in a dictionary and
+//! with `?after=NAME` those that follow that one; `DELETE /KEY` removes either, but not all there is.
 #![cfg_attr(fata_vm, no_std, no_main)]
 #![forbid(unsafe_code)]
 
@@ -104,8 +104,7 @@ async fn open(env: &Env, may_format: bool) -> Result<Opened, Box<dyn Error>> {
 /// The key that a request names.
 fn key(request: &Request<'_>) -> Result<Key, KvError> {
     let path = request.param("key").unwrap_or_default();
-    // What is no key names nothing.
-    path.parse().map_err(|_| KvError::NotFound)
+    path.parse().map_err(|_| KvError::BadName)
 }
 
 async fn get(store: &impl KvRo, request: &Request<'_>) -> Result<Response, KvError> {
@@ -137,7 +136,12 @@ async fn put(store: &impl KvRw, request: &Request<'_>, value: &[u8]) -> Result<R
 }
 
 async fn remove(store: &impl KvRw, request: &Request<'_>) -> Result<Response, KvError> {
-    store.remove(&key(request)?).await?;
+    let key = key(request)?;
+    // Rather a script whose key is empty by mistake than a wish.
+    if key.is_root() {
+        return Err(KvError::BadName);
+    }
+    store.remove(&key).await?;
     Ok(Response::new(Status::NO_CONTENT))
 }
 
