@@ -82,6 +82,51 @@ fn values_outlive_the_program_that_took_them() {
     }
 }
 
+/// More clients than there is memory for hold back the end of a value.
+#[test]
+#[ignore = "boots virtual machines; ci/test runs it"]
+fn values_that_arrive_slowly_take_bounded_memory() {
+    let lab = Lab::enter();
+    let folder = TempDir::new().expect("there is room");
+    let disk = folder.path().join("disk.img");
+    make_disk(&disk, 16 << 20);
+    let (_program, address) = start(&lab, "kv", MICROVM, &disk, &["--format"]);
+    let body = vec![b'x'; (1 << 20) - 1];
+    let upload = |_| {
+        let mut client = Client::connect(address, 8080).expect("the server accepts");
+        let head = "PUT /large HTTP/1.1\r\nHost: test\r\nContent-Length: 1048576\r\n\r\n";
+        client.send(head.as_bytes()).expect("there is room");
+        client.send(&body).expect("there is room");
+        client
+    };
+    let mut clients: Vec<Client> = (0..80).map(upload).collect();
+    assert_eq!(send(address, "GET", "/none", "").0, 404);
+    for client in &mut clients {
+        client.send(b"x").expect("the server is there");
+    }
+    for client in &mut clients {
+        assert_eq!(client.response("PUT").expect("it answers").status, 204);
+    }
+    assert_eq!(send(address, "GET", "/large", "").1.len(), 1 << 20);
+}
+
+#[test]
+#[ignore = "boots virtual machines; ci/test runs it"]
+fn values_of_any_size_are_served() {
+    for home in BOTH {
+        let lab = Lab::enter();
+        let folder = TempDir::new().expect("there is room");
+        let disk = folder.path().join("disk.img");
+        let large = folder.path().join("large");
+        fs::write(&large, vec![b'y'; 70_000_000]).expect("there is room");
+        succeed(&tool(), ["disk", "format", text(&disk), "--size", "80M"]);
+        succeed(&tool(), ["disk", "put", text(&disk), text(&large)]);
+        let (_program, address) = start(&lab, "kv", home, &disk, &[]);
+        let body = send(address, "GET", "/large", "").1;
+        assert!(body.len() == 70_000_000 && body.bytes().all(|byte| byte == b'y'));
+    }
+}
+
 /// Makes a disk with an empty FAT volume.
 fn format_fat(disk: &Path) {
     make_disk(disk, 20 << 20);

@@ -9,17 +9,21 @@
 extern crate alloc;
 
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::String;
+use alloc::{format, vec};
 use core::error::Error;
 use core::net::{Ipv6Addr, SocketAddr};
+use embedded_io_async::Write;
 use fata_boot::{Args, ArgsError, Disk, Env, FromArgs};
 use fata_fat::FatKv;
-use fata_http::{Method, Request, Response, Router, Server, Status};
+use fata_http::{
+    Content, Error as HttpError, Files, KvFiles, Method, Request, Response, Router, Server, Status,
+};
 use fata_kv::{EitherKv, Error as KvError, Key, Kind, KvRo, KvRw};
 use fata_net::Stack;
 use fata_store::{Limits, Store};
+use fata_task::channel::semaphore::Semaphore;
 use rand_core::Rng;
 
 #[global_allocator]
@@ -27,8 +31,14 @@ static HEAP: fata_boot::heap::Talc = fata_boot::heap::Talc::new();
 
 fata_boot::main!(app, Options);
 
-/// Bytes of the largest value.
+/// Bytes of the largest value that can be set.
 const LARGEST: usize = 1 << 20;
+
+/// What such a value takes while it arrives, as it grows.
+const UPLOAD_BYTES: usize = 2 * LARGEST;
+
+/// Bytes of a value that are read and sent at once.
+const STEP: usize = 8 << 10;
 
 /// Memory for what a change writes on a FAT volume: bytes of the largest value, and more.
 const LARGEST_CHANGE: usize = 2 * LARGEST;
@@ -52,16 +62,20 @@ impl FromArgs for Options {
 
 async fn app(env: Env, options: Options) -> Result<(), Box<dyn Error>> {
     let store = Rc::new(open(&env, options.format).await?);
+    let uploads = uploads(&env);
+    // A network takes what memory is left for its connections: this keeps some from it.
+    let reserve = vec![0_u8; uploads * UPLOAD_BYTES];
     let network = env.network().await?;
+    drop(reserve);
+    let uploads = Semaphore::new(uploads);
     let everywhere = SocketAddr::from((Ipv6Addr::UNSPECIFIED, options.port));
     let listener = network.listen(everywhere).await?;
     log::info!("listening on port {}", options.port);
     let [reader, writer, remover] = core::array::from_fn(|_| Rc::clone(&store));
     let routes = Router::new()
-        .get("/*key", async move |request| {
-            answer(get(&*reader, request).await)
-        })
+        .get("/*key", async move |request| get(&reader, request).await)
         .route(Method::Put, "/*key", async move |request| {
+            let _leave = uploads.acquire().await;
             let value = request.read_to_vec(LARGEST).await?;
             answer(put(&*writer, request, &value).await)
         })
@@ -71,6 +85,12 @@ async fn app(env: Env, options: Options) -> Result<(), Box<dyn Error>> {
     Ok(Server::new(env.tasks.clone())
         .serve(listener, routes)
         .await?)
+}
+
+/// How many values may arrive at once: as many as a quarter of the memory has room for.
+fn uploads(env: &Env) -> usize {
+    let memory = env.heap().total.unwrap_or(usize::MAX);
+    (memory / 4 / UPLOAD_BYTES).clamp(1, 64)
 }
 
 type Opened = EitherKv<Store<Disk>, FatKv<Disk>>;
@@ -107,27 +127,55 @@ fn key(request: &Request<'_>) -> Result<Key, KvError> {
     path.parse().map_err(|_| KvError::BadName)
 }
 
-async fn get(store: &impl KvRo, request: &Request<'_>) -> Result<Response, KvError> {
-    let key = key(request)?;
-    match store.exists(&key).await?.ok_or(KvError::NotFound)? {
-        Kind::Value => {
-            let value = store.get(&key, LARGEST).await?;
-            Ok(Response::text(value).content_type("application/octet-stream"))
-        }
-        Kind::Dictionary => {
-            let after = request.query_value("after").unwrap_or_default();
-            let mut names = String::new();
-            for entry in store.list(&key, &after, NAMES).await? {
-                let end = if entry.kind == Kind::Dictionary {
-                    "/"
-                } else {
-                    ""
-                };
-                names.push_str(&format!("{}{end}\n", entry.name));
-            }
-            Ok(Response::text(names))
-        }
+async fn get(store: &Rc<Opened>, request: &mut Request<'_>) -> Result<Response, HttpError> {
+    let found = match key(request) {
+        Ok(key) => store.exists(&key).await.map(|kind| (key, kind)),
+        Err(error) => Err(error),
+    };
+    match found {
+        Ok((key, Some(Kind::Value))) => send(store, &key, request).await,
+        Ok((key, Some(Kind::Dictionary))) => answer(names(&**store, &key, request).await),
+        Ok((_, None)) => answer(Err(KvError::NotFound)),
+        Err(error) => answer(Err(error)),
     }
+}
+
+/// Sends a value piece by piece, however large it is.
+async fn send(
+    store: &Rc<Opened>,
+    key: &Key,
+    request: &mut Request<'_>,
+) -> Result<Response, HttpError> {
+    let Some(value) = KvFiles::new(Rc::clone(store)).find(key.as_str()).await? else {
+        return answer(Err(KvError::NotFound));
+    };
+    let head = Response::new(Status::OK).content_type("application/octet-stream");
+    let mut writer = request.start(head, Some(value.size))?;
+    let mut buffer = vec![0; STEP];
+    let mut at = 0;
+    while at < value.size {
+        let length = value.content.read_at(at, &mut buffer).await?;
+        if length == 0 {
+            break;
+        }
+        writer.write_all(&buffer[..length]).await?;
+        at += length as u64;
+    }
+    Ok(writer.finish())
+}
+
+async fn names(store: &impl KvRo, key: &Key, request: &Request<'_>) -> Result<Response, KvError> {
+    let after = request.query_value("after").unwrap_or_default();
+    let mut names = String::new();
+    for entry in store.list(key, &after, NAMES).await? {
+        let end = if entry.kind == Kind::Dictionary {
+            "/"
+        } else {
+            ""
+        };
+        names.push_str(&format!("{}{end}\n", entry.name));
+    }
+    Ok(Response::text(names))
 }
 
 async fn put(store: &impl KvRw, request: &Request<'_>, value: &[u8]) -> Result<Response, KvError> {
@@ -146,7 +194,7 @@ async fn remove(store: &impl KvRw, request: &Request<'_>) -> Result<Response, Kv
 }
 
 /// Errors of the store are answers, too.
-fn answer(result: Result<Response, KvError>) -> Result<Response, fata_http::Error> {
+fn answer(result: Result<Response, KvError>) -> Result<Response, HttpError> {
     result.or_else(|error| {
         let status = match error {
             KvError::NotFound => Status::NOT_FOUND,
