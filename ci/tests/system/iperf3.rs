@@ -2,7 +2,8 @@
 
 use crate::support::MICROVM;
 use fata_ci::{Home, Lab, Launch, Program, run, succeed};
-use std::net::IpAddr;
+use std::io::{Read, Write};
+use std::net::{IpAddr, TcpStream};
 
 fn start(lab: &Lab, home: Home) -> (Program, IpAddr) {
     let (program, address) = Launch::new("iperf3", home).start_in(lab);
@@ -50,6 +51,39 @@ fn assert_measures(home: Home) {
     program.wait_for("use TCP");
     // And it goes on.
     measure(address, &[]);
+}
+
+/// Something else that connects, as to see whether the port is open, does not end a test.
+#[test]
+#[ignore = "runs a process; ci/test runs it"]
+fn a_test_survives_stray_connections() {
+    let lab = Lab::enter();
+    let (_program, address) = start(&lab, Home::Process);
+    let connect = || TcpStream::connect((address, 5201)).expect("it listens");
+    let cookie = *b"abcdefghijklmnopqrstuvwxyz0123456789\0";
+    let parameters = br#"{"tcp":true,"parallel":2,"len":1000}"#;
+    let expect = |stream: &mut TcpStream, states: &[u8]| {
+        let mut heard = vec![0; states.len()];
+        stream.read_exact(&mut heard).expect("the server speaks");
+        assert_eq!(heard, states);
+    };
+    let mut control = connect();
+    control.write_all(&cookie).expect("it reads");
+    expect(&mut control, &[9]);
+    let length = (parameters.len() as u32).to_be_bytes();
+    control.write_all(&length).expect("it reads");
+    control.write_all(parameters).expect("it reads");
+    expect(&mut control, &[10]);
+    let _data = [(); 2].map(|()| {
+        drop(connect());
+        let mut other = connect();
+        other.write_all(&[0; 37]).expect("it reads");
+        expect(&mut other, &[0xff]);
+        let mut data = connect();
+        data.write_all(&cookie).expect("it reads");
+        data
+    });
+    expect(&mut control, &[1, 2]);
 }
 
 #[test]

@@ -30,6 +30,8 @@ fata_boot::main!(app, Options);
 
 /// How long a client may take for each step before and after the test.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long others wait for a connection that does not say what it is for.
+const COOKIE_PATIENCE: Duration = Duration::from_secs(2);
 
 struct Options {
     port: u16,
@@ -81,15 +83,18 @@ async fn serve<L: TcpListener>(
     let (cookie, parameters) = patiently(tasks, agree(&mut control)).await?;
     let mut sockets = Vec::new();
     while sockets.len() < parameters.streams() {
-        sockets.push(patiently(tasks, join(listener, &cookie)).await?);
+        sockets.push(patiently(tasks, join(tasks, listener, &cookie)).await?);
     }
     control
         .write_all(&[protocol::TEST_START, protocol::TEST_RUNNING])
         .await?;
     let (start, busy) = (tasks.now(), env.busy());
+    let block = parameters
+        .reverse
+        .then(|| vec![0; parameters.block()].into());
     let streams: Vec<Stream> = sockets
         .into_iter()
-        .map(|socket| carry(tasks, socket, &parameters))
+        .map(|socket| carry(tasks, socket, block.clone()))
         .collect();
     match select(until_end(&mut control), deny(listener)).await {
         Either::First(ended) | Either::Second(ended) => ended?,
@@ -124,23 +129,32 @@ async fn agree(control: &mut impl TcpStream) -> Result<(Cookie, Parameters), Ref
     Ok((cookie, parameters))
 }
 
-/// Waits for the next data connection of this test.
-async fn join<L: TcpListener>(listener: &L, cookie: &Cookie) -> Result<L::Stream, Refusal> {
+/// Waits for the next data connection of this test, and lets no other one end it.
+async fn join<L: TcpListener>(
+    tasks: &Handle,
+    listener: &L,
+    cookie: &Cookie,
+) -> Result<L::Stream, Refusal> {
     loop {
         let mut stream = listener.accept().await?;
-        if protocol::read_cookie(&mut stream).await? == *cookie {
-            return Ok(stream);
+        let told = tasks.timeout(COOKIE_PATIENCE, protocol::read_cookie(&mut stream));
+        match told.await {
+            Ok(Ok(told)) if told == *cookie => return Ok(stream),
+            Ok(Ok(_)) => refuse(&mut stream).await,
+            _ => {}
         }
-        stream.write_all(&[protocol::ACCESS_DENIED]).await?;
     }
+}
+
+/// Tells a client that a test is running. One that is gone already need not hear it.
+async fn refuse(stream: &mut impl TcpStream) {
+    let _ = stream.write_all(&[protocol::ACCESS_DENIED]).await;
 }
 
 /// Tells other clients that a test is running.
 async fn deny<L: TcpListener>(listener: &L) -> Result<(), Refusal> {
     loop {
-        let mut stream = listener.accept().await?;
-        // One that is gone already need not hear it.
-        let _ = stream.write_all(&[protocol::ACCESS_DENIED]).await;
+        refuse(&mut listener.accept().await?).await;
     }
 }
 
@@ -152,15 +166,14 @@ async fn until_end(control: &mut impl TcpStream) -> Result<(), Refusal> {
         .ok_or(Refusal::Malformed)
 }
 
-/// Sends or receives on a data connection, in a task of its own.
-fn carry(tasks: &Handle, mut socket: impl TcpStream + 'static, parameters: &Parameters) -> Stream {
+/// Receives on a data connection, after it has sent a block again and again if there is one, in a
+/// task of its own.
+fn carry(tasks: &Handle, mut socket: impl TcpStream + 'static, block: Option<Rc<[u8]>>) -> Stream {
     let bytes = Rc::new(Cell::new(0));
     let count = Rc::clone(&bytes);
     let add = move |length: usize| count.set(count.get() + length as u64);
-    let (sends, block) = (parameters.reverse, parameters.block());
     let task = tasks.spawn(async move {
-        if sends {
-            let block = vec![0; block];
+        if let Some(block) = block {
             while let Ok(length) = socket.write(&block).await {
                 add(length);
             }
