@@ -54,8 +54,11 @@ async fn app(env: Env) -> Result<ExitStatus, DiskError> {
 /// Writes sectors, reads them, and compares.
 async fn write_and_read(disk: &impl Block, sector: u64, count: u64) -> Result<(), Error> {
     let size = disk.geometry().sector_size;
-    let pattern: Vec<u8> = (0..count as usize * size)
-        .map(|place| (place / size * 31 + place) as u8)
+    let old = disk.read(sector, vec![0; count as usize * size]).await?;
+    // Each byte changes, so what an earlier write has left is not taken for this one's.
+    let pattern: Vec<u8> = (0..)
+        .zip(old)
+        .map(|(place, old): (usize, u8)| old ^ ((place / size * 31 + place) as u8 | 1))
         .collect();
     disk.write(sector, pattern.clone()).await?;
     disk.flush().await?;
