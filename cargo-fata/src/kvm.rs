@@ -195,6 +195,7 @@ mod tests {
         std::fs::write(&file, "garbage").unwrap();
         assert_eq!(cached(&file, &key), None);
     }
+
     #[test]
     fn only_an_answer_is_kept() {
         let folder = tempfile::tempdir().unwrap();
