@@ -1,17 +1,12 @@
 use crate::coding::{CODINGS, Coding, weight};
 use crate::conditional::{Outcome, Part, Validators, evaluate, part};
-use crate::files::{Content, File, Files};
+use crate::files::{File, Files};
 use crate::handler::Handler;
 use crate::mime::media_type;
 use crate::syntax::percent_decode;
 use crate::{Error, Method, Request, Response, Status, router};
 use alloc::format;
 use alloc::string::String;
-use alloc::vec;
-use embedded_io_async::Write;
-
-/// How much of a file that is not in the image is read at once.
-const STEP: usize = 4096;
 
 /// Serves a tree of [`Files`].
 ///
@@ -123,7 +118,7 @@ impl<F: Files> FileServer<F> {
             return Err(Error::Status(Status::NOT_FOUND));
         };
         let response = Response::new(Status::NOT_FOUND).content_type(media_type("404.html"));
-        send(request, response, &page, 0, page.size).await
+        page.send(request, response, 0..page.size).await
     }
 
     async fn get(&self, request: &mut Request<'_>) -> Result<Response, Error> {
@@ -170,13 +165,13 @@ impl<F: Files> FileServer<F> {
             .header("Accept-Ranges", "bytes");
         let size = file.size;
         match part(request, &validators, size) {
-            Part::Whole => send(request, response, file, 0, size).await,
+            Part::Whole => file.send(request, response, 0..size).await,
             Part::Range(start, end) => {
                 let last = end - 1;
                 let response = response
                     .status_only(Status::PARTIAL_CONTENT)
                     .header("Content-Range", &format!("bytes {start}-{last}/{size}"));
-                send(request, response, file, start, end).await
+                file.send(request, response, start..end).await
             }
             Part::Unsatisfiable => {
                 let response = Response::error(Status::RANGE_NOT_SATISFIABLE);
@@ -229,35 +224,4 @@ fn with_slash(request: &Request<'_>) -> String {
         Some(query) => format!("./{name}/?{query}"),
         None => format!("./{name}/"),
     }
-}
-
-/// Answers with the bytes from `start` up to `end` of a file.
-async fn send<C: Content>(
-    request: &mut Request<'_>,
-    response: Response,
-    file: &File<C>,
-    start: u64,
-    end: u64,
-) -> Result<Response, Error> {
-    if let Some(bytes) = file.content.in_image() {
-        let part = bytes.get(start as usize..end as usize).unwrap_or_default();
-        return Ok(response.content(part));
-    }
-    let mut writer = request.start(response, Some(end - start))?;
-    if request.method() == Method::Head {
-        return Ok(writer.finish());
-    }
-    let mut buffer = vec![0; STEP];
-    let mut at = start;
-    while at < end {
-        let room = (end - at).min(STEP as u64) as usize;
-        let length = file.content.read_at(at, &mut buffer[..room]).await?;
-        if length == 0 {
-            // The file is shorter than it said, so that the answer cannot be completed.
-            break;
-        }
-        writer.write_all(&buffer[..length]).await?;
-        at += length as u64;
-    }
-    Ok(writer.finish())
 }

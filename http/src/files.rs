@@ -3,9 +3,15 @@
     reason = "one core, one executor: no future has to be Send"
 )]
 
-use crate::Error;
+use crate::{Error, Method, Request, Response};
 use alloc::borrow::Cow;
+use alloc::vec;
+use core::ops::Range;
+use embedded_io_async::Write;
 use fata_kv::FileTable;
+
+/// How much of a file that is not in the image is read at once.
+const STEP: usize = 4096;
 
 /// A read-only tree of files that a [`FileServer`](crate::FileServer) serves.
 pub trait Files {
@@ -32,6 +38,42 @@ pub struct File<C> {
     pub etag: Cow<'static, str>,
     /// When the file was changed last, in seconds since the Unix epoch.
     pub modified: Option<u64>,
+}
+
+impl<C: Content> File<C> {
+    /// Answers a request with some of the file's bytes, or to HEAD with none; `response` gives
+    /// the head. Memory is constant, however many they are.
+    ///
+    /// # Errors
+    /// Those of the store, of the connection, and [`Error::AlreadyStarted`].
+    pub async fn send(
+        &self,
+        request: &mut Request<'_>,
+        response: Response,
+        bytes: Range<u64>,
+    ) -> Result<Response, Error> {
+        if let Some(all) = self.content.in_image() {
+            let part = all.get(bytes.start as usize..bytes.end as usize);
+            return Ok(response.content(part.unwrap_or_default()));
+        }
+        let Range { start: mut at, end } = bytes;
+        let mut writer = request.start(response, Some(end.saturating_sub(at)))?;
+        if request.method() == Method::Head {
+            return Ok(writer.finish());
+        }
+        let mut buffer = vec![0; STEP];
+        while at < end {
+            let room = (end - at).min(STEP as u64) as usize;
+            let length = self.content.read_at(at, &mut buffer[..room]).await?;
+            if length == 0 {
+                // The file is shorter than it said, so that the answer cannot be completed.
+                break;
+            }
+            writer.write_all(&buffer[..length]).await?;
+            at += length as u64;
+        }
+        Ok(writer.finish())
+    }
 }
 
 /// The bytes of a file.

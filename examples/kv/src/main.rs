@@ -14,11 +14,10 @@ use alloc::string::String;
 use alloc::{format, vec};
 use core::error::Error;
 use core::net::{Ipv6Addr, SocketAddr};
-use embedded_io_async::Write;
 use fata_boot::{Args, ArgsError, Disk, Env, FromArgs};
 use fata_fat::FatKv;
 use fata_http::{
-    Content, Error as HttpError, Files, KvFiles, Method, Request, Response, Router, Server, Status,
+    Error as HttpError, Files, KvFiles, Method, Request, Response, Router, Server, Status,
 };
 use fata_kv::{EitherKv, Error as KvError, Key, Kind, KvRo, KvRw};
 use fata_net::Stack;
@@ -36,9 +35,6 @@ const LARGEST: usize = 1 << 20;
 
 /// What such a value takes while it arrives, as it grows.
 const UPLOAD_BYTES: usize = 2 * LARGEST;
-
-/// Bytes of a value that are read and sent at once.
-const STEP: usize = 8 << 10;
 
 /// Memory for what a change writes on a FAT volume: bytes of the largest value, and more.
 const LARGEST_CHANGE: usize = 2 * LARGEST;
@@ -150,18 +146,7 @@ async fn send(
         return answer(Err(KvError::NotFound));
     };
     let head = Response::new(Status::OK).content_type("application/octet-stream");
-    let mut writer = request.start(head, Some(value.size))?;
-    let mut buffer = vec![0; STEP];
-    let mut at = 0;
-    while at < value.size {
-        let length = value.content.read_at(at, &mut buffer).await?;
-        if length == 0 {
-            break;
-        }
-        writer.write_all(&buffer[..length]).await?;
-        at += length as u64;
-    }
-    Ok(writer.finish())
+    value.send(request, head, 0..value.size).await
 }
 
 async fn names(store: &impl KvRo, key: &Key, request: &Request<'_>) -> Result<Response, KvError> {
