@@ -1,10 +1,7 @@
 use super::Limits;
 use alloc::rc::Rc;
-use alloc::vec::Vec;
-use core::cell::{Cell, RefCell};
-use core::future::poll_fn;
-use core::task::{Context, Poll, Waker};
-use fata_task::{Handle, Reactor};
+use core::cell::Cell;
+use fata_task::{Handle, Reactor, Waiters};
 
 /// How many operations in a row succeed at once before the task lets others run.
 const BURST: u8 = 32;
@@ -18,7 +15,7 @@ pub(super) struct Shared {
     /// How many connections were closed so far, modulo 2^64.
     closed: Cell<u64>,
     /// Tasks that wait for a connection to be closed.
-    waiting: RefCell<Vec<Waker>>,
+    waiting: Waiters,
     burst: Cell<u8>,
 }
 
@@ -30,7 +27,7 @@ impl Shared {
             limits,
             connections: Cell::new(0),
             closed: Cell::new(0),
-            waiting: RefCell::default(),
+            waiting: Waiters::default(),
             burst: Cell::new(0),
         }
     }
@@ -52,32 +49,13 @@ impl Shared {
 
     /// Waits until one more connection may exist.
     pub(super) async fn room(&self) {
-        self.until_closed(|| self.has_room()).await;
+        self.waiting.wait(|| self.has_room()).await;
     }
 
     /// Waits until a connection is closed.
     pub(super) async fn closed(&self) {
         let before = self.closed.get();
-        self.until_closed(|| self.closed.get() != before).await;
-    }
-
-    /// Waits until `condition` holds, which it may after a connection was closed.
-    async fn until_closed(&self, condition: impl Fn() -> bool) {
-        poll_fn(|context| {
-            if condition() {
-                return Poll::Ready(());
-            }
-            self.wake_on_close(context);
-            Poll::Pending
-        })
-        .await;
-    }
-
-    fn wake_on_close(&self, context: &Context<'_>) {
-        let mut waiting = self.waiting.borrow_mut();
-        if !waiting.iter().any(|waker| waker.will_wake(context.waker())) {
-            waiting.push(context.waker().clone());
-        }
+        self.waiting.wait(|| self.closed.get() != before).await;
     }
 
     /// Lets other tasks run once in a while. A task whose sockets are always ready would
@@ -105,6 +83,6 @@ impl Drop for Slot {
         let shared = &self.0;
         shared.connections.set(shared.connections.get() - 1);
         shared.closed.set(shared.closed.get().wrapping_add(1));
-        shared.waiting.take().into_iter().for_each(Waker::wake);
+        shared.waiting.wake();
     }
 }
