@@ -156,19 +156,25 @@ fn a_lease_is_taken_renewed_changed_and_lost() {
     });
 }
 
+/// A stack that a server has lent an address.
+async fn leased(tasks: &Handle, offered: Ipv4Addr, routers: &[Ipv4Addr]) -> (TcpIp, Peer) {
+    let (device, link) = Link::pair(8_192);
+    let stack = TcpIp::start(tasks, device, dhcp_config(), 1);
+    let mut peer = Peer::new(link);
+    for _ in 0..2 {
+        let answered = answer_with(tasks, &mut peer, offered, routers).await;
+        assert!(answered.is_some());
+    }
+    stack.configured().await;
+    (stack, peer)
+}
+
 #[test]
 fn the_first_of_several_routers_is_taken() {
     const OTHER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 253);
     simulate(|tasks| async move {
-        let (device, link) = Link::pair(8_192);
-        let stack = TcpIp::start(&tasks, device, dhcp_config(), 1);
-        let mut peer = Peer::new(link);
         let offered = Ipv4Addr::new(10, 0, 0, 50);
-        for _ in 0..2 {
-            let answered = answer_with(&tasks, &mut peer, offered, &[ROUTER, OTHER]).await;
-            assert!(answered.is_some());
-        }
-        stack.configured().await;
+        let (stack, mut peer) = leased(&tasks, offered, &[ROUTER, OTHER]).await;
         let far = Ipv4Addr::new(1, 1, 1, 1).into();
         let router = || stack.shared.engine.borrow().next_hop(far);
         assert_eq!(router(), Some(ROUTER.into()));
@@ -187,14 +193,8 @@ fn the_first_of_several_routers_is_taken() {
 #[test]
 fn an_address_is_announced_when_it_is_new() {
     simulate(|tasks| async move {
-        let (device, link) = Link::pair(8_192);
-        let stack = TcpIp::start(&tasks, device, dhcp_config(), 1);
-        let mut peer = Peer::new(link);
         let offered = Ipv4Addr::new(10, 0, 0, 50);
-        for _ in 0..2 {
-            assert!(answer(&tasks, &mut peer, offered).await.is_some());
-        }
-        stack.configured().await;
+        let (stack, mut peer) = leased(&tasks, offered, &[ROUTER]).await;
         let own = stack.shared.engine.borrow().hardware;
         let announcement = Message::request((own, offered), offered);
         tasks.sleep(Duration::from_secs(1)).await;
