@@ -1,12 +1,20 @@
 //! What is done between two transactions, while the store stays as it is.
 
-use crate::reader::{Listing, Reader};
+use crate::reader::Reader;
 use crate::trim::{Part, trim_part};
 use crate::volume::Volume;
+use alloc::string::String;
 use alloc::vec::Vec;
 use fata_block::Block;
-use fata_kv::{Entry, Error};
+use fata_kv::{Entry, Error, Key};
 use fata_task::channel::oneshot::Sender;
+
+/// What is to be listed: see [`KvRo::list`](fata_kv::KvRo::list).
+pub(crate) struct Listing {
+    pub(crate) dictionary: Key,
+    pub(crate) after: String,
+    pub(crate) limit: usize,
+}
 
 /// A request, and who waits for its outcome.
 pub(crate) enum Aside {
@@ -29,7 +37,13 @@ impl Aside {
         match self {
             Self::Trim(from, reply) => answer(reply, trim_part(volume, from).await),
             Self::List(listing, reply) => {
-                answer(reply, Reader::new(volume).list_once(&listing).await);
+                let Listing {
+                    dictionary,
+                    after,
+                    limit,
+                } = &listing;
+                let reader = Reader::new(volume);
+                answer(reply, reader.list_once(dictionary, after, *limit).await);
             }
         }
     }

@@ -4,7 +4,6 @@ use crate::record::{
 };
 use crate::tree::{get, seek};
 use crate::volume::{Snapshot, Volume};
-use alloc::string::String;
 use alloc::vec::Vec;
 use fata_block::Block;
 use fata_kv::{Entry, Error, Key, Kind, Metadata};
@@ -17,13 +16,6 @@ use fata_kv::{Entry, Error, Key, Kind, Metadata};
 pub(crate) struct Reader<'a, B> {
     volume: &'a Volume<B>,
     snapshot: Snapshot,
-}
-
-/// What is to be listed: see [`KvRo::list`](fata_kv::KvRo::list).
-pub(crate) struct Listing {
-    pub(crate) dictionary: Key,
-    pub(crate) after: String,
-    pub(crate) limit: usize,
 }
 
 /// How often a reader lists in vain.
@@ -167,9 +159,14 @@ impl<'a, B: Block> Reader<'a, B> {
     }
 
     /// Lists as one transaction has left it, and nothing if each time another came between.
-    pub(crate) async fn list(mut self, listing: &Listing) -> Option<Result<Vec<Entry>, Error>> {
+    pub(crate) async fn list(
+        mut self,
+        dictionary: &Key,
+        after: &str,
+        limit: usize,
+    ) -> Option<Result<Vec<Entry>, Error>> {
         for _ in 0..PATIENCE {
-            let outcome = self.list_once(listing).await;
+            let outcome = self.list_once(dictionary, after, limit).await;
             if !self.is_outdated(&outcome) {
                 return Some(outcome);
             }
@@ -177,14 +174,18 @@ impl<'a, B: Block> Reader<'a, B> {
         None
     }
 
-    pub(crate) async fn list_once(&self, listing: &Listing) -> Result<Vec<Entry>, Error> {
-        let dictionary = &listing.dictionary;
+    pub(crate) async fn list_once(
+        &self,
+        dictionary: &Key,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<Entry>, Error> {
         if self.try_metadata(dictionary).await?.kind() == Kind::Value {
             return Err(Error::DictionaryExpected);
         }
         let mut entries: Vec<Entry> = Vec::new();
-        while entries.len() < listing.limit {
-            let after = entries.last().map_or(&listing.after, |last| &last.name);
+        while entries.len() < limit {
+            let after = entries.last().map_or(after, |last| &last.name);
             match self.next_entry(dictionary, after).await? {
                 Some(entry) => entries.push(entry),
                 None => break,

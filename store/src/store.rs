@@ -1,6 +1,6 @@
-use crate::aside::Aside;
+use crate::aside::{Aside, Listing};
 use crate::queue::{OwnedChange, Request, run_group};
-use crate::reader::{Listing, Reader};
+use crate::reader::Reader;
 use crate::room::Room;
 use crate::volume::Volume;
 use alloc::borrow::ToOwned;
@@ -214,15 +214,15 @@ impl<B: Block + 'static> KvRo for Store<B> {
     }
 
     async fn list(&self, key: &Key, after: &str, limit: usize) -> Result<Vec<Entry>, Error> {
+        if let Some(outcome) = self.reader().list(key, after, limit).await {
+            return outcome;
+        }
         let listing = Listing {
             dictionary: key.clone(),
             after: after.to_owned(),
             limit,
         };
-        match self.reader().list(&listing).await {
-            Some(outcome) => outcome,
-            None => self.aside(|reply| Aside::List(listing, reply)).await,
-        }
+        self.aside(|reply| Aside::List(listing, reply)).await
     }
 }
 
