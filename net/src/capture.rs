@@ -130,6 +130,10 @@ impl<N: Net, S: CaptureSink> Net for Capture<N, S> {
         Some(frame)
     }
 
+    fn waiting(&self) -> Option<usize> {
+        self.device.waiting()
+    }
+
     fn recycle(&mut self, frame: N::Frame) {
         self.device.recycle(frame);
     }

@@ -116,6 +116,11 @@ pub trait Net {
     /// The next received frame, or `None` if none waits.
     fn receive(&mut self) -> Option<Self::Frame>;
 
+    /// How many frames can be received now, if the device knows that without a look at each.
+    fn waiting(&self) -> Option<usize> {
+        None
+    }
+
     /// Gives a received frame's buffer back, to be filled again.
     fn recycle(&mut self, frame: Self::Frame);
 

@@ -154,6 +154,10 @@ impl Net for Link {
         Some(frame)
     }
 
+    fn waiting(&self) -> Option<usize> {
+        Some(self.incoming.borrow().arrived.len())
+    }
+
     fn recycle(&mut self, frame: LinkFrame) {
         let mut incoming = self.incoming.borrow_mut();
         if incoming.spare.len() < incoming.capacity {

@@ -332,6 +332,12 @@ impl<B: Buffer> SplitQueue<B> {
         error
     }
 
+    /// How many buffers [`pop`](Self::pop) has at least, as the device says.
+    pub fn waiting(&self) -> u16 {
+        let waiting = self.rings.used_index().wrapping_sub(self.popped);
+        waiting.min(self.outstanding)
+    }
+
     /// Asks the device not to interrupt (section 2.7.7). It still may.
     pub fn disable_interrupts(&mut self) {
         if mem::take(&mut self.interrupts) {

@@ -23,8 +23,10 @@ use smoltcp::iface::{Config as InterfaceConfig, Interface, PollResult};
 use smoltcp::time::Duration;
 use smoltcp::wire::{EthernetAddress, HardwareAddress, IpAddress};
 
-/// Frames that are taken in before answers go out.
-const BATCH: usize = 64;
+/// How many frames are taken in at least, and at most, before answers go out, if there are
+/// as many.
+const LEAST_BATCH: usize = 4;
+const MOST_BATCH: usize = 16;
 /// smoltcp keeps a flow silent for so long after it has asked for a neighbor.
 const NEIGHBOR_SILENCE: Duration = Duration::from_secs(1);
 /// The least time between two looks at a flow that says it is due and then sends nothing.
@@ -125,10 +127,15 @@ impl Engine {
         self.tasks.now()
     }
 
-    /// Takes in the next frames.
+    /// Takes in the next frames: half of those that wait, so that the device and the peers
+    /// have the answers to them to work on meanwhile.
     pub(super) fn ingress<N: Net>(&mut self, adapter: &mut Adapter<N>) {
         let now = self.now();
-        for number in 0..BATCH {
+        let waiting = adapter.device().waiting();
+        let batch = waiting.map_or(MOST_BATCH, |count| {
+            (count / 2).clamp(LEAST_BATCH, MOST_BATCH)
+        });
+        for number in 0..batch {
             let Some(frame) = adapter.device().receive() else {
                 break;
             };

@@ -240,6 +240,10 @@ impl Net for VirtioNet {
         Some(frame)
     }
 
+    fn waiting(&self) -> Option<usize> {
+        Some(self.receive.queue.waiting().into())
+    }
+
     fn recycle(&mut self, frame: ReceivedFrame) {
         if !self.broken {
             let recycled = self.receive.recycle(frame);

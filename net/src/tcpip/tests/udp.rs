@@ -40,6 +40,30 @@ fn echo_over_both_families() {
 }
 
 #[test]
+fn answers_leave_before_all_that_waits_is_taken_in() {
+    simulate(|tasks| async move {
+        let (one, other) = network(&tasks, server_config(), client_config());
+        spawn_udp_echo(&tasks, &one);
+        let socket = other.bind(everywhere(0)).await;
+        let socket = socket.expect("there are free ports");
+        let mut buffer = [0; 10];
+        socket.send_to(b"first", server(7)).await.expect("sent");
+        socket.receive_from(&mut buffer).await.expect("received");
+        let before = one.statistics().device;
+        for _ in 0..32 {
+            socket.send_to(b"more", server(7)).await.expect("sent");
+        }
+        for _ in 0..32 {
+            socket.receive_from(&mut buffer).await.expect("received");
+        }
+        let after = one.statistics().device;
+        assert_eq!(after.transmitted_frames - before.transmitted_frames, 32);
+        // 16 answers, 8, 4 and 4.
+        assert_eq!(after.notifications - before.notifications, 4);
+    });
+}
+
+#[test]
 fn many_datagrams_wait_for_room() {
     simulate(|tasks| async move {
         let (one, other) = network(&tasks, server_config(), client_config());
