@@ -3,6 +3,7 @@
 #[cfg(feature = "test-interrupts")]
 use super::test_interrupts::{self, Point};
 use super::{apic, interrupts, timer};
+use alloc::boxed::Box;
 use core::cell::Cell;
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
@@ -26,13 +27,36 @@ pub(crate) fn busy() -> Duration {
 }
 
 /// Lets the processor halt. Clones are the same.
-#[derive(Clone)]
-pub(crate) struct Idler {
+#[derive(Clone, Copy)]
+pub(crate) struct Idler(&'static Alarm);
+
+/// The machine's only timer.
+struct Alarm {
     /// Where the timer takes no deadlines: its ticks a second, zero until they were
     /// measured.
     frequency: Option<Cell<u32>>,
     /// When the timer began to count.
     started: Instant,
+    armed: Cell<Option<Armed>>,
+}
+
+/// What the timer was armed with.
+#[derive(Clone, Copy)]
+struct Armed {
+    start: Instant,
+    /// When it interrupts, at the latest.
+    until: Instant,
+    /// What it counts down from, if it counts.
+    ticks: u32,
+    /// How often it had interrupted before.
+    raised: u64,
+}
+
+impl Armed {
+    /// Whether it has not interrupted yet.
+    fn is_running(&self) -> bool {
+        self.raised == interrupts::count(interrupts::TIMER)
+    }
 }
 
 /// Starts to count: the first wait measures the timer's speed since this call. From here on
@@ -40,10 +64,11 @@ pub(crate) struct Idler {
 pub(crate) fn idle() -> Idler {
     let takes_deadlines = apic::start_timer();
     processor::enable();
-    Idler {
+    Idler(Box::leak(Box::new(Alarm {
         frequency: (!takes_deadlines).then(Cell::default),
         started: MachineClock.now(),
-    }
+        armed: Cell::new(None),
+    })))
 }
 
 impl Idle for Idler {
@@ -53,30 +78,28 @@ impl Idle for Idler {
 
     fn wait(&self, deadline: Option<Instant>) {
         MachineClock.tune();
-        // The timer still counts what it was armed with at the start.
-        if let Some(frequency) = &self.frequency
-            && frequency.get() == 0
-        {
-            learn(frequency, self.started, u32::MAX);
-        }
+        self.0.tune();
         #[cfg(feature = "test-interrupts")]
         test_interrupts::reach(Point::BeforeLook);
         // Between the last look for interrupts and the halt none may slip through:
         // `enable_and_hlt` lets them in only once the processor has halted.
         processor::disable();
         #[cfg(feature = "test-interrupts")]
-        test_interrupts::reach(Point::Masked);
+        if test_interrupts::reach(Point::Masked) {
+            self.0.armed.set(None);
+        }
         if interrupts::is_pending() {
             processor::enable();
         } else {
-            self.halt_until(deadline);
+            self.0.halt_until(deadline);
         }
         interrupts::dispatch();
     }
 }
 
-/// Halts until an interrupt comes. Returns for how long.
-fn halt() -> Duration {
+/// Halts until an interrupt comes. Returns for how long, or none if the timer counted for
+/// somebody else.
+fn halt() -> Option<Duration> {
     #[cfg(feature = "test-interrupts")]
     test_interrupts::reach(Point::AfterLook);
     let start = MachineClock.now();
@@ -85,31 +108,72 @@ fn halt() -> Duration {
     HALTED.fetch_add(halted.as_nanos() as u64, Ordering::Relaxed);
     #[cfg(feature = "test-interrupts")]
     if test_interrupts::reach(Point::Woken) {
-        return Duration::ZERO;
+        return None;
     }
-    halted
+    Some(halted)
 }
 
-impl Idler {
+impl Alarm {
+    /// Learns the timer's speed at first, while it counts what it was started with.
+    fn tune(&self) {
+        if let Some(frequency) = &self.frequency
+            && frequency.get() == 0
+        {
+            learn(frequency, self.started, u32::MAX);
+        }
+    }
+
     /// Halts until an interrupt comes, or until about `deadline`: the executor waits again
     /// for what may be left.
     fn halt_until(&self, deadline: Option<Instant>) {
-        let start = MachineClock.now();
-        let left = deadline.map(|deadline| (deadline - start).min(apic::LONGEST_WAIT));
-        if left == Some(Duration::ZERO) {
+        let now = MachineClock.now();
+        let due = deadline.map(|deadline| deadline.min(now + apic::LONGEST_WAIT));
+        if due.is_some_and(|due| due <= now) {
             processor::enable();
             return;
         }
-        // Zero stops the timer. A deadline that passes meanwhile interrupts at once.
-        let Some(frequency) = &self.frequency else {
-            apic::arm_deadline(left.map_or(0, |left| MachineClock.ticks_after(left)));
-            halt();
+        let mut armed = self.armed.get().filter(Armed::is_running);
+        if let Some(due) = due
+            && armed.is_none_or(|armed| armed.until > due)
+        {
+            armed = Some(self.arm(now, due));
+        }
+        let Some(halted) = halt() else {
+            self.armed.set(None);
             return;
         };
-        let count = left.map_or(0, |left| timer::count(left, frequency.get()));
-        apic::arm(count);
-        if halt() >= MEASURABLE && count > 0 {
-            learn(frequency, start, count);
+        self.armed.set(armed);
+        if let (Some(frequency), Some(armed)) = (&self.frequency, armed)
+            && halted >= MEASURABLE
+        {
+            learn(frequency, armed.start, armed.ticks);
+        }
+    }
+
+    /// Lets the timer interrupt at `due`, at once if that passes meanwhile.
+    ///
+    /// One that is armed for an earlier time is not armed again: to hear of it costs a
+    /// virtual machine's host more than an interrupt too many, as deadlines mostly move
+    /// away before they are reached.
+    fn arm(&self, now: Instant, due: Instant) -> Armed {
+        let left = due - now;
+        let raised = interrupts::count(interrupts::TIMER);
+        let ticks = match &self.frequency {
+            None => {
+                apic::arm_deadline(MachineClock.ticks_after(left));
+                0
+            }
+            Some(frequency) => {
+                let ticks = timer::count(left, frequency.get());
+                apic::arm(ticks);
+                ticks
+            }
+        };
+        Armed {
+            start: now,
+            until: due,
+            ticks,
+            raised,
         }
     }
 }

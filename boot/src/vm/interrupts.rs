@@ -63,8 +63,7 @@ pub(super) fn dispatch() {
     pending::take(&PENDING, |index| EVENTS[index].signal());
 }
 
-/// How often a vector was raised that [`allocate`] gave out.
-#[cfg(feature = "test-interrupts")]
+/// How often a vector from [`FIRST`] on was raised.
 pub(super) fn count(vector: u8) -> u64 {
     COUNTS[usize::from(vector) - FIRST].load(Ordering::Relaxed)
 }
