@@ -27,6 +27,9 @@ use smoltcp::wire::{EthernetAddress, HardwareAddress, IpAddress};
 /// as many.
 const LEAST_BATCH: usize = 4;
 const MOST_BATCH: usize = 16;
+/// Bytes after which no more frames are taken in before acknowledgements go out. With one for
+/// a whole window the sender would wait while the machine works, and then the other way round.
+const BATCH_BYTES: usize = 128 * 1024;
 /// smoltcp keeps a flow silent for so long after it has asked for a neighbor.
 const NEIGHBOR_SILENCE: Duration = Duration::from_secs(1);
 /// The least time between two looks at a flow that says it is due and then sends nothing.
@@ -135,12 +138,15 @@ impl Engine {
         let batch = waiting.map_or(MOST_BATCH, |count| {
             (count / 2).clamp(LEAST_BATCH, MOST_BATCH)
         });
-        for number in 0..batch {
+        let (mut count, mut size) = (0, 0);
+        while count < batch && size < BATCH_BYTES {
             let Some(frame) = adapter.device().receive() else {
                 break;
             };
-            self.totals.batches += u64::from(number == 0);
             let bytes = frame.as_ref();
+            self.totals.batches += u64::from(count == 0);
+            count += 1;
+            size += bytes.len();
             match frame::classify(bytes, crate::Frame::is_verified(&frame)) {
                 Kind::Tcp { tuple, start, end } => {
                     self.receive_segment(&mut adapter.transmitter, bytes, (start, end), tuple, now);
