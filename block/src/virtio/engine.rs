@@ -1,16 +1,19 @@
 //! The queue, and what the driver knows of the requests in it.
 
-use super::patience::Patience;
 use super::request::{Frame, Request, Status};
 use crate::Error;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::task::{Context, Poll, Waker};
-use fata_virtio::{Aligned, Device, QueueError, SplitQueue};
+use fata_virtio::{Aligned, Device, Patience, QueueError, SplitQueue};
 use slab::Slab;
 
 /// With more requests under way an interrupt tells of several at once, which makes batches.
 const FEW: usize = 2;
+/// Bytes of a request for each of which the driver looks once more for its end.
+const BYTES_PER_LOOK: usize = 256;
+/// Those of a mebibyte and more: some 900 µs.
+const MOST_LOOKS: u32 = 4096;
 
 /// What became of a request.
 enum Slot {
@@ -24,6 +27,12 @@ enum Slot {
     Abandoned,
     /// It was not done, as the device is not used any more.
     Lost,
+}
+
+/// How often to look for the end of a request of so many bytes.
+fn looks(bytes: usize) -> u32 {
+    let more = u32::try_from(bytes / BYTES_PER_LOOK).unwrap_or(MOST_LOOKS);
+    Patience::LOOKS + more.min(MOST_LOOKS)
 }
 
 /// All of the device that changes.
@@ -145,7 +154,7 @@ impl Engine {
             self.patience.succeed();
         }
         if self.queue.held() != before || self.added {
-            self.patience.renew(self.bytes);
+            self.patience.renew(looks(self.bytes));
         }
         self.added = false;
         self.queue.publish();

@@ -5,7 +5,6 @@
 
 mod engine;
 mod limits;
-mod patience;
 mod request;
 #[cfg(test)]
 mod tests;

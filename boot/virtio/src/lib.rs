@@ -4,6 +4,7 @@
 //! - [`SplitQueue`] hands buffers to the device, a batch at a time, and takes them back.
 //! - [`Readable`], [`Writable`] and tuples of them are buffers that it takes; others
 //!   implement [`Buffer`].
+//! - [`Patience`] tells a driver whether to look again before it waits for an interrupt.
 //!
 //! Drivers need no `unsafe`: a buffer belongs to its queue until the device returns it, and
 //! the memory of queues and buffers is freed only once the device was reset.
@@ -31,6 +32,7 @@ mod dma;
 mod error;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
+mod patience;
 mod port;
 mod queue;
 mod rings;
@@ -38,4 +40,5 @@ mod rings;
 pub use buffer::{Aligned, Buffer, Memory, Part, Readable, Segment, Writable};
 pub use device::{Device, feature};
 pub use error::{QueueError, Rejected, SetUpError};
+pub use patience::Patience;
 pub use queue::{SplitQueue, Used};

@@ -10,6 +10,7 @@
 mod buffers;
 mod error;
 pub(crate) mod header;
+mod lookout;
 mod receive;
 mod transmit;
 
@@ -20,6 +21,7 @@ use core::task::{Context, Poll};
 use error::Violation;
 use fata_task::Event;
 use fata_virtio::{Device, SetUpError, feature};
+use lookout::Lookout;
 use receive::Receiver;
 use transmit::Sender;
 use virtio_drivers::Hal;
@@ -82,6 +84,7 @@ pub struct VirtioNet {
     mtu: usize,
     offloads: Offloads,
     counters: Counters,
+    lookout: Lookout,
 }
 
 impl VirtioNet {
@@ -151,6 +154,7 @@ impl VirtioNet {
             mac: MacAddress(mac),
             mtu: mtu.clamp(LOWEST_MTU, DEFAULT_MTU).into(),
             counters: Counters::default(),
+            lookout: Lookout::default(),
         };
         let filled = card.receive.fill();
         card.checked(filled);
@@ -288,11 +292,20 @@ impl Net for VirtioNet {
         let notified = [self.receive.queue.publish(), self.transmit.queue.publish()];
         let count = notified.into_iter().filter(|notified| *notified).count();
         self.counters.notifications += count as u64;
+        self.lookout.end_batch(self.counters.received_frames);
     }
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<()> {
         while !self.broken {
-            if self.is_ready() || self.enable_interrupts() {
+            let is_ready = self.is_ready();
+            if is_ready {
+                self.lookout.succeed();
+            } else if self.lookout.has_more() {
+                // In turn with the other tasks.
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            if is_ready || self.enable_interrupts() {
                 self.disable_interrupts();
                 return Poll::Ready(());
             }

@@ -1,0 +1,84 @@
+/// Waits without a look after looks that were in vain again and again.
+const MOST_SKIPS: u16 = 63;
+
+/// How long a driver looks for what it waits for before the processor halts.
+///
+/// To halt and be woken may take longer than the device does. So the driver looks again for a
+/// while, in turn with the other tasks, and lets that be for ever more waits if it was in
+/// vain: a device that is slow costs next to nothing.
+#[derive(Default)]
+pub struct Patience {
+    /// Looks that are left.
+    looks: u32,
+    /// Waits that go without a look.
+    skips: u16,
+    /// How many there were the last time.
+    last_skips: u16,
+}
+
+impl Patience {
+    /// Looks that are some 100 µs, where each is a round of the executor.
+    pub const LOOKS: u32 = 500;
+
+    /// A wait begins that is worth so many looks.
+    pub fn renew(&mut self, looks: u32) {
+        self.looks = match self.skips {
+            0 => looks,
+            _ => 0,
+        };
+        self.skips = self.skips.saturating_sub(1);
+    }
+
+    /// What was waited for has come while the driver was looking, if it was.
+    pub fn succeed(&mut self) {
+        if self.looks > 0 {
+            self.last_skips = 0;
+        }
+    }
+
+    /// Whether to look once more.
+    pub fn has_more(&mut self) -> bool {
+        match self.looks {
+            0 => return false,
+            1 => {
+                self.last_skips = (2 * self.last_skips + 1).min(MOST_SKIPS);
+                self.skips = self.last_skips;
+            }
+            _ => {}
+        }
+        self.looks -= 1;
+        self.looks > 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many looks a wait takes that ends only by an interrupt.
+    fn look_in_vain(patience: &mut Patience) -> usize {
+        patience.renew(Patience::LOOKS);
+        core::iter::repeat_with(|| patience.has_more())
+            .take_while(|more| *more)
+            .count()
+    }
+
+    #[test]
+    fn looks_in_vain_become_rare() {
+        let mut patience = Patience::default();
+        let most = Patience::LOOKS as usize - 1;
+        let looks: usize = (0..1000).map(|_| look_in_vain(&mut patience)).sum();
+        assert!(looks / most <= 6 + 1000 / 64, "{} times", looks / most);
+        while look_in_vain(&mut patience) == 0 {}
+        patience.renew(Patience::LOOKS);
+        while !patience.has_more() {
+            patience.renew(Patience::LOOKS);
+        }
+        patience.succeed();
+        assert_eq!(
+            look_in_vain(&mut patience),
+            most,
+            "a success counts for the next wait"
+        );
+    }
+}
