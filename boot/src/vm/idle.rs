@@ -27,7 +27,7 @@ pub(crate) fn busy() -> Duration {
 }
 
 /// Lets the processor halt. Clones are the same.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Idler(&'static Alarm);
 
 /// The machine's only timer.
