@@ -12,7 +12,7 @@ use slab::Slab;
 const FEW: usize = 2;
 /// Bytes of a request for each of which the driver looks once more for its end.
 const BYTES_PER_LOOK: usize = 256;
-/// Those of a mebibyte and more: some 900 µs.
+/// The most of these looks: for requests of a mebibyte.
 const MOST_LOOKS: u32 = 4096;
 
 /// What became of a request.
@@ -229,5 +229,19 @@ impl Engine {
     #[cfg(test)]
     pub(super) fn is_idle(&self) -> bool {
         self.slots.is_empty() && self.queue.held() == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_requests_are_waited_for_longer() {
+        assert_eq!(looks(0), Patience::LOOKS);
+        assert_eq!(looks(4096), Patience::LOOKS + 16);
+        for bytes in [1 << 20, 1 << 30, usize::MAX] {
+            assert_eq!(looks(bytes), Patience::LOOKS + MOST_LOOKS);
+        }
     }
 }

@@ -35,8 +35,6 @@ struct Alarm {
     /// Where the timer takes no deadlines: its ticks a second, zero until they were
     /// measured.
     frequency: Option<Cell<u32>>,
-    /// When the timer began to count.
-    started: Instant,
     armed: Cell<Option<Armed>>,
 }
 
@@ -57,17 +55,34 @@ impl Armed {
     fn is_running(&self) -> bool {
         self.raised == interrupts::count(interrupts::TIMER)
     }
+
+    /// Learns the timer's speed from what it has counted so far.
+    fn measure(&self, frequency: &Cell<u32>) {
+        let passed = MachineClock.now() - self.start;
+        frequency.set(timer::frequency(
+            frequency.get(),
+            self.ticks,
+            apic::remaining(),
+            passed,
+        ));
+    }
 }
 
 /// Starts to count: the first wait measures the timer's speed since this call. From here on
 /// interrupts are let in, for devices must be heard also before the processor is first idle.
 pub(crate) fn idle() -> Idler {
     let takes_deadlines = apic::start_timer();
+    // Without deadlines it has begun to count, for nobody.
+    let counting = (!takes_deadlines).then(|| Armed {
+        start: MachineClock.now(),
+        until: Instant::from_nanos(u64::MAX),
+        ticks: u32::MAX,
+        raised: 0,
+    });
     processor::enable();
     Idler(Box::leak(Box::new(Alarm {
         frequency: (!takes_deadlines).then(Cell::default),
-        started: MachineClock.now(),
-        armed: Cell::new(None),
+        armed: Cell::new(counting),
     })))
 }
 
@@ -116,10 +131,10 @@ fn halt() -> Option<Duration> {
 impl Alarm {
     /// Learns the timer's speed at first, while it counts what it was started with.
     fn tune(&self) {
-        if let Some(frequency) = &self.frequency
+        if let (Some(frequency), Some(armed)) = (&self.frequency, self.armed.get())
             && frequency.get() == 0
         {
-            learn(frequency, self.started, u32::MAX);
+            armed.measure(frequency);
         }
     }
 
@@ -132,6 +147,8 @@ impl Alarm {
             processor::enable();
             return;
         }
+        // A timer that is early stays: deadlines mostly move away before they are reached, and
+        // to hear of each costs a virtual machine's host more than an interrupt too many.
         let mut armed = self.armed.get().filter(Armed::is_running);
         if let Some(due) = due
             && armed.is_none_or(|armed| armed.until > due)
@@ -146,15 +163,11 @@ impl Alarm {
         if let (Some(frequency), Some(armed)) = (&self.frequency, armed)
             && halted >= MEASURABLE
         {
-            learn(frequency, armed.start, armed.ticks);
+            armed.measure(frequency);
         }
     }
 
     /// Lets the timer interrupt at `due`, at once if that passes meanwhile.
-    ///
-    /// One that is armed for an earlier time is not armed again: to hear of it costs a
-    /// virtual machine's host more than an interrupt too many, as deadlines mostly move
-    /// away before they are reached.
     fn arm(&self, now: Instant, due: Instant) -> Armed {
         let left = due - now;
         let raised = interrupts::count(interrupts::TIMER);
@@ -176,16 +189,4 @@ impl Alarm {
             raised,
         }
     }
-}
-
-/// Learns the timer's speed from what it has counted since `start`, when it was armed
-/// with `armed` ticks.
-fn learn(frequency: &Cell<u32>, start: Instant, armed: u32) {
-    let passed = MachineClock.now() - start;
-    frequency.set(timer::frequency(
-        frequency.get(),
-        armed,
-        apic::remaining(),
-        passed,
-    ));
 }

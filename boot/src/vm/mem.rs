@@ -1,8 +1,7 @@
 //! The memory functions that compiled code calls, which a hosted target takes from libc.
 //!
-//! Under emulation `rep movsb` costs a step for each byte, and a step of `rep movsq` twice as
-//! much as a load and a store. So blocks are copied by these, which costs a processor
-//! little more than `rep` does.
+//! Under emulation `rep movsb` costs a step for each byte, and a step of `rep movsq` more than a
+//! load and a store do, which copy blocks here.
 
 use core::arch::asm;
 use core::ptr::{read_unaligned, write_unaligned};

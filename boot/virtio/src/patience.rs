@@ -17,7 +17,7 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// Looks that are some 100 µs, where each is a round of the executor.
+    /// Looks for what is mostly there soon, where each is a round of the executor.
     pub const LOOKS: u32 = 500;
 
     /// A wait begins that is worth so many looks.
@@ -61,6 +61,15 @@ mod tests {
         core::iter::repeat_with(|| patience.has_more())
             .take_while(|more| *more)
             .count()
+    }
+
+    #[test]
+    fn a_wait_takes_as_many_looks_as_it_is_worth() {
+        let mut patience = Patience::default();
+        patience.renew(1_000);
+        let looks = core::iter::repeat_with(|| patience.has_more());
+        assert_eq!(looks.take_while(|more| *more).count(), 999);
+        assert!(!patience.has_more());
     }
 
     #[test]
