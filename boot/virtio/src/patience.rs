@@ -29,10 +29,11 @@ impl Patience {
         self.skips = self.skips.saturating_sub(1);
     }
 
-    /// What was waited for has come while the driver was looking, if it was.
+    /// What was waited for has come while the driver was looking, if it was. A look in vain
+    /// costs about what a successful one saves, so it takes many to make up for those.
     pub fn succeed(&mut self) {
         if self.looks > 0 {
-            self.last_skips = 0;
+            self.last_skips = self.last_skips.saturating_sub(1);
         }
     }
 
