@@ -1,5 +1,10 @@
+use core::mem;
+
 /// Waits without a look after looks that were in vain again and again.
 const MOST_SKIPS: u16 = 63;
+/// How many successes make up for one look in vain, which costs several times what a success
+/// saves.
+const SUCCESSES: u16 = 8;
 
 /// How long a driver looks for what it waits for before the processor halts.
 ///
@@ -10,10 +15,12 @@ const MOST_SKIPS: u16 = 63;
 pub struct Patience {
     /// Looks that are left.
     looks: u32,
+    /// Whether there was a look in this wait.
+    looked: bool,
     /// Waits that go without a look.
     skips: u16,
-    /// How many there were the last time.
-    last_skips: u16,
+    /// Successes that are missing for what was in vain.
+    debt: u16,
 }
 
 impl Patience {
@@ -27,13 +34,13 @@ impl Patience {
             _ => 0,
         };
         self.skips = self.skips.saturating_sub(1);
+        self.looked = false;
     }
 
-    /// What was waited for has come while the driver was looking, if it was. A look in vain
-    /// costs about what a successful one saves, so it takes many to make up for those.
+    /// What was waited for has come while the driver was looking, if it was.
     pub fn succeed(&mut self) {
-        if self.looks > 0 {
-            self.last_skips = self.last_skips.saturating_sub(1);
+        if self.looks > 0 && mem::take(&mut self.looked) {
+            self.debt = self.debt.saturating_sub(1);
         }
     }
 
@@ -42,12 +49,13 @@ impl Patience {
         match self.looks {
             0 => return false,
             1 => {
-                self.last_skips = (2 * self.last_skips + 1).min(MOST_SKIPS);
-                self.skips = self.last_skips;
+                self.debt = (2 * self.debt + SUCCESSES).min(MOST_SKIPS * SUCCESSES);
+                self.skips = self.debt / SUCCESSES;
             }
             _ => {}
         }
         self.looks -= 1;
+        self.looked = true;
         self.looks > 0
     }
 }
@@ -71,6 +79,21 @@ mod tests {
         let looks = core::iter::repeat_with(|| patience.has_more());
         assert_eq!(looks.take_while(|more| *more).count(), 999);
         assert!(!patience.has_more());
+    }
+
+    #[test]
+    fn a_few_successes_do_not_make_up_for_looks_in_vain() {
+        let mut patience = Patience::default();
+        let mut in_vain = 0;
+        for _ in 0..1_000 {
+            for _ in 1..SUCCESSES / 2 {
+                patience.renew(Patience::LOOKS);
+                patience.has_more();
+                patience.succeed();
+            }
+            in_vain += usize::from(look_in_vain(&mut patience) > 0);
+        }
+        assert!(in_vain < 100, "{in_vain} times");
     }
 
     #[test]
