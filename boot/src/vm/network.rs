@@ -12,19 +12,24 @@ use virtio_drivers::transport::DeviceType;
 /// The network stack.
 pub type Stack = TcpIp;
 
-/// A virtual machine's network has no boot arguments of its own.
+/// The boot arguments of a virtual machine's network.
 #[derive(Clone)]
-pub(crate) struct Options;
+pub(crate) struct Options {
+    halt_at_once: bool,
+}
 
 impl FromArgs for Options {
-    fn from_args(_: &mut Args) -> Result<Self, ArgsError> {
-        Ok(Self)
+    fn from_args(args: &mut Args) -> Result<Self, ArgsError> {
+        let help = "do not look for the next frame for a moment before the processor halts";
+        Ok(Self {
+            halt_at_once: args.flag("halt-at-once", help)?,
+        })
     }
 }
 
 pub(crate) async fn open(
     env: &Env,
-    _: &Options,
+    options: &Options,
     config: Config,
     is_given: bool,
 ) -> Result<Stack, NetworkError> {
@@ -34,7 +39,10 @@ pub(crate) async fn open(
         .ok_or(NetworkError::NoDevice)?;
     let event = device.interrupt.event;
     let card = VirtioNet::new::<Identity>(device.transport, event, large_buffers());
-    let card = card.map_err(|error| NetworkError::Device(error.to_string()))?;
+    let mut card = card.map_err(|error| NetworkError::Device(error.to_string()))?;
+    if options.halt_at_once {
+        card.halt_at_once();
+    }
     let mut seed = [0; 8];
     entropy::fill_or_warn(&mut seed);
     let seed = u64::from_le_bytes(seed);

@@ -59,7 +59,8 @@ fn globals() -> Vec<String> {
 }
 
 /// Boots bench-guest on the lab's tap, its clock counting instructions while it is busy, and the
-/// host's time while it is idle, so that no time-out comes early.
+/// host's time while it is idle, so that no time-out comes early. It halts at once: how often it
+/// would look for a packet is a matter of when that comes.
 pub fn boot(
     lab: &Lab,
     machine: Machine,
@@ -69,7 +70,7 @@ pub fn boot(
 ) -> Program {
     let (program, _) = Launch::new("bench-guest", Home::Machine(machine))
         .memory(memory)
-        .arguments(arguments.iter().copied())
+        .arguments(arguments.iter().copied().chain(["--halt-at-once"]))
         .qemu_arguments(["-icount", "shift=0,sleep=on"])
         .qemu_arguments(qemu.iter().map(String::as_str))
         .start_in(lab);
