@@ -7,6 +7,7 @@ use std::fs::File;
 use std::net::IpAddr;
 use std::path::Path;
 use std::process::Child;
+use std::thread;
 use std::time::Duration;
 
 /// The smallest and quickest machine, where one will do.
@@ -56,6 +57,21 @@ pub fn warm_up(address: IpAddr) {
         for client in &mut clients {
             client.response("GET").expect("the server answers");
         }
+    }
+    drop(clients);
+    settle(address);
+}
+
+/// Waits until the heap does not shrink any more: connections end in the background.
+#[track_caller]
+fn settle(address: IpAddr) {
+    let mut used = usize::MAX;
+    loop {
+        let before = std::mem::replace(&mut used, heap_used(address));
+        if used >= before {
+            return;
+        }
+        thread::sleep(Duration::from_millis(250));
     }
 }
 
