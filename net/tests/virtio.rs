@@ -131,6 +131,36 @@ fn interrupts_are_on_only_while_a_task_waits() {
 }
 
 #[test]
+fn frames_that_come_soon_are_looked_for_before_the_interrupt() {
+    for looks in [true, false] {
+        let mut bench = Bench::new(MODERN, [256, 256]);
+        if !looks {
+            bench.card.halt_at_once();
+        }
+        for _ in 0..20 {
+            bench.deliver(12, b"request");
+            assert_eq!(bench.poll(), Poll::Ready(()));
+            assert!(bench.card.receive().is_some());
+            bench.card.flush();
+        }
+        assert_eq!(bench.poll(), Poll::Pending);
+        let interrupts = bench.deliver(12, b"next");
+        assert_eq!(interrupts, !looks);
+        if interrupts {
+            bench.event.signal();
+        }
+        assert_eq!(bench.poll(), Poll::Ready(()));
+        assert!(bench.card.receive().is_some());
+        bench.card.flush();
+        // Nothing comes: the card looks for a while, then it has itself interrupted.
+        for _ in 0..1_000 {
+            assert_eq!(bench.poll(), Poll::Pending);
+        }
+        assert!(bench.deliver(12, b"late"), "it interrupts");
+    }
+}
+
+#[test]
 fn a_device_that_breaks_the_rules_is_reset_and_left_alone() {
     let mut bench = Bench::new(MODERN, [256, 256]);
     bench.receive.put_used(256, 64);

@@ -313,15 +313,14 @@ impl<B: Buffer> SplitQueue<B> {
             return Err(error);
         }
         if self.used == self.popped {
-            let used = self.rings.used_index();
-            let claimed = used.wrapping_sub(self.popped);
+            let claimed = self.claimed();
             if claimed > self.outstanding {
                 return Err(self.fail(QueueError::UsedIndex {
                     claimed,
                     outstanding: self.outstanding,
                 }));
             }
-            self.used = used;
+            self.used = self.popped.wrapping_add(claimed);
         }
         Ok(self.used != self.popped)
     }
@@ -334,8 +333,13 @@ impl<B: Buffer> SplitQueue<B> {
 
     /// How many buffers [`pop`](Self::pop) has at least, as the device says.
     pub fn waiting(&self) -> u16 {
-        let waiting = self.rings.used_index().wrapping_sub(self.popped);
-        waiting.min(self.outstanding)
+        self.claimed().min(self.outstanding)
+    }
+
+    /// How many buffers that were not popped yet the device says it has used.
+    #[inline]
+    fn claimed(&self) -> u16 {
+        self.rings.used_index().wrapping_sub(self.popped)
     }
 
     /// Asks the device not to interrupt (section 2.7.7). It still may.

@@ -146,6 +146,7 @@ impl World {
         }
         let shown = self.published.len() + self.taken.len() + self.returned.len();
         assert_eq!(self.queue.held(), self.added.len() + shown);
+        assert_eq!(usize::from(self.queue.waiting()), self.returned.len());
         let room = if self.indirect {
             self.free
         } else {
