@@ -15,7 +15,7 @@ const SUCCESSES: u16 = 8;
 pub struct Patience {
     /// Looks that are left.
     looks: u32,
-    /// Whether there was a look in this wait.
+    /// Whether there was a look in this wait, and it may still succeed.
     looked: bool,
     /// Waits that go without a look.
     skips: u16,
@@ -39,7 +39,7 @@ impl Patience {
 
     /// What was waited for has come while the driver was looking, if it was.
     pub fn succeed(&mut self) {
-        if self.looks > 0 && mem::take(&mut self.looked) {
+        if mem::take(&mut self.looked) {
             self.debt = self.debt.saturating_sub(1);
         }
     }
@@ -55,8 +55,8 @@ impl Patience {
             _ => {}
         }
         self.looks -= 1;
-        self.looked = true;
-        self.looks > 0
+        self.looked = self.looks > 0;
+        self.looked
     }
 }
 
