@@ -457,7 +457,9 @@ impl<S: Read + Write> Answer<'_, S> {
     /// bytes, and all errors of reading it.
     pub async fn read_to_vec(&mut self, limit: usize) -> Result<Vec<u8>, ClientError<S::Error>> {
         let too_large = ClientError::Body(Error::BodyTooLarge);
-        crate::read_to_vec(self, limit).await?.ok_or(too_large)
+        crate::read_to_vec(self, 0, limit, async |_, _| Ok(()))
+            .await?
+            .ok_or(too_large)
     }
 }
 

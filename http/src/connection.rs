@@ -4,20 +4,25 @@ use crate::access::Access;
 use crate::exchange::{Exchange, Need};
 use crate::handler::Handler;
 use crate::head::{self, Extent, Field, RequestHead, Scanner};
-use crate::response::Content;
-use crate::service::{Service, StopListener};
+use crate::service::Service;
 use crate::wire::{Broken, Wire};
-use crate::{Error, Method, Request, Response, Status};
+use crate::{Error, Method, Request, Response, Status, drive};
 use alloc::vec::Vec;
 use core::future::{Future, poll_fn};
 use core::net::SocketAddr;
-use core::pin::{Pin, pin};
+use core::pin::pin;
 use core::task::Poll;
 use embedded_io_async::{Read, Write};
+use fata_memory::tally::scoped;
+use fata_memory::{Lease, Part};
 use fata_time::Instant;
 
 /// What a connection reads its first bytes into; most heads fit.
 const FIRST_BUFFER: usize = 1024;
+/// Larger buffers for answers are given back when a connection is idle.
+const MOST_IDLE_OUTPUT: usize = 16 << 10;
+/// The same where memory is scarce.
+const LITTLE_OUTPUT: usize = 1 << 10;
 
 /// How a connection has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +40,8 @@ struct Input {
     buffer: Vec<u8>,
     start: usize,
     end: usize,
+    /// For what is larger than the first buffer.
+    lease: Lease,
 }
 
 impl Input {
@@ -53,10 +60,10 @@ impl Input {
         }
     }
 
-    /// Makes room for at least `room` bytes behind the others.
-    fn reserve(&mut self, room: usize) {
+    /// Makes room for at least `room` bytes behind the others. Returns whether there is memory.
+    fn reserve(&mut self, room: usize) -> bool {
         if self.buffer.len() - self.end >= room {
-            return;
+            return true;
         }
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;
@@ -65,23 +72,30 @@ impl Input {
             let length = (self.buffer.len() * 2)
                 .max(self.end + room)
                 .max(FIRST_BUFFER);
+            if !self.lease.try_resize(length - FIRST_BUFFER) {
+                return false;
+            }
             self.buffer.resize(length, 0);
         }
+        true
     }
 
     /// Gives memory back that a large head has taken.
     fn shrink(&mut self) {
         if self.is_empty() && self.buffer.len() > FIRST_BUFFER {
             self.buffer = Vec::new();
+            self.lease.try_resize(0);
         }
     }
 
-    fn push(&mut self, bytes: &[u8]) {
-        if !bytes.is_empty() {
-            self.reserve(bytes.len());
-            self.buffer[self.end..self.end + bytes.len()].copy_from_slice(bytes);
-            self.end += bytes.len();
+    /// Appends bytes. Returns whether there is memory.
+    fn push(&mut self, bytes: &[u8]) -> bool {
+        if !self.reserve(bytes.len()) {
+            return false;
         }
+        self.buffer[self.end..self.end + bytes.len()].copy_from_slice(bytes);
+        self.end += bytes.len();
+        true
     }
 }
 
@@ -92,7 +106,6 @@ pub(crate) struct Connection<'s, S> {
     input: Input,
     fields: Vec<Field>,
     exchange: Exchange<'s>,
-    stop: StopListener<'s>,
 }
 
 impl<'s, S: Read + Write> Connection<'s, S> {
@@ -105,10 +118,10 @@ impl<'s, S: Read + Write> Connection<'s, S> {
                 buffer: Vec::new(),
                 start: 0,
                 end: 0,
+                lease: service.room.head(),
             },
             fields: Vec::new(),
             exchange: Exchange::new(service),
-            stop: service.stop.listen(),
         }
     }
 
@@ -122,7 +135,7 @@ impl<'s, S: Read + Write> Connection<'s, S> {
             let next = match self.read_head().await {
                 Ok(Some((extent, head))) => self.serve(extent, &head, handler).await,
                 Ok(None) => return End::Closed,
-                Err(Refusal::Status(status)) => self.refuse(status).await,
+                Err(Refusal::Error(error)) => self.refuse(error).await,
                 Err(Refusal::Broken) => return End::Broken,
             };
             match next {
@@ -140,31 +153,34 @@ impl<'s, S: Read + Write> Connection<'s, S> {
         let mut timed = false;
         loop {
             let scanned = scanner.advance(self.input.bytes(), limits);
-            if let Some(extent) = scanned.map_err(Refusal::Status)? {
+            if let Some(extent) = scanned.map_err(refuse)? {
                 let bytes = &self.input.bytes()[extent.start..extent.end];
                 let fields_start = extent.fields - extent.start;
                 return head::parse_request(bytes, fields_start, &mut self.fields, limits)
                     .map(|head| Some((extent, head)))
-                    .map_err(Refusal::Status);
+                    .map_err(refuse);
             }
             // The answers to earlier requests leave together, before the next wait.
             let flushed = self.wire.flush(&self.exchange).await;
             flushed.map_err(|Broken| Refusal::Broken)?;
             let is_idle = self.input.is_empty();
             if is_idle {
-                self.input.shrink();
-                self.exchange.shrink();
-                self.wire.watchdog.start(limits.idle_timeout);
+                self.shrink();
+                self.wire.guard.watchdog.start(limits.idle_timeout);
             } else if !timed {
                 timed = true;
-                self.wire.watchdog.start(limits.head_timeout);
+                self.wire.guard.watchdog.start(limits.head_timeout);
             }
-            self.input.reserve(1);
+            if !self.input.reserve(1) {
+                return Err(Refusal::Error(Error::NoRoom));
+            }
             match self.read_more(is_idle).await {
                 Some(Ok(length @ 1..)) => self.input.end += length,
                 // Lingering would keep the place that others need.
-                None if !is_idle && self.stop.is_evicted() => return Err(Refusal::Broken),
-                None if !is_idle => return Err(Refusal::Status(Status::REQUEST_TIMEOUT)),
+                None if !is_idle && self.wire.guard.stop.is_evicted() => {
+                    return Err(Refusal::Broken);
+                }
+                None if !is_idle => return Err(refuse(Status::REQUEST_TIMEOUT)),
                 _ => return Ok(None),
             }
         }
@@ -173,22 +189,22 @@ impl<'s, S: Read + Write> Connection<'s, S> {
     /// Reads more input. `None` if the time is up, if others need the place, or, while idle, if
     /// the server stops.
     async fn read_more(&mut self, is_idle: bool) -> Option<Result<usize, S::Error>> {
-        let stop = &self.stop;
-        let since = self.wire.watchdog.started();
+        let guard = &mut self.wire.guard;
+        let (stop, watchdog) = (&guard.stop, &mut guard.watchdog);
+        let since = watchdog.started();
         let mut read = pin!(
             self.wire
                 .stream
                 .read(&mut self.input.buffer[self.input.end..])
         );
-        let watchdog = &mut self.wire.watchdog;
         poll_fn(|context| {
             if let Poll::Ready(result) = read.as_mut().poll(context) {
                 stop.set_busy();
                 return Poll::Ready(Some(result));
             }
             let stopped = match is_idle {
-                true => stop.poll(context, Some(since)),
-                false => stop.poll_evicted(context, since),
+                true => stop.poll_idle(context, since),
+                false => stop.poll_head(context, since),
             };
             if stopped.is_ready() || watchdog.poll_expired(context) {
                 return Poll::Ready(None);
@@ -205,12 +221,17 @@ impl<'s, S: Read + Write> Connection<'s, S> {
         head: &RequestHead,
         handler: &H,
     ) -> Result<bool, Broken> {
-        if self.exchange.is_output_full() {
+        let Some(mut admission) = self.service.admit(head.has_body()).await else {
+            return self.refuse(Error::NoRoom).await;
+        };
+        // The answer of one on trial can be taken back as long as it is the only one.
+        if self.exchange.is_output_full() || admission.is_trial() {
             self.wire.flush(&self.exchange).await?;
         }
+        self.wire.guard.reset_pace();
         let started = self.service.log.is_some().then(|| self.service.tasks.now());
         let (before, rest) = self.input.bytes().split_at(extent.end);
-        let taken = self.exchange.begin(head, rest);
+        let taken = self.exchange.begin(head, rest, admission.is_trial());
         let mut request = Request {
             head,
             bytes: &before[extent.start..],
@@ -222,21 +243,30 @@ impl<'s, S: Read + Write> Connection<'s, S> {
         let path = request.path();
         let served = if head.target.is_asterisk {
             let response = Response::new(Status::NO_CONTENT).allow(|_| true);
-            answer(&mut self.wire, &self.exchange, Ok(response)).await
+            let wire = &mut self.wire;
+            drive::answer(wire, &self.exchange, &mut admission, Ok(response)).await
         } else {
             let outcome = {
-                let future = pin!(handler.handle(&mut request));
-                drive(&mut self.wire, &self.exchange, future).await
+                let future = pin!(scoped(Part::Program, handler.handle(&mut request)));
+                drive::drive(&mut self.wire, &self.exchange, &mut admission, future).await
             };
             match outcome {
-                Ok(outcome) => answer(&mut self.wire, &self.exchange, outcome).await,
+                Ok(outcome) => {
+                    let wire = &mut self.wire;
+                    drive::answer(wire, &self.exchange, &mut admission, outcome).await
+                }
                 Err(Broken) => Err(Broken),
             }
         };
         self.log(started, Some(head.method), path);
         served?;
         self.input.consume(extent.end + taken);
-        self.finish_body().await
+        let goes_on = self.finish_body().await?;
+        if admission.is_trial() || !self.service.room.is_ample() {
+            self.wire.flush(&self.exchange).await?;
+            self.exchange.shrink(LITTLE_OUTPUT);
+        }
+        Ok(goes_on)
     }
 
     /// Drops what the handler has left of the body. Returns whether another request may
@@ -247,7 +277,11 @@ impl<'s, S: Read + Write> Connection<'s, S> {
             self.exchange.set_close();
         }
         let keeps_alive = self.exchange.keeps_alive();
-        self.exchange.end(|rest| self.input.push(rest));
+        let kept = self.exchange.end(|rest| self.input.push(rest));
+        if !kept {
+            // Further requests have arrived for which there is no memory.
+            return Err(Broken);
+        }
         if !keeps_alive {
             self.wire.flush(&self.exchange).await?;
         }
@@ -261,12 +295,12 @@ impl<'s, S: Read + Write> Connection<'s, S> {
         let mut end = self.exchange.discard_input();
         if end == Ok(false) {
             self.wire.flush(&self.exchange).await?;
-            self.wire.watchdog.start(limits.linger_timeout);
+            self.wire.guard.watchdog.start(limits.linger_timeout);
         }
         while end == Ok(false) {
             let (mut buffer, _) = self.exchange.take_input(Need::Read);
             let read = self.wire.stream.read(&mut buffer);
-            let length = match self.wire.watchdog.until(read).await {
+            let length = match self.wire.guard.watchdog.until(read).await {
                 Some(Ok(length @ 1..)) if length <= left => length,
                 _ => return Ok(false),
             };
@@ -278,14 +312,23 @@ impl<'s, S: Read + Write> Connection<'s, S> {
     }
 
     /// Answers something that is not a request, or not one that the server accepts.
-    async fn refuse(&mut self, status: Status) -> Result<bool, Broken> {
+    async fn refuse(&mut self, error: Error) -> Result<bool, Broken> {
         let started = self.service.log.is_some().then(|| self.service.tasks.now());
         self.exchange.begin_refusal();
-        let response = Ok(Response::error(status));
-        answer(&mut self.wire, &self.exchange, response).await?;
+        drive::refuse(&self.exchange, error)?;
         self.log(started, None, "");
         self.wire.flush(&self.exchange).await?;
         Ok(false)
+    }
+
+    /// Gives memory back while the connection is idle.
+    fn shrink(&mut self) {
+        self.input.shrink();
+        self.exchange.shrink(if self.service.room.is_ample() {
+            MOST_IDLE_OUTPUT
+        } else {
+            LITTLE_OUTPUT
+        });
     }
 
     fn log(&self, started: Option<Instant>, method: Option<Method>, path: &str) {
@@ -305,126 +348,10 @@ impl<'s, S: Read + Write> Connection<'s, S> {
 
 /// Why no request came out of the input.
 enum Refusal {
-    Status(Status),
+    Error(Error),
     Broken,
 }
 
-/// Runs a handler, and does for it what it waits for. One that writes a body which is not
-/// sent has nothing left to do.
-async fn drive<S: Read + Write, F: Future<Output = Result<Response, Error>>>(
-    wire: &mut Wire<'_, S>,
-    exchange: &Exchange<'_>,
-    mut future: Pin<&mut F>,
-) -> Result<F::Output, Broken> {
-    loop {
-        let need = poll_fn(|context| match future.as_mut().poll(context) {
-            Poll::Ready(output) => Poll::Ready(Event::Done(output)),
-            Poll::Pending => match exchange.need() {
-                Some(need) => Poll::Ready(Event::Need(need)),
-                None => Poll::Pending,
-            },
-        })
-        .await;
-        match need {
-            Event::Done(output) => return Ok(output),
-            Event::Need(Need::End) => return Ok(Ok(Response::written(Status::OK))),
-            Event::Need(Need::Write) => wire.flush(exchange).await?,
-            Event::Need(need) => {
-                let (mut buffer, filled) = exchange.take_input(need);
-                let free = &mut buffer[filled..];
-                match read_beside(wire, exchange, free, need, future.as_mut()).await {
-                    Event::Done(output) => {
-                        exchange.not_received(buffer);
-                        return Ok(output);
-                    }
-                    Event::Need(_) | Event::Changed => exchange.not_received(buffer),
-                    Event::Read(result) => exchange.received(buffer, result),
-                }
-            }
-            Event::Read(_) | Event::Changed => {}
-        }
-    }
-}
-
-enum Event<T> {
-    Done(T),
-    Need(Need),
-    /// The handler needs something else.
-    Changed,
-    Read(Result<usize, Error>),
-}
-
-/// Reads, for as long as that is what the handler needs, while it goes on with whatever else
-/// it waits for.
-async fn read_beside<S: Read + Write, F: Future>(
-    wire: &mut Wire<'_, S>,
-    exchange: &Exchange<'_>,
-    buffer: &mut [u8],
-    need: Need,
-    mut future: Pin<&mut F>,
-) -> Event<F::Output> {
-    let mut read = pin!(wire.stream.read(buffer));
-    let watchdog = &mut wire.watchdog;
-    let limit = exchange.patience(need);
-    if let Some(limit) = limit {
-        watchdog.start(limit);
-    }
-    // The handler was polled a moment ago, with the same waker.
-    let mut first = true;
-    poll_fn(|context| {
-        match read.as_mut().poll(context) {
-            Poll::Ready(Ok(length @ 1..)) => return Poll::Ready(Event::Read(Ok(length))),
-            Poll::Ready(_) => return Poll::Ready(Event::Read(Err(Error::Incomplete))),
-            Poll::Pending => {}
-        }
-        if limit.is_some() && watchdog.poll_expired(context) {
-            return Poll::Ready(Event::Read(Err(Error::TimedOut)));
-        }
-        if !core::mem::replace(&mut first, false) {
-            if let Poll::Ready(output) = future.as_mut().poll(context) {
-                return Poll::Ready(Event::Done(output));
-            }
-            if exchange.need() != Some(need) {
-                return Poll::Ready(Event::Changed);
-            }
-        }
-        Poll::Pending
-    })
-    .await
-}
-
-/// Sends a handler's answer, as far as it does not fit the buffer.
-async fn answer<S: Read + Write>(
-    wire: &mut Wire<'_, S>,
-    exchange: &Exchange<'_>,
-    outcome: Result<Response, Error>,
-) -> Result<(), Broken> {
-    let response = match outcome {
-        Ok(response) => response,
-        Err(error) => Response::error(error.status()),
-    };
-    let body = match (&response.content, exchange.status()) {
-        (Content::Bytes(body), None) => body,
-        (Content::Written, Some(_)) if exchange.is_finished() => return Ok(()),
-        _ => {
-            // The answer has begun and cannot be taken back: only the connection's end
-            // tells the client.
-            log::warn!(target: "http", "closing a connection: its answer was not finished");
-            let _ = wire.flush(exchange).await;
-            return Err(Broken);
-        }
-    };
-    // What the client has sent of its body makes no difference to the answer, unless
-    // the body is malformed or goes on for too long.
-    if exchange.discard_input().is_err() || !exchange.is_input_drainable() {
-        exchange.set_close();
-    }
-    let opened = exchange.open(&response, Some(body.len() as u64));
-    opened.map_err(|_| Broken)?;
-    let rest = exchange.append(body);
-    if !rest.is_empty() {
-        wire.flush(exchange).await?;
-        wire.write_all(rest).await?;
-    }
-    Ok(())
+fn refuse(status: Status) -> Refusal {
+    Refusal::Error(Error::Status(status))
 }

@@ -1,4 +1,4 @@
-use crate::Status;
+use crate::{Response, Status};
 use core::fmt;
 
 /// Why a request could not be handled.
@@ -22,6 +22,8 @@ pub enum Error {
     AlreadyStarted,
     /// The handler wrote more than the length it had announced.
     LengthExceeded,
+    /// There is no memory for the request now; the client is told to try again.
+    NoRoom,
     /// The handler's own decision to answer with this status.
     Status(Status),
 }
@@ -34,7 +36,19 @@ impl Error {
             Self::BodyTooLarge => Status::CONTENT_TOO_LARGE,
             Self::TimedOut => Status::REQUEST_TIMEOUT,
             Self::AlreadyStarted | Self::LengthExceeded => Status::INTERNAL_SERVER_ERROR,
+            Self::NoRoom => Status::SERVICE_UNAVAILABLE,
             Self::Status(status) => status,
+        }
+    }
+}
+
+impl Error {
+    /// The answer that tells the client about the error.
+    pub(crate) fn response(self) -> Response {
+        let response = Response::error(self.status());
+        match self {
+            Self::NoRoom => response.header("Retry-After", "1"),
+            _ => response,
         }
     }
 }
@@ -50,6 +64,7 @@ impl fmt::Display for Error {
             Self::TimedOut => "the peer sent nothing of the body for too long",
             Self::AlreadyStarted => "an answer was begun before; begin one for each request",
             Self::LengthExceeded => "more was written than announced; announce the exact length",
+            Self::NoRoom => "there is no memory for the request now; try again later",
             Self::Status(status) => status.reason(),
         })
     }
@@ -63,7 +78,7 @@ impl embedded_io_async::Error for Error {
         match self {
             Self::BadBody => ErrorKind::InvalidData,
             Self::Incomplete => ErrorKind::ConnectionAborted,
-            Self::BodyTooLarge => ErrorKind::OutOfMemory,
+            Self::BodyTooLarge | Self::NoRoom => ErrorKind::OutOfMemory,
             Self::TimedOut => ErrorKind::TimedOut,
             Self::AlreadyStarted | Self::LengthExceeded => ErrorKind::InvalidInput,
             Self::Status(_) => ErrorKind::Other,

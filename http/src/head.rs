@@ -145,6 +145,12 @@ pub(crate) struct RequestHead {
     pub(crate) expects_continue: bool,
 }
 
+impl RequestHead {
+    pub(crate) fn has_body(&self) -> bool {
+        !matches!(self.framing, Framing::Length(0))
+    }
+}
+
 /// What the header fields say about the message itself.
 #[derive(Default)]
 pub(crate) struct Facts {

@@ -25,10 +25,12 @@ mod coding;
 mod conditional;
 mod connection;
 mod date;
+mod drive;
 mod error;
 mod exchange;
 mod file_server;
 mod files;
+mod guard;
 mod handler;
 mod head;
 mod kv_files;
@@ -38,10 +40,12 @@ mod metrics;
 mod mime;
 mod request;
 mod response;
+mod room;
 mod router;
 mod server;
 mod service;
 mod status;
+mod stop;
 mod syntax;
 mod target;
 mod watchdog;
@@ -71,15 +75,29 @@ pub use writer::Writer;
 use alloc::vec::Vec;
 use embedded_io_async::Read;
 
-/// Reads a stream to its end. `None` if it is longer than `limit` bytes.
-async fn read_to_vec<R: Read>(reader: &mut R, limit: usize) -> Result<Option<Vec<u8>>, R::Error> {
+/// Reads a stream to its end, which is expected after `expected` bytes. `None` if it is longer
+/// than `limit` bytes. `reserve` is called before more memory is held, with how much that is
+/// then.
+async fn read_to_vec<R: Read>(
+    reader: &mut R,
+    expected: usize,
+    limit: usize,
+    reserve: impl AsyncFn(&R, usize) -> Result<(), R::Error>,
+) -> Result<Option<Vec<u8>>, R::Error> {
     /// Most bytes of one read.
     const STEP: usize = 4096;
     let mut all = Vec::new();
     loop {
         let length = all.len();
         // One byte more than the limit, to see whether the stream ends there.
-        all.resize(length + (limit - length).saturating_add(1).min(STEP), 0);
+        let end = length + (limit - length).saturating_add(1).min(STEP);
+        if end > all.capacity() {
+            let capacity = end.max(expected.saturating_add(STEP)).max(2 * length);
+            // A vector that grows is copied: both are there for a moment.
+            reserve(reader, length.saturating_add(capacity)).await?;
+            all.reserve_exact(capacity - length);
+        }
+        all.resize(end, 0);
         let read = reader.read(&mut all[length..]).await?;
         all.truncate(length + read);
         if read == 0 {

@@ -27,6 +27,13 @@ pub struct Limits {
     /// Buffer for answers, in bytes. An answer that fits leaves in one write.
     /// Default: 8 KiB.
     pub write_buffer: usize,
+    /// Bytes that a handler may hold for a request, beside the buffers above and what it asks for
+    /// by [`Request::reserve`](crate::Request::reserve). Default: 6 KiB, of which a
+    /// [`FileServer`](crate::FileServer) needs most.
+    pub request_memory: usize,
+    /// How long a request waits for memory, or to be one of those that take long; then the answer
+    /// is 503. Default: 1 s.
+    pub room_timeout: Duration,
     /// How long a request's head may take from its first byte on; then the answer is 408.
     /// Default: 10 s.
     pub head_timeout: Duration,
@@ -39,11 +46,22 @@ pub struct Limits {
     /// How long the client may take nothing of an answer; then the connection is closed.
     /// Default: 20 s.
     pub write_timeout: Duration,
+    /// Bytes a second that a client sends of a body, or takes of an answer, on average over
+    /// [`rate_window`](Self::rate_window); else the answer is 408, or the connection is closed.
+    /// Only time in which the server waits for the client counts. 0 for none. Default: 240.
+    pub least_rate: u32,
+    /// How long a client may be slower. Default: 20 s.
+    pub rate_window: Duration,
     /// Most simultaneous connections. Further ones wait, in the stack's backlog, and the
     /// server makes room for them: it closes the connection that has been idle, or whose
     /// request's head has been arriving, for the longest time and a quarter of a second at
     /// least, and others after their next answer. It does so too when the stack has no place
-    /// for one more ([`TcpListener::has_room`](fata_net::TcpListener::has_room)).
+    /// for one more ([`TcpListener::has_room`](fata_net::TcpListener::has_room)), or the program
+    /// no memory ([`TcpListener::memory`](fata_net::TcpListener::memory)); if none is idle, it
+    /// closes those whose clients have sent or taken little for the longest time and half a second
+    /// at least. Seven of eight may have requests that take long: whose answers do not fit
+    /// [`write_buffer`](Self::write_buffer), or that have bodies. Further such requests wait for
+    /// [`room_timeout`](Self::room_timeout), or are answered 503 with `Retry-After`.
     /// Default: 2,000.
     pub connections: usize,
     /// Most bytes that are read and dropped when a request is refused or its body is
@@ -62,10 +80,14 @@ impl Default for Limits {
             body: 16 << 20,
             body_buffer: 8 << 10,
             write_buffer: 8 << 10,
+            request_memory: 6 << 10,
+            room_timeout: Duration::from_secs(1),
             head_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(60),
             body_timeout: Duration::from_secs(20),
             write_timeout: Duration::from_secs(20),
+            least_rate: 240,
+            rate_window: Duration::from_secs(20),
             connections: 2_000,
             linger: 64 << 10,
             linger_timeout: Duration::from_secs(2),

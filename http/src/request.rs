@@ -104,17 +104,31 @@ impl<'c> Request<'c> {
         self.exchange.remaining()
     }
 
-    /// Reads the rest of the body.
+    /// Waits for memory that the handler is about to hold until the answer has left, beside
+    /// [`Limits::request_memory`](crate::Limits::request_memory). It takes the place of what was
+    /// reserved before. Without it, many requests at once can exhaust a machine's memory.
     ///
     /// # Errors
-    /// [`Error::BodyTooLarge`] if it is longer than `limit` bytes, and all errors of
-    /// reading it.
+    /// [`Error::NoRoom`] if there is none for
+    /// [`Limits::room_timeout`](crate::Limits::room_timeout), [`Error::BodyTooLarge`] if there can
+    /// never be so much.
+    pub async fn reserve(&self, bytes: usize) -> Result<(), Error> {
+        self.exchange.reserve(bytes).await
+    }
+
+    /// Reads the rest of the body. Memory for it is [reserved](Self::reserve) first.
+    ///
+    /// # Errors
+    /// [`Error::BodyTooLarge`] if it is longer than `limit` bytes or than memory can hold,
+    /// [`Error::NoRoom`], and all errors of reading it.
     pub async fn read_to_vec(&mut self, limit: usize) -> Result<Vec<u8>, Error> {
         let announced = self.remaining().unwrap_or(0);
         if announced > limit as u64 {
             return Err(Error::BodyTooLarge);
         }
-        read_to_vec(self, limit).await?.ok_or(Error::BodyTooLarge)
+        let reserve = async |request: &Self, bytes| request.reserve(bytes).await;
+        let body = read_to_vec(self, announced as usize, limit, reserve).await?;
+        body.ok_or(Error::BodyTooLarge)
     }
 
     /// Begins an answer whose body the handler writes piece by piece, in constant

@@ -1,7 +1,9 @@
 use crate::access::Access;
 use crate::connection::{Connection, End};
 use crate::handler::Handler;
-use crate::service::{Service, StopSignal};
+use crate::room::{Crowd, PAUSE, Room};
+use crate::service::Service;
+use crate::stop::StopSignal;
 use crate::{Limits, wire::Wire};
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -11,16 +13,12 @@ use core::pin::pin;
 use core::task::Poll;
 use core::time::Duration;
 use embedded_io_async::{Read, Write};
+use fata_memory::Lease;
 use fata_net::{TcpListener, TcpStream};
 use fata_task::Handle;
 
 /// How long to wait after a failure to accept that may pass.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// How long a connection is idle, or the head of its request arrives, at least before it is
-/// closed to make room.
-const LEAST_IDLE: Duration = Duration::from_millis(250);
-/// How often to look for idle connections while there is no room.
-const ROOM_PAUSE: Duration = Duration::from_millis(50);
 
 /// An HTTP/1.1 server (RFC 9110 and RFC 9112), which serves HTTP/1.0 clients too.
 ///
@@ -88,16 +86,18 @@ impl Server {
         L: TcpListener,
         H: Handler + 'static,
     {
-        let service = Rc::new(self.service);
+        let service = Rc::new(Service {
+            room: Room::new(listener.memory()),
+            ..self.service
+        });
         let handler = Rc::new(handler);
         while let Some(accepted) = accept(&service, &listener).await {
             match accepted {
-                Ok(stream) => {
-                    let slot = Slot::occupy(&service);
-                    let handler = Rc::clone(&handler);
-                    service
-                        .tasks
-                        .spawn_detached(serve_stream(slot, stream, handler));
+                Ok((stream, lease)) => {
+                    let slot = Slot::occupy(&service, lease);
+                    let task = serve_stream(slot, stream, Rc::clone(&handler));
+                    service.room.measure(&task);
+                    service.tasks.spawn_detached(task);
                 }
                 Err(error @ (fata_net::Error::LimitReached | fata_net::Error::Other)) => {
                     log::warn!(target: "http", "cannot accept a connection: {error}");
@@ -133,15 +133,14 @@ impl Server {
 async fn accept<L: TcpListener>(
     service: &Service,
     listener: &L,
-) -> Option<Result<L::Stream, fata_net::Error>> {
+) -> Option<Result<(L::Stream, Lease), fata_net::Error>> {
     let stop = service.stop.listen();
     let mut accepted = pin!(async {
-        let accepted = accept_next(service, listener).await;
-        make_room(service).await;
-        accepted
+        let stream = accept_next(service, listener).await?;
+        Ok((stream, service.place().await))
     });
     poll_fn(|context| {
-        if stop.poll(context, None).is_ready() {
+        if stop.poll_stopped(context).is_ready() {
             return Poll::Ready(None);
         }
         accepted.as_mut().poll(context).map(Some)
@@ -155,47 +154,16 @@ async fn accept_next<L: TcpListener>(
     listener: &L,
 ) -> Result<L::Stream, fata_net::Error> {
     let mut accepted = pin!(listener.accept());
-    let crowd = Crowd(service);
+    let mut crowd = None;
     while !listener.has_room() {
-        crowd.thin_out();
-        let soon = service.tasks.timeout(ROOM_PAUSE, accepted.as_mut());
+        crowd.get_or_insert_with(|| Crowd::new(service)).thin_out();
+        let soon = service.tasks.timeout(PAUSE, accepted.as_mut());
         if let Ok(accepted) = soon.await {
             return accepted;
         }
     }
     drop(crowd);
     accepted.await
-}
-
-/// Waits for a free place. Connections that have waited for a while for a request, or for the
-/// rest of its head, have to make room.
-async fn make_room(service: &Service) {
-    let limit = service.limits.connections.max(1);
-    let crowd = Crowd(service);
-    while service.slots.used() >= limit {
-        crowd.thin_out();
-        let room = poll_fn(|context| service.slots.poll_below(context, limit));
-        // Looks again after a while, as other connections become idle.
-        let _ = service.tasks.timeout(ROOM_PAUSE, room).await;
-    }
-}
-
-/// The connections of a server while another one waits for a place.
-struct Crowd<'s>(&'s Service);
-
-impl Crowd<'_> {
-    /// Lets a connection go that has been idle for a while, and busy ones when they have
-    /// answered.
-    fn thin_out(&self) {
-        self.0.crowded.set(true);
-        self.0.stop.evict(self.0.tasks.now(), LEAST_IDLE);
-    }
-}
-
-impl Drop for Crowd<'_> {
-    fn drop(&mut self) {
-        self.0.crowded.set(false);
-    }
 }
 
 async fn serve_stream<S: TcpStream, H: Handler>(slot: Slot, mut stream: S, handler: Rc<H>) {
@@ -207,10 +175,13 @@ async fn serve_stream<S: TcpStream, H: Handler>(slot: Slot, mut stream: S, handl
     match end {
         End::Closed => {}
         End::Linger => {
+            let mut wire = Wire::new(&mut stream, service);
+            let shutdown = async { wire.stream.shutdown().await.map(|()| 0) };
             let limit = service.limits.write_timeout;
-            let shutdown = service.tasks.timeout(limit, stream.shutdown()).await;
-            if shutdown == Ok(Ok(())) {
-                Wire::new(&mut stream, service).linger(service).await;
+            match wire.guard.transfer(limit, shutdown).await {
+                Some(Ok(_)) => wire.linger(service).await,
+                Some(Err(_)) => {}
+                None => wire.stream.abort(),
             }
         }
         End::Broken => stream.abort(),
@@ -220,13 +191,15 @@ async fn serve_stream<S: TcpStream, H: Handler>(slot: Slot, mut stream: S, handl
 /// A connection's place among those that the server allows.
 struct Slot {
     service: Rc<Service>,
+    _lease: Lease,
 }
 
 impl Slot {
-    fn occupy(service: &Rc<Service>) -> Self {
+    fn occupy(service: &Rc<Service>, lease: Lease) -> Self {
         service.slots.occupy();
         Self {
             service: Rc::clone(service),
+            _lease: lease,
         }
     }
 }

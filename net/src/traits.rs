@@ -7,6 +7,7 @@
 use crate::Error;
 use core::net::SocketAddr;
 use embedded_io_async::{BufRead, Read, Write};
+use fata_memory::Budget;
 
 /// A network stack: TCP and UDP over IPv4 and IPv6. Clones are handles to one stack.
 ///
@@ -59,6 +60,11 @@ pub trait TcpListener {
     /// before another one ends.
     fn has_room(&self) -> bool {
         true
+    }
+
+    /// The program's memory, of which servers take what they hold for each connection.
+    fn memory(&self) -> Budget {
+        Budget::unbounded()
     }
 }
 

@@ -3,6 +3,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use fata_memory::{Budget, Lease, Part};
 
 /// Buffers have this many bytes, or twice as many, or four times and so on.
 const SMALLEST: usize = 2 * 1024;
@@ -14,7 +15,8 @@ pub(crate) const LARGEST: usize = SMALLEST << (CLASSES - 1);
 ///
 /// Those that came back are kept for the next taker, up to an eighth of the bound. Near the
 /// bound only the smallest buffers can be had, so that connections that go on have
-/// something to go on with.
+/// something to go on with. The bound is lower while other parts of the program hold what the
+/// budget does not keep for the network.
 pub(crate) struct Pool {
     free: [Vec<Box<[u8]>>; CLASSES],
     /// Bytes that connections hold.
@@ -22,17 +24,26 @@ pub(crate) struct Pool {
     /// Bytes that nobody holds.
     spare: usize,
     limit: usize,
+    /// Both, in the program's budget.
+    lease: Lease,
 }
 
 impl Pool {
-    /// A pool of at most `limit` bytes.
-    pub(crate) fn new(limit: usize) -> Self {
+    /// A pool of at most `limit` bytes of `budget`.
+    pub(crate) fn new(budget: &Budget, limit: usize) -> Self {
         Self {
             free: Default::default(),
             used: 0,
             spare: 0,
             limit,
+            lease: budget.empty(Part::Network),
         }
+    }
+
+    /// The bound as it is now.
+    fn bound(&self) -> usize {
+        let available = self.lease.bytes().saturating_add(self.lease.room());
+        self.limit.min(available)
     }
 
     /// Bytes in buffers that connections hold.
@@ -42,12 +53,13 @@ impl Pool {
 
     /// Whether so much is in use that no new connection should be taken in.
     pub(crate) fn is_scarce(&self) -> bool {
-        self.used > self.limit - self.limit / 8
+        let bound = self.bound();
+        self.used > bound - bound / 8
     }
 
     /// Whether at most half of the memory is in use after `size` bytes more are.
     pub(crate) fn is_ample(&self, size: usize) -> bool {
-        self.used + size <= self.limit / 2
+        self.used + size <= self.bound() / 2
     }
 
     /// A buffer of at least `size` bytes. Its content is arbitrary.
@@ -55,11 +67,8 @@ impl Pool {
         let class = class(size)?;
         let size = SMALLEST << class;
         // What is not a smallest one has to leave a quarter of the memory.
-        let limit = if class == 0 {
-            self.limit
-        } else {
-            self.limit - self.limit / 4
-        };
+        let bound = self.bound();
+        let limit = if class == 0 { bound } else { bound - bound / 4 };
         if self.used + size > limit {
             return None;
         }
@@ -69,10 +78,17 @@ impl Pool {
                 buffer
             }
             None => {
-                if self.used + self.spare + size > self.limit {
+                if self.used + self.spare + size > bound {
                     self.drop_spare();
                 }
-                allocate(size)?
+                if !self.lease.try_resize(self.used + self.spare + size) {
+                    return None;
+                }
+                let allocated = allocate(size);
+                if allocated.is_none() {
+                    self.lease.try_resize(self.used + self.spare);
+                }
+                allocated?
             }
         };
         self.used += size;
@@ -86,9 +102,12 @@ impl Pool {
             return;
         };
         self.used -= size;
-        if self.spare + size <= self.limit / 8 {
+        if self.spare + size <= self.bound() / 8 {
             self.spare += size;
             self.free[class].push(buffer);
+        } else {
+            drop(buffer);
+            self.lease.try_resize(self.used + self.spare);
         }
     }
 
@@ -104,6 +123,7 @@ impl Pool {
     fn drop_spare(&mut self) {
         self.free = Default::default();
         self.spare = 0;
+        self.lease.try_resize(self.used);
     }
 }
 
@@ -125,10 +145,11 @@ fn allocate(size: usize) -> Option<Box<[u8]>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use fata_memory::Share;
 
     #[test]
     fn buffers_are_used_again_and_bounded() {
-        let mut pool = Pool::new(64 * 1024);
+        let mut pool = Pool::new(&Budget::unbounded(), 64 * 1024);
         let first = pool.take(1).expect("there is memory");
         assert_eq!((first.len(), pool.used()), (2_048, 2_048));
         let place = first.as_ptr();
@@ -142,7 +163,7 @@ mod tests {
 
     #[test]
     fn near_the_bound_there_are_only_smallest_buffers() {
-        let mut pool = Pool::new(64 * 1024);
+        let mut pool = Pool::new(&Budget::unbounded(), 64 * 1024);
         let large: Vec<_> = core::iter::from_fn(|| pool.take(8_192)).collect();
         assert_eq!(large.len(), 6);
         assert!(!pool.is_scarce());
@@ -155,5 +176,31 @@ mod tests {
         assert_eq!((pool.used(), pool.spare), (0, 8 * 1024));
         pool.drop_spare();
         assert_eq!(pool.spare, 0);
+    }
+
+    #[test]
+    fn what_others_hold_lowers_the_bound() {
+        let share = Share {
+            floor: 16 * 1024,
+            most: usize::MAX,
+        };
+        let budget = Budget::new(128 * 1024).with_share(Part::Network, share);
+        let mut pool = Pool::new(&budget, 64 * 1024);
+        let others = budget.try_take(Part::Http, 112 * 1024).expect("it fits");
+        assert!(
+            pool.take(16 * 1024).is_none(),
+            "a quarter is for small ones"
+        );
+        let small: Vec<_> = core::iter::from_fn(|| pool.take(1)).collect();
+        assert_eq!(small.len(), 8, "what is kept for the network");
+        assert!(pool.is_scarce());
+        drop(others);
+        assert!(!pool.is_scarce());
+        let large = pool.take(16 * 1024).expect("there is room again");
+        pool.put(large);
+        small.into_iter().for_each(|buffer| pool.put(buffer));
+        assert_eq!(budget.used(Part::Network), pool.spare);
+        pool.drop_spare();
+        assert_eq!(budget.used(Part::Network), 0);
     }
 }

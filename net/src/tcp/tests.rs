@@ -159,7 +159,7 @@ impl World {
         let end = |to_send, gulp| End {
             connection: None,
             embryo: None,
-            pool: Pool::new(4 << 20),
+            pool: Pool::new(&fata_memory::Budget::unbounded(), 4 << 20),
             incoming: Wire::default(),
             to_send,
             sent: 0,

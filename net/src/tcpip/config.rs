@@ -1,5 +1,6 @@
 use core::net::{Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
+use fata_memory::Budget;
 
 /// How a [`TcpIp`](super::TcpIp) stack is set up, and its bounds.
 #[derive(Clone, Debug)]
@@ -34,6 +35,9 @@ pub struct Config {
     /// taken in and buffers do not grow; at the bound data that arrives is dropped, to be
     /// sent again, and writing waits.
     pub buffer_memory: usize,
+    /// The program's memory, of which the buffers are a part. Near its end the bound is lower than
+    /// [`buffer_memory`](Self::buffer_memory).
+    pub memory: Budget,
     /// Bytes that a UDP socket holds for each direction, and up to 64 datagrams beside whose
     /// neighbors are asked for.
     pub udp_buffer: usize,
@@ -57,6 +61,7 @@ impl Default for Config {
             receive_buffer: 1 << 20,
             transmit_buffer: 1 << 20,
             buffer_memory: 64 << 20,
+            memory: Budget::unbounded(),
             udp_buffer: 32 * 1024,
             keep_alive: Duration::from_secs(60),
             timeout: Duration::from_secs(180),

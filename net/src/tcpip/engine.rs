@@ -92,7 +92,7 @@ impl Engine {
             interface: Interface::new(interface_config, adapter, smoltcp_time(tasks.now())),
             hardware: mac,
             table: Table::new(random.next()),
-            pool: Pool::new(config.buffer_memory),
+            pool: Pool::new(&config.memory, config.buffer_memory),
             settings: Settings {
                 // No peer may be promised more than a buffer can hold.
                 window: config.receive_buffer.clamp(1, LARGEST) as u32,

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use core::future::poll_fn;
 use core::net::SocketAddr;
 use core::task::{Context, Poll, Waker};
+use fata_memory::Budget;
 
 /// The connections that belong to a listener.
 #[derive(Default)]
@@ -78,6 +79,10 @@ impl traits::TcpListener for TcpListener {
 
     fn has_room(&self) -> bool {
         self.stack.engine.borrow().has_place()
+    }
+
+    fn memory(&self) -> Budget {
+        self.stack.engine.borrow().config.memory.clone()
     }
 }
 

@@ -34,7 +34,7 @@ impl Solo {
         Self {
             connection: make(now),
             now,
-            pool: Pool::new(4 << 20),
+            pool: Pool::new(&fata_memory::Budget::unbounded(), 4 << 20),
         }
     }
 

@@ -1,0 +1,276 @@
+//! The memory of a server: what connections and requests take of the program's budget before
+//! they begin, and what becomes of those that find no room.
+//!
+//! Each kind of work leaves some room for those that take less. Long requests leave enough for
+//! new connections, these enough for short requests. So a short request is served however many
+//! long ones there are. A request that finds no room for a long one is admitted on trial: it may
+//! fill the buffer for answers, but not read a body or write more. When it tries to, it waits for
+//! room or is refused, which is possible as nothing of its answer was sent.
+
+use crate::Limits;
+use crate::service::Service;
+use core::cell::Cell;
+use core::future::poll_fn;
+use core::time::Duration;
+use fata_memory::{Budget, Lease, Part};
+use fata_time::Instant;
+
+/// How often to look for connections that can make room while there is none.
+pub(crate) const PAUSE: Duration = Duration::from_millis(50);
+/// Bytes that a connection holds while it is idle, beside its task: its first buffer, the list of
+/// a head's fields, what is kept of the buffer for answers, and its places in lists.
+const IDLE: usize = 3 << 10;
+/// One of so many parts of the budget is left for short requests, two are for new connections.
+const PARTS: usize = 16;
+/// One of so many places is left for connections without a long request.
+const PLACES: usize = 8;
+
+pub(crate) struct Room {
+    budget: Budget,
+    /// Bytes of a connection's task, once there was one.
+    task: Cell<usize>,
+    /// Requests that may take long.
+    long: Cell<usize>,
+    /// Requests on trial that wait until they may.
+    aspiring: Cell<usize>,
+    /// How many wait for room or a place.
+    waiting: Cell<usize>,
+    /// When connections were told last to make room, and how many.
+    evicted: Cell<(Instant, usize)>,
+}
+
+impl Room {
+    pub(crate) fn new(budget: Budget) -> Self {
+        Self {
+            budget,
+            task: Cell::new(0),
+            long: Cell::new(0),
+            aspiring: Cell::new(0),
+            waiting: Cell::new(0),
+            evicted: Cell::default(),
+        }
+    }
+
+    /// Whether somebody waits for room or a place.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.waiting.get() > 0
+    }
+
+    /// Whether there is so much memory that idle connections may keep some.
+    pub(crate) fn is_ample(&self) -> bool {
+        self.budget.room(Part::Http) >= self.budget.limit() / 2
+    }
+
+    /// Takes note of how large a connection's task is.
+    pub(crate) fn measure<F>(&self, task: &F) {
+        self.task.set(size_of_val(task));
+    }
+
+    /// Room for the heads of requests that are larger than a connection's first buffer.
+    pub(crate) fn head(&self) -> Lease {
+        self.budget.empty(Part::Http)
+    }
+
+    /// Room for one more connection.
+    pub(crate) fn connection(&self) -> Option<Lease> {
+        self.take(IDLE + self.task.get(), self.reserve())
+    }
+
+    fn reserve(&self) -> usize {
+        self.budget.limit() / PARTS
+    }
+
+    fn take(&self, bytes: usize, spare: usize) -> Option<Lease> {
+        self.budget.try_take_leaving(Part::Http, bytes, spare)
+    }
+}
+
+/// A request's place.
+pub(crate) struct Admission<'s> {
+    service: &'s Service,
+    _lease: Lease,
+    is_long: bool,
+}
+
+impl Admission<'_> {
+    /// Whether the request may not take long.
+    pub(crate) fn is_trial(&self) -> bool {
+        !self.is_long
+    }
+
+    /// Waits until the request may take long. Returns whether it may.
+    pub(crate) async fn extend(&mut self) -> bool {
+        if self.try_extend() {
+            return true;
+        }
+        let service = self.service;
+        let aspiring = &service.room.aspiring;
+        if aspiring.get() >= service.most_aspiring() {
+            return false;
+        }
+        let _aspiring = Counted::one_more(aspiring);
+        let extended = || self.try_extend().then_some(());
+        service.wait_for_room(extended).await.is_some()
+    }
+
+    /// Lets the request take long, if there is room.
+    fn try_extend(&mut self) -> bool {
+        let room = &self.service.room;
+        let has_room = room.budget.room(Part::Http) >= 3 * room.reserve();
+        if !self.is_long && has_room && self.service.has_long_place() {
+            self.is_long = true;
+            room.long.set(room.long.get() + 1);
+        }
+        self.is_long
+    }
+}
+
+impl Drop for Admission<'_> {
+    fn drop(&mut self) {
+        let long = &self.service.room.long;
+        long.set(long.get() - usize::from(self.is_long));
+    }
+}
+
+impl Service {
+    /// Bytes that a request may hold.
+    fn request_bytes(&self, has_body: bool) -> usize {
+        let Limits {
+            write_buffer,
+            body_buffer,
+            request_memory,
+            ..
+        } = self.limits;
+        write_buffer + request_memory + if has_body { body_buffer } else { 0 }
+    }
+
+    /// Whether one more request may take long.
+    fn has_long_place(&self) -> bool {
+        let places = self.places();
+        self.room.long.get() < places - places / PLACES
+    }
+
+    fn try_admit(&self, bytes: usize) -> Option<Admission<'_>> {
+        let lease = self.room.take(bytes, 0)?;
+        let mut admission = Admission {
+            service: self,
+            _lease: lease,
+            is_long: false,
+        };
+        admission.try_extend();
+        Some(admission)
+    }
+
+    /// Admits a request, on trial if there is little room. `None` if there is none for a while.
+    pub(crate) async fn admit(&self, has_body: bool) -> Option<Admission<'_>> {
+        let bytes = self.request_bytes(has_body);
+        match self.try_admit(bytes) {
+            Some(admission) => Some(admission),
+            None => self.wait_for_room(|| self.try_admit(bytes)).await,
+        }
+    }
+
+    /// How many requests on trial may wait: more would take what is left for short ones.
+    fn most_aspiring(&self) -> usize {
+        let requests = self.room.reserve() / 2 / self.request_bytes(true);
+        requests.min(self.places() / PLACES)
+    }
+
+    /// Takes memory for what the program holds for a request. `None` if there is none for a
+    /// while.
+    pub(crate) async fn reserve(&self, bytes: usize) -> Option<Lease> {
+        let spare = 3 * self.room.reserve();
+        let budget = &self.room.budget;
+        let take = || budget.try_take_leaving(Part::Program, bytes, spare);
+        match take() {
+            Some(lease) => Some(lease),
+            None => self.wait_for_room(take).await,
+        }
+    }
+
+    /// Whether so much memory could be had if nobody else held any.
+    pub(crate) fn could_reserve(&self, bytes: usize) -> bool {
+        let most = self.room.budget.most(Part::Program);
+        bytes <= most.saturating_sub(3 * self.room.reserve())
+    }
+
+    /// Tries `attempt` again and again, while connections that wait for their peers make room.
+    async fn wait_for_room<T>(&self, mut attempt: impl FnMut() -> Option<T>) -> Option<T> {
+        let deadline = self.tasks.now() + self.limits.room_timeout;
+        let crowd = Crowd::new(self);
+        loop {
+            crowd.thin_out();
+            self.tasks.sleep(PAUSE).await;
+            if let Some(result) = attempt() {
+                return Some(result);
+            }
+            if self.tasks.now() >= deadline {
+                return None;
+            }
+        }
+    }
+
+    /// Waits for a place, and room, for one more connection.
+    pub(crate) async fn place(&self) -> Lease {
+        let mut crowd = None;
+        loop {
+            let used = self.slots.used();
+            if used < self.places()
+                && let Some(lease) = self.room.connection()
+            {
+                return lease;
+            }
+            crowd.get_or_insert_with(|| Crowd::new(self)).thin_out();
+            let ended = poll_fn(|context| self.slots.poll_below(context, used));
+            // Looks again after a while, as other connections come to wait.
+            let _ = self.tasks.timeout(PAUSE, ended).await;
+        }
+    }
+}
+
+/// Counts one more for as long as it lives.
+struct Counted<'c>(&'c Cell<usize>);
+
+impl<'c> Counted<'c> {
+    fn one_more(counter: &'c Cell<usize>) -> Self {
+        counter.set(counter.get() + 1);
+        Self(counter)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
+
+/// The connections of a server while somebody waits for room or a place. Busy ones are closed
+/// when they have answered.
+pub(crate) struct Crowd<'s> {
+    service: &'s Service,
+    _waiting: Counted<'s>,
+}
+
+impl<'s> Crowd<'s> {
+    pub(crate) fn new(service: &'s Service) -> Self {
+        Self {
+            service,
+            _waiting: Counted::one_more(&service.room.waiting),
+        }
+    }
+
+    /// Lets connections go that have waited for their peers for a while: one, and twice as many
+    /// each time that it was not enough.
+    pub(crate) fn thin_out(&self) {
+        let now = self.service.tasks.now();
+        let evicted = &self.service.room.evicted;
+        let (last, count) = evicted.get();
+        let since = now.since(last);
+        // Others may have done so a moment ago.
+        if since < PAUSE / 2 && count > 0 {
+            return;
+        }
+        let most = if since < 3 * PAUSE { 2 * count } else { 1 };
+        evicted.set((now, self.service.stop.evict(now, most)));
+    }
+}

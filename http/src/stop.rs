@@ -1,0 +1,180 @@
+//! Tells connections to end: all of them when the server stops, and those that wait for their
+//! peers when it has no room for others.
+
+use core::cell::{Cell, RefCell};
+use core::task::{Context, Poll, Waker};
+use core::time::Duration;
+use fata_time::Instant;
+use slab::Slab;
+
+/// How long a connection is idle, or the head of its request arrives, at least before it is
+/// closed to make room.
+const LEAST_IDLE: Duration = Duration::from_millis(250);
+/// The same for one whose peer sends nothing of a body or takes nothing of an answer.
+const LEAST_STALL: Duration = Duration::from_millis(500);
+/// Most connections that are told at once to make room.
+const MOST_EVICTED: usize = 64;
+
+#[derive(Default)]
+pub(crate) struct StopSignal {
+    set: Cell<bool>,
+    waiting: RefCell<Slab<Waiting>>,
+}
+
+struct Waiting {
+    waker: Waker,
+    state: State,
+}
+
+/// How a connection waits for its peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// It does not.
+    Busy,
+    /// For a request, or the rest of its head, since then.
+    Idle(Instant),
+    /// For the rest of a body, or to take more of an answer, since then.
+    Stalled(Instant),
+    /// It was told to end.
+    Evicted,
+}
+
+impl StopSignal {
+    pub(crate) fn is_set(&self) -> bool {
+        self.set.get()
+    }
+
+    pub(crate) fn set(&self) {
+        self.set.set(true);
+        for (_, waiting) in self.waiting.borrow().iter() {
+            waiting.waker.wake_by_ref();
+        }
+    }
+
+    /// Tells those connections to end, `most` at most, that have waited for the longest time:
+    /// for a request or the rest of its head, and if there are none, for anything else. Returns
+    /// how many.
+    pub(crate) fn evict(&self, now: Instant, most: usize) -> usize {
+        let is_idle = |state| match state {
+            State::Idle(since) if now.since(since) >= LEAST_IDLE => Some(since),
+            _ => None,
+        };
+        let is_stalled = |state| match state {
+            State::Stalled(since) if now.since(since) >= LEAST_STALL => Some(since),
+            _ => None,
+        };
+        match self.evict_oldest(most, is_idle) {
+            0 => self.evict_oldest(most, is_stalled),
+            count => count,
+        }
+    }
+
+    /// Evicts the oldest connections of which `since` tells a time. Returns how many.
+    fn evict_oldest(&self, most: usize, since: impl Fn(State) -> Option<Instant>) -> usize {
+        let mut waiting = self.waiting.borrow_mut();
+        let mut oldest = [(Instant::default(), 0); MOST_EVICTED];
+        let oldest = &mut oldest[..most.clamp(1, MOST_EVICTED)];
+        let mut count = 0;
+        for (key, waiting) in waiting.iter() {
+            let Some(since) = since(waiting.state) else {
+                continue;
+            };
+            if count == oldest.len() && oldest[count - 1].0 <= since {
+                continue;
+            }
+            let place = oldest[..count].partition_point(|(other, _)| *other <= since);
+            count = (count + 1).min(oldest.len());
+            oldest[place..count].rotate_right(1);
+            oldest[place] = (since, key);
+        }
+        for (_, key) in &oldest[..count] {
+            waiting[*key].state = State::Evicted;
+            waiting[*key].waker.wake_by_ref();
+        }
+        count
+    }
+
+    /// A place to wait at; it is given up when it is dropped.
+    pub(crate) fn listen(&self) -> StopListener<'_> {
+        StopListener {
+            signal: self,
+            key: Cell::new(None),
+        }
+    }
+}
+
+pub(crate) struct StopListener<'s> {
+    signal: &'s StopSignal,
+    /// Its place, once it has waited.
+    key: Cell<Option<usize>>,
+}
+
+impl StopListener<'_> {
+    /// Ready if the server stops.
+    pub(crate) fn poll_stopped(&self, context: &mut Context<'_>) -> Poll<()> {
+        if self.signal.is_set() {
+            return Poll::Ready(());
+        }
+        self.poll(context, State::Busy)
+    }
+
+    /// Ready if a connection is to end that is idle since then.
+    pub(crate) fn poll_idle(&self, context: &mut Context<'_>, since: Instant) -> Poll<()> {
+        if self.signal.is_set() {
+            return Poll::Ready(());
+        }
+        self.poll(context, State::Idle(since))
+    }
+
+    /// Ready if the connection is to make room. The head of a request arrives since then, and is
+    /// still answered when the server stops.
+    pub(crate) fn poll_head(&self, context: &mut Context<'_>, since: Instant) -> Poll<()> {
+        self.poll(context, State::Idle(since))
+    }
+
+    /// Ready if the connection is to make room. Its peer sends or takes nothing since then.
+    pub(crate) fn poll_stalled(&self, context: &mut Context<'_>, since: Instant) -> Poll<()> {
+        self.poll(context, State::Stalled(since))
+    }
+
+    fn poll(&self, context: &mut Context<'_>, state: State) -> Poll<()> {
+        let mut waiting = self.signal.waiting.borrow_mut();
+        match self.key.get().and_then(|key| waiting.get_mut(key)) {
+            Some(waiting) if waiting.state == State::Evicted => return Poll::Ready(()),
+            Some(waiting) => {
+                waiting.waker.clone_from(context.waker());
+                waiting.state = state;
+            }
+            None => {
+                let waker = context.waker().clone();
+                self.key.set(Some(waiting.insert(Waiting { waker, state })));
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Whether the connection was told to make room.
+    pub(crate) fn is_evicted(&self) -> bool {
+        let waiting = self.signal.waiting.borrow();
+        let place = self.key.get().and_then(|key| waiting.get(key));
+        place.is_some_and(|waiting| waiting.state == State::Evicted)
+    }
+
+    /// The connection does not wait for its peer any more.
+    pub(crate) fn set_busy(&self) {
+        let mut waiting = self.signal.waiting.borrow_mut();
+        if let Some(waiting) = self.key.get().and_then(|key| waiting.get_mut(key))
+            && waiting.state != State::Evicted
+        {
+            waiting.state = State::Busy;
+        }
+    }
+}
+
+impl Drop for StopListener<'_> {
+    fn drop(&mut self) {
+        if let Some(key) = self.key.get() {
+            self.signal.waiting.borrow_mut().remove(key);
+        }
+    }
+}
