@@ -52,6 +52,8 @@ pub struct Env {
     #[cfg(all(feature = "terminal", not(fata_vm)))]
     pub(crate) terminal: home::terminal::Opened,
     #[cfg(any(feature = "disk", feature = "net"))]
+    memory: fata_memory::Budget,
+    #[cfg(any(feature = "disk", feature = "net"))]
     settings: Settings,
 }
 
@@ -92,6 +94,8 @@ impl Env {
             idler,
             #[cfg(all(feature = "terminal", not(fata_vm)))]
             terminal: home::terminal::Opened::default(),
+            #[cfg(any(feature = "disk", feature = "net"))]
+            memory: crate::memory::budget(),
             #[cfg(any(feature = "disk", feature = "net"))]
             settings,
         }
@@ -196,6 +200,13 @@ impl Env {
     /// The processor time that the program has used since it started.
     pub fn busy(&self) -> Duration {
         home::busy()
+    }
+
+    /// The memory that parts of the program may hold for what comes from outside. The network and
+    /// HTTP servers over it draw from it; what else holds much (a store, a cache) should.
+    #[cfg(any(feature = "disk", feature = "net"))]
+    pub fn memory(&self) -> fata_memory::Budget {
+        self.memory.clone()
     }
 
     /// How much of the heap is in use.

@@ -25,6 +25,8 @@ mod args;
 #[cfg(feature = "disk")]
 mod disk;
 mod env;
+#[cfg(any(feature = "disk", feature = "net"))]
+mod memory;
 #[cfg(feature = "net")]
 mod network;
 mod outcome;

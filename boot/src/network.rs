@@ -7,6 +7,7 @@ use core::net::{AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr};
 use core::ops::RangeInclusive;
 use core::str::FromStr;
 use core::time::Duration;
+use fata_memory::Part;
 use fata_net::{Config, Ipv4Config, Ipv6Config};
 
 /// The network stack of this home: TCP/IP over the virtual machine's network device; in
@@ -55,8 +56,11 @@ pub(crate) struct Options {
 
 /// Starts the network stack.
 pub(crate) async fn open(env: &Env, options: &Options) -> Result<Network, NetworkError> {
-    let network =
-        home::network::open(env, &options.home, options.config.clone(), options.is_given).await?;
+    let config = Config {
+        memory: env.memory(),
+        ..options.config.clone()
+    };
+    let network = home::network::open(env, &options.home, config, options.is_given).await?;
     if let Some(seconds) = options.stats {
         let pause = Duration::from_secs(seconds.max(1).into());
         env.tasks
@@ -91,7 +95,25 @@ async fn log_statistics(env: Env, network: Network, pause: Duration) {
             now.buffer_bytes / 1_000,
             env.heap().used / 1_000,
         );
+        log_memory(now.memory);
         before = now;
+    }
+}
+
+/// Logs what the parts of the program hold.
+fn log_memory(statistics: fata_memory::Statistics) {
+    for part in Part::ALL {
+        let leased = statistics.leased[part as usize] / 1_000;
+        let allocated = statistics.allocated.map(|all| all[part as usize] / 1_000);
+        match (leased, allocated) {
+            (0, None) => {}
+            (_, None) => log::info!(target: "stats", "{}: {leased} KB promised", part.name()),
+            (_, Some(allocated)) => log::info!(
+                target: "stats",
+                "{}: {leased} KB promised, {allocated} KB allocated",
+                part.name()
+            ),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! One connection: its requests, one after the other.
 
 use crate::access::Access;
-use crate::exchange::{Exchange, Need};
+use crate::exchange::{Exchange, LITTLE, Need};
 use crate::handler::Handler;
 use crate::head::{self, Extent, Field, RequestHead, Scanner};
 use crate::service::Service;
@@ -21,8 +21,6 @@ use fata_time::Instant;
 const FIRST_BUFFER: usize = 1024;
 /// Larger buffers for answers are given back when a connection is idle.
 const MOST_IDLE_OUTPUT: usize = 16 << 10;
-/// The same where memory is scarce.
-const LITTLE_OUTPUT: usize = 1 << 10;
 
 /// How a connection has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -264,7 +262,7 @@ impl<'s, S: Read + Write> Connection<'s, S> {
         let goes_on = self.finish_body().await?;
         if admission.is_trial() || !self.service.room.is_ample() {
             self.wire.flush(&self.exchange).await?;
-            self.exchange.shrink(LITTLE_OUTPUT);
+            self.exchange.shrink(LITTLE);
         }
         Ok(goes_on)
     }
@@ -327,7 +325,7 @@ impl<'s, S: Read + Write> Connection<'s, S> {
         self.exchange.shrink(if self.service.room.is_ample() {
             MOST_IDLE_OUTPUT
         } else {
-            LITTLE_OUTPUT
+            LITTLE
         });
     }
 

@@ -5,13 +5,14 @@
 
 use crate::{Error, Method, Request, Response};
 use alloc::borrow::Cow;
-use alloc::vec;
+use alloc::vec::Vec;
 use core::ops::Range;
 use embedded_io_async::Write;
 use fata_kv::FileTable;
 
 /// How much of a file that is not in the image is read at once.
 const STEP: usize = 4096;
+const LEAST_STEP: usize = 512;
 
 /// A read-only tree of files that a [`FileServer`](crate::FileServer) serves.
 pub trait Files {
@@ -61,9 +62,12 @@ impl<C: Content> File<C> {
         if request.method() == Method::Head {
             return Ok(writer.finish());
         }
-        let mut buffer = vec![0; STEP];
+        let mut buffer = Vec::new();
+        // Less will do, if memory is short.
+        let found = buffer.try_reserve_exact(STEP).is_ok();
+        buffer.resize(if found { STEP } else { LEAST_STEP }, 0);
         while at < end {
-            let room = (end - at).min(STEP as u64) as usize;
+            let room = (end - at).min(buffer.len() as u64) as usize;
             let length = self.content.read_at(at, &mut buffer[..room]).await?;
             if length == 0 {
                 // The file is shorter than it said, so that the answer cannot be completed.

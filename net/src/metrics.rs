@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use crate::tcpip::Statistics;
+use fata_memory::Part;
 
 /// One figure of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +52,8 @@ const FRAMES: &str = "Ethernet frames that the device has received or taken.";
 const BYTES: &str = "Bytes of these frames.";
 const CONNECTIONS: &str = "TCP connections, by what becomes of them.";
 const SEGMENTS: &str = "TCP segments with data, by whether they were sent before.";
+const LEASED: &str = "Bytes of the memory budget that parts of the program have taken.";
+const ALLOCATED: &str = "Bytes that parts of the program hold.";
 const DROPS: &str = "What was dropped, by why.";
 
 impl Statistics {
@@ -149,7 +152,23 @@ impl Statistics {
             ),
         ]
         .into_iter()
+        .chain(memory_metrics(&self.memory))
     }
+}
+
+/// What each part of the program may hold, and what it holds if that is counted.
+fn memory_metrics(memory: &fata_memory::Statistics) -> impl Iterator<Item = Metric> + use<> {
+    let by_part = |name, help, bytes: [usize; Part::ALL.len()]| {
+        let parts = Part::ALL.into_iter().zip(bytes);
+        parts.map(move |(part, bytes)| {
+            Metric::new(name, MetricKind::Gauge, help, bytes as u64).labelled("part", part.name())
+        })
+    };
+    let leased = by_part("memory_leased_bytes", LEASED, memory.leased);
+    let allocated = memory
+        .allocated
+        .map(|bytes| by_part("memory_allocated_bytes", ALLOCATED, bytes));
+    leased.chain(allocated.into_iter().flatten())
 }
 
 #[cfg(test)]

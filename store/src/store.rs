@@ -13,6 +13,9 @@ use fata_kv::{Change, Entry, Error, Key, KvRo, KvRw, Metadata};
 use fata_task::Handle;
 use fata_task::channel::oneshot::{self, Sender};
 
+/// Bytes of a node in memory.
+const NODE_BYTES: usize = 4 << 10;
+
 /// How much memory a store takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -22,6 +25,22 @@ pub struct Limits {
     /// with more is refused with [`Error::TooLarge`]. Each change counts 1 KiB besides its
     /// bytes. Default: 2 MiB.
     pub waiting: usize,
+}
+
+impl Limits {
+    /// Limits with which a store holds at most `bytes`, and at most what the default ones allow.
+    pub fn within(bytes: usize) -> Self {
+        let most = Self::default();
+        Self {
+            cached_nodes: most.cached_nodes.min(bytes / 4 / NODE_BYTES),
+            waiting: most.waiting.min(bytes / 4 * 3),
+        }
+    }
+
+    /// Bytes that a store with these limits holds at most.
+    pub fn bytes(&self) -> usize {
+        self.cached_nodes * NODE_BYTES + self.waiting
+    }
 }
 
 impl Default for Limits {

@@ -5,7 +5,9 @@ use super::{entropy, heap};
 use crate::{Args, ArgsError, Env, FromArgs, NetworkError};
 use alloc::string::ToString;
 use alloc::vec::Vec;
+use core::mem;
 use core::net::IpAddr;
+use fata_memory::Part;
 use fata_net::{Config, LARGEST_FRAME, TcpIp, VirtioNet};
 use virtio_drivers::transport::DeviceType;
 
@@ -61,11 +63,9 @@ pub(crate) fn name_servers(_: &Options, stack: &Stack) -> Vec<IpAddr> {
 
 /// A machine with less memory than this has no use for large buffers.
 const SMALL_MACHINE: usize = 8 << 20;
-/// What a connection holds beside its buffers while an HTTP server answers, and while it is
-/// idle: measured as 9.5 and 4.6 KiB, with the stack's own state of it.
-const BUSY: usize = 11 << 10;
-const IDLE: usize = 4_864;
-/// What a connection in TIME-WAIT costs, with what finds it.
+/// What the stack holds of a connection beside its buffers, in tables that double.
+const CONNECTION: usize = 1 << 10;
+/// The same in TIME-WAIT, with what finds it.
 const TIME_WAIT: usize = 256;
 
 /// How many buffers of 64 KiB the network card may have for each direction: a 32nd of the
@@ -78,33 +78,28 @@ fn large_buffers() -> u16 {
     }
 }
 
-/// Lowers the bounds to what the heap has room for, so that connections run into a bound
-/// and not into the end of memory. An eighth stays free for what is not a connection's.
-///
-/// By default half of the rest is for buffers, and half for connections all of which may be
-/// busy. Who asks for a number of connections gets it if they fit while most are idle.
+/// Lowers the bounds to what memory has room for, so that connections run into a bound and not
+/// into the end of memory. What the stack holds of them, whatever they do, is taken from the
+/// budget here; their buffers, and what servers hold for them, as they come.
 fn fitted(config: Config, is_given: bool) -> Config {
-    let total = heap::total().unwrap_or_default();
-    let free = total.saturating_sub(heap::used());
-    let budget = free - free / 8;
-    let most = if is_given {
-        budget / IDLE
-    } else {
-        budget / 2 / BUSY
-    };
-    let max_connections = config.max_connections.min(most);
-    let left = budget.saturating_sub(max_connections * if is_given { IDLE } else { BUSY });
+    let room = config.memory.room(Part::Network);
+    let most = room / if is_given { 2 } else { 4 } / CONNECTION;
     let config = Config {
-        buffer_memory: config.buffer_memory.min(left.max(budget / 8)),
-        max_connections,
-        max_time_wait: config.max_time_wait.min(budget / 16 / TIME_WAIT),
+        max_connections: config.max_connections.min(most),
+        max_time_wait: config.max_time_wait.min(room / 16 / TIME_WAIT),
         ..config
     };
+    let state = config.max_connections * CONNECTION + config.max_time_wait * TIME_WAIT;
+    // The stack lives as long as the program.
+    config
+        .memory
+        .try_take(Part::Network, state)
+        .map(mem::forget);
     log::debug!(
         target: "net",
         "at most {} connections, {} bytes in their buffers",
         config.max_connections,
-        config.buffer_memory
+        config.buffer_memory.min(config.memory.room(Part::Network))
     );
     config
 }

@@ -16,6 +16,7 @@ mod images;
 mod inspect;
 mod iperf3;
 mod load;
+mod memory;
 mod names;
 mod network;
 mod pages;

@@ -9,9 +9,9 @@
 extern crate alloc;
 
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::String;
-use alloc::{format, vec};
 use core::error::Error;
 use core::net::{Ipv6Addr, SocketAddr};
 use fata_boot::{Args, ArgsError, Disk, Env, FromArgs};
@@ -20,9 +20,9 @@ use fata_http::{
     Error as HttpError, Files, KvFiles, Method, Request, Response, Router, Server, Status,
 };
 use fata_kv::{EitherKv, Error as KvError, Key, Kind, KvRo, KvRw};
+use fata_memory::Part;
 use fata_net::Stack;
 use fata_store::{Limits, Store};
-use fata_task::channel::semaphore::Semaphore;
 use rand_core::Rng;
 
 #[global_allocator]
@@ -32,9 +32,6 @@ fata_boot::main!(app, Options);
 
 /// Bytes of the largest value that can be set.
 const LARGEST: usize = 1 << 20;
-
-/// What such a value takes while it arrives, as it grows.
-const UPLOAD_BYTES: usize = 2 * LARGEST;
 
 /// Memory for what a change writes on a FAT volume: bytes of the largest value, and more.
 const LARGEST_CHANGE: usize = 2 * LARGEST;
@@ -57,13 +54,11 @@ impl FromArgs for Options {
 }
 
 async fn app(env: Env, options: Options) -> Result<(), Box<dyn Error>> {
-    let store = Rc::new(open(&env, options.format).await?);
-    let uploads = uploads(&env);
-    // A network takes what memory is left for its connections: this keeps some from it.
-    let reserve = vec![0_u8; uploads * UPLOAD_BYTES];
+    let memory = env.memory();
+    let limits = Limits::within(memory.room(Part::Storage) / 3);
+    let _store = memory.try_take(Part::Storage, limits.bytes());
+    let store = Rc::new(open(&env, limits, options.format).await?);
     let network = env.network().await?;
-    drop(reserve);
-    let uploads = Semaphore::new(uploads);
     let everywhere = SocketAddr::from((Ipv6Addr::UNSPECIFIED, options.port));
     let listener = network.listen(everywhere).await?;
     log::info!("listening on port {}", options.port);
@@ -71,7 +66,6 @@ async fn app(env: Env, options: Options) -> Result<(), Box<dyn Error>> {
     let routes = Router::new()
         .get("/*key", async move |request| get(&reader, request).await)
         .route(Method::Put, "/*key", async move |request| {
-            let _leave = uploads.acquire().await;
             let value = request.read_to_vec(LARGEST).await?;
             answer(put(&*writer, request, &value).await)
         })
@@ -83,17 +77,11 @@ async fn app(env: Env, options: Options) -> Result<(), Box<dyn Error>> {
         .await?)
 }
 
-/// How many values may arrive at once: as many as a quarter of the memory has room for.
-fn uploads(env: &Env) -> usize {
-    let memory = env.heap().total.unwrap_or(usize::MAX);
-    (memory / 4 / UPLOAD_BYTES).clamp(1, 64)
-}
-
 type Opened = EitherKv<Store<Disk>, FatKv<Disk>>;
 
-async fn open(env: &Env, may_format: bool) -> Result<Opened, Box<dyn Error>> {
+async fn open(env: &Env, limits: Limits, may_format: bool) -> Result<Opened, Box<dyn Error>> {
     let disk = env.disk("store").await?;
-    let error = match Store::open(&env.tasks, disk.clone(), Limits::default()).await {
+    let error = match Store::open(&env.tasks, disk.clone(), limits).await {
         // A FAT volume may be too small to be a store.
         Err(error @ (KvError::NotAStore | KvError::Unsupported)) => error,
         opened => return Ok(EitherKv::First(opened?)),
@@ -113,7 +101,7 @@ async fn open(env: &Env, may_format: bool) -> Result<Opened, Box<dyn Error>> {
     }
     fata_store::format(&disk, env.rng()?.next_u64()).await?;
     log::info!("made an empty store");
-    let store = Store::open(&env.tasks, disk, Limits::default()).await?;
+    let store = Store::open(&env.tasks, disk, limits).await?;
     Ok(EitherKv::First(store))
 }
 

@@ -7,11 +7,11 @@ extern crate alloc;
 mod service;
 
 use alloc::boxed::Box;
-use alloc::vec;
 use core::error::Error;
 use core::net::{Ipv6Addr, SocketAddr};
 use fata_boot::{Args, ArgsError, Env, FromArgs};
 use fata_http::Server;
+use fata_memory::{Budget, Part};
 use fata_net::Stack;
 use fata_queue::{Queue, TRANSFER_BYTES};
 use service::{limits, service};
@@ -23,6 +23,9 @@ fata_boot::main!(app, Options);
 
 /// Most uploads that have data in memory at once, and most downloads.
 const MOST_TRANSFERS: usize = 64;
+
+/// What an upload and a download hold.
+const TRANSFER: usize = 2 * TRANSFER_BYTES;
 
 struct Options {
     port: u16,
@@ -38,12 +41,11 @@ impl FromArgs for Options {
 
 async fn app(env: Env, options: Options) -> Result<(), Box<dyn Error>> {
     let disk = env.disk("queue").await?;
-    let transfers = transfers(&env);
+    let memory = env.memory();
+    let transfers = transfers(&memory);
+    let _transfers = memory.try_take(Part::Storage, transfers * TRANSFER);
     let queue = Queue::open(disk, env.tasks.clone(), transfers).await?;
-    // A network takes what memory is left for its connections: this keeps some from it.
-    let reserve = vec![0_u8; 2 * transfers * TRANSFER_BYTES];
     let network = env.network().await?;
-    drop(reserve);
     let everywhere = SocketAddr::from((Ipv6Addr::UNSPECIFIED, options.port));
     let listener = network.listen(everywhere).await?;
     log::info!(target: "queue", "listening on port {}", options.port);
@@ -52,7 +54,6 @@ async fn app(env: Env, options: Options) -> Result<(), Box<dyn Error>> {
 }
 
 /// As many uploads, and downloads, as a quarter of the memory has room for.
-fn transfers(env: &Env) -> usize {
-    let memory = env.heap().total.unwrap_or(usize::MAX);
-    (memory / 4 / (2 * TRANSFER_BYTES)).clamp(1, MOST_TRANSFERS)
+fn transfers(memory: &Budget) -> usize {
+    (memory.room(Part::Storage) / 4 / TRANSFER).clamp(1, MOST_TRANSFERS)
 }

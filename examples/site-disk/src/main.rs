@@ -13,7 +13,9 @@ use core::error::Error;
 use core::net::{Ipv6Addr, SocketAddr};
 use fata_boot::{Args, ArgsError, Env, FromArgs};
 use fata_http::{FileServer, KvFiles, Server};
+use fata_memory::Part;
 use fata_net::Stack;
+use fata_store::Limits;
 
 #[global_allocator]
 static HEAP: fata_boot::heap::Talc = fata_boot::heap::Talc::new();
@@ -33,7 +35,10 @@ impl FromArgs for Options {
 }
 
 async fn app(env: Env, options: Options) -> Result<(), Box<dyn Error>> {
-    let (pages, kind) = pages::open(&env.tasks, env.disk("site").await?).await?;
+    let memory = env.memory();
+    let limits = Limits::within(memory.room(Part::Storage) / 8);
+    let _store = memory.try_take(Part::Storage, limits.bytes());
+    let (pages, kind) = pages::open(&env.tasks, env.disk("site").await?, limits).await?;
     let network = env.network().await?;
     let everywhere = SocketAddr::from((Ipv6Addr::UNSPECIFIED, options.port));
     let listener = network.listen(everywhere).await?;

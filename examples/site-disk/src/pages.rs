@@ -16,8 +16,9 @@ pub type Pages<B> = EitherKv<Store<B>, EitherKv<TarKv<B>, FatKv<B>>>;
 pub async fn open<B: Block + Clone + 'static>(
     tasks: &Handle,
     disk: B,
+    limits: Limits,
 ) -> Result<(Pages<B>, &'static str), Error> {
-    let error = match Store::open(tasks, disk.clone(), Limits::default()).await {
+    let error = match Store::open(tasks, disk.clone(), limits).await {
         // Something else may be too small to be a store.
         Err(error @ (Error::NotAStore | Error::Unsupported)) => error,
         opened => return Ok((EitherKv::First(opened?), "a store")),

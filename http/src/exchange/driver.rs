@@ -88,7 +88,11 @@ impl Exchange<'_> {
         };
         let mut buffer = mem::take(&mut input.buffer);
         if buffer.len() < least {
-            buffer.resize(least, 0);
+            // Less will do, if memory is short.
+            let missing = least - buffer.len();
+            let found = buffer.try_reserve_exact(missing).is_ok();
+            let length = if found { least } else { input.end + WATCH };
+            buffer.resize(length, 0);
         }
         (buffer, input.end)
     }
@@ -185,12 +189,8 @@ impl Exchange<'_> {
             output.finished = true;
             return &[];
         }
-        let space = self
-            .service
-            .limits
-            .write_buffer
-            .saturating_sub(output.buffer.len());
-        let (now, later) = body.split_at(body.len().min(space));
+        let room = output.reserve(body.len(), self.service.limits.write_buffer);
+        let (now, later) = body.split_at(room);
         output.buffer.extend_from_slice(now);
         output.count(body.len());
         output.finished = true;

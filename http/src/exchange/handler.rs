@@ -88,8 +88,9 @@ impl Exchange<'_> {
                 chunked::SIZE_LINE.len() + 2,
             ),
         };
-        let used = output.buffer.len() + overhead;
-        let length = wanted.min(self.service.limits.write_buffer.saturating_sub(used));
+        let most = self.service.limits.write_buffer;
+        let room = output.reserve(wanted + overhead, most);
+        let length = wanted.min(room.saturating_sub(overhead));
         if length == 0 && wanted > 0 {
             self.block(context);
             return Poll::Pending;

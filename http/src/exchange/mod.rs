@@ -18,6 +18,7 @@ use core::cell::{Cell, RefCell};
 use core::task::Waker;
 use fata_memory::Lease;
 use input::Input;
+pub(crate) use output::LITTLE;
 use output::{Body, Output};
 
 /// Leave for the client to send the body (RFC 9110, section 10.1.1).

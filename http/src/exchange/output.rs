@@ -2,6 +2,9 @@ use crate::Status;
 use crate::chunked;
 use alloc::vec::Vec;
 
+/// Short answers fit so many bytes.
+pub(crate) const LITTLE: usize = 1 << 10;
+
 /// How the answer's body is sent.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Body {
@@ -30,6 +33,21 @@ pub(super) struct Output {
 }
 
 impl Output {
+    /// Makes room for `wanted` bytes more, if the buffer then holds at most `most`. Returns how
+    /// much room there is: less if memory is short.
+    pub(super) fn reserve(&mut self, wanted: usize, most: usize) -> usize {
+        let used = self.buffer.len();
+        let wanted = wanted.min(most.saturating_sub(used));
+        if self.buffer.capacity() - used < wanted {
+            // At once as much as there may be: a buffer that doubles leaves holes behind.
+            let whole = if used + wanted > LITTLE { most } else { LITTLE };
+            let _ = self
+                .buffer
+                .try_reserve_exact(whole.min(most).max(used + wanted) - used);
+        }
+        wanted.min(self.buffer.capacity() - used)
+    }
+
     /// How many bytes more the chunk can tell that is being filled, or the next one.
     pub(super) fn chunk_space(&self) -> usize {
         let data = |start| start + chunked::SIZE_LINE.len();

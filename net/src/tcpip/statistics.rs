@@ -27,6 +27,8 @@ pub struct Statistics {
     pub udp_sockets: usize,
     /// Bytes in the buffers of connections and UDP sockets.
     pub buffer_bytes: usize,
+    /// What the parts of the program hold.
+    pub memory: fata_memory::Statistics,
     /// What the device has counted, up to the last batch.
     pub device: Counters,
     /// Counted since the start.
@@ -69,6 +71,7 @@ impl Engine {
         let mut statistics = Statistics {
             listeners: self.listeners.len(),
             device: self.device_counters,
+            memory: self.config.memory.statistics(),
             totals: self.totals,
             ..Statistics::default()
         };

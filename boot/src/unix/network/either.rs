@@ -2,6 +2,7 @@
 
 use core::net::SocketAddr;
 use embedded_io_async::{BufRead, ErrorType, Read, Write};
+use fata_memory::Budget;
 use fata_net::host::HostStack;
 use fata_net::tcpip::Statistics;
 use fata_net::{Error, Stack, TcpIp, TcpListener, TcpStream, UdpSocket};
@@ -94,6 +95,10 @@ impl<H: TcpListener, D: TcpListener> TcpListener for Either<H, D> {
 
     fn has_room(&self) -> bool {
         delegate!(self, listener => listener.has_room())
+    }
+
+    fn memory(&self) -> Budget {
+        delegate!(self, listener => listener.memory())
     }
 }
 

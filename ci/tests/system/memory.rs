@@ -1,0 +1,236 @@
+//! Crowds of clients at servers with little memory: the machine lives, somebody who asks for a
+//! small page gets it soon, and memory comes back.
+
+use crate::support::{MICROVM, make_disk};
+use crate::tool::tool;
+use fata_ci::{
+    Attached, Client, Crowd, Lab, Launch, Manner, PATIENCE, Program, need_descriptors, succeed,
+};
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// Mebibytes of the machines.
+const MEMORIES: [u32; 3] = [8, 16, 64];
+/// A second, and as much as a machine under load may take longer.
+const SOON: Duration = Duration::from_secs(5);
+/// How long each crowd stays.
+const STAY: Duration = Duration::from_secs(2);
+/// Most connections that an HTTP server takes by default.
+const MOST: usize = 2_000;
+/// Bytes of a file that does not fit anybody's buffers.
+const LARGE: usize = 3 << 20;
+/// Bytes of what is uploaded.
+const UPLOAD: usize = 900_000;
+
+/// A server, and what can be asked of it.
+struct Subject {
+    name: &'static str,
+    port: u16,
+    arguments: &'static [&'static str],
+    disk: Option<PathBuf>,
+    /// The path of a small page.
+    small: &'static str,
+    /// The path of a large one.
+    large: &'static str,
+    /// Where to upload to.
+    upload: Option<&'static str>,
+}
+
+/// What a crowd does: a name, its manner, its request's head, and how much body follows.
+type Pattern = (&'static str, Manner, String, usize);
+
+impl Subject {
+    fn patterns(&self) -> Vec<Pattern> {
+        let get = |lines: &str| format!("GET {} HTTP/1.1\r\nHost: h\r\n{lines}\r\n", self.large);
+        let mut patterns = vec![
+            ("downloads", Manner::Quick, get("Connection: close\r\n"), 0),
+            ("slow readers", Manner::SlowReader, get(""), 0),
+            ("pipelined", Manner::SlowReader, get("").repeat(50), 0),
+            (
+                "ranges",
+                Manner::Quick,
+                get("Range: bytes=5000-\r\nConnection: close\r\n"),
+                0,
+            ),
+        ];
+        if let Some(path) = self.upload {
+            let put = format!(
+                "PUT {path} HTTP/1.1\r\nHost: h\r\nContent-Length: {UPLOAD}\r\nConnection: close\r\n\r\n"
+            );
+            patterns.push(("slow bodies", Manner::SlowBody, put.clone(), UPLOAD));
+            patterns.push(("uploads", Manner::Quick, put, UPLOAD));
+        }
+        patterns
+    }
+
+    fn start(&self, lab: &Lab, memory: u32) -> (Program, SocketAddr) {
+        let mut launch = Launch::new(self.name, MICROVM).memory(memory);
+        if let Some(disk) = &self.disk {
+            launch = launch.attach(Attached::new(disk));
+        }
+        let (program, address) = launch
+            .arguments(["--stats=1", "--log=info,net:debug,access:warn"])
+            .arguments(self.arguments.iter().copied())
+            .start_in(lab);
+        program.wait_for("listening");
+        (program, SocketAddr::new(address, self.port))
+    }
+}
+
+/// How many connections the program says that it takes.
+fn admitted(program: &Program) -> usize {
+    let text = program.wait_for("at most ");
+    let number = text.split("at most ").nth(1);
+    let number = number.and_then(|rest| rest.split_whitespace().next());
+    let number = number.and_then(|word| word.parse().ok());
+    MOST.min(number.expect("a number follows"))
+}
+
+/// Kilobytes of the heap in use, as the program has logged last.
+fn heap_used(program: &Program) -> usize {
+    let find = |text: &str| {
+        // The last one may not be there to its end yet.
+        let mut figures = text
+            .rsplit("heap ")
+            .filter_map(|rest| rest.split_once(" KB"));
+        figures.find_map(|(number, _)| number.parse().ok())
+    };
+    let text = program.wait_until("the heap's use", |text| find(text).is_some());
+    find(&text).expect("it was there")
+}
+
+/// Asks for the small page over and over, until `is_over`. Returns how long it took at most.
+fn visit(address: SocketAddr, path: &str, is_over: &AtomicBool) -> Duration {
+    let mut longest = Duration::ZERO;
+    while !is_over.load(Ordering::Relaxed) {
+        let start = Instant::now();
+        let client = Client::connect_within(address.ip(), address.port(), PATIENCE);
+        let mut client = client.expect("the server accepts");
+        let response = client.get(path).expect("the server answers");
+        assert_eq!(response.status, 200, "{}", response.head);
+        longest = longest.max(start.elapsed());
+        thread::sleep(Duration::from_millis(50));
+    }
+    longest
+}
+
+/// Lets a crowd stay for a while. Returns how long somebody beside it waited at most.
+fn beside(mut crowd: Crowd, address: SocketAddr, path: &'static str) -> Duration {
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let visitor = scope.spawn(|| visit(address, path, &is_over));
+        crowd.run(STAY);
+        is_over.store(true, Ordering::Relaxed);
+        // The crowd goes on until the visitor has got the last page.
+        while !visitor.is_finished() {
+            crowd.run(Duration::from_millis(100));
+        }
+        visitor.join().expect("the visitor is served")
+    })
+}
+
+/// Waits until no more of the heap is in use than before, but for what tables and pools keep.
+fn assert_memory_returns(program: &Program, before: usize, memory: u32) {
+    let most = before + memory as usize * 1024 / 10;
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let now = heap_used(program);
+        if now <= most {
+            return;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "{before} KB before, {now} KB a minute after"
+        );
+        thread::sleep(Duration::from_secs(1));
+    }
+}
+
+/// Sends crowds of each kind to a server: as many clients as it takes, and twice as many.
+fn endure(subject: &Subject) {
+    need_descriptors(4 * MOST as u64 + 1_000);
+    for memory in MEMORIES {
+        let lab = Lab::enter();
+        let (mut program, address) = subject.start(&lab, memory);
+        let admitted = admitted(&program);
+        let before = heap_used(&program);
+        for (name, manner, head, body) in subject.patterns() {
+            for count in [admitted, 2 * admitted] {
+                let crowd = Crowd::new(address, count, manner, &head, body);
+                let longest = beside(crowd, address, subject.small);
+                eprintln!(
+                    "{}",
+                    program
+                        .text()
+                        .lines()
+                        .rev()
+                        .take(6)
+                        .collect::<Vec<_>>()
+                        .join("\n")
+                );
+                println!(
+                    "{} with {memory} MiB, {count} clients, {name}: {longest:?}, {} KB",
+                    subject.name,
+                    heap_used(&program)
+                );
+                assert!(program.is_running(), "{name} of {count} end the machine");
+                assert!(
+                    longest < SOON,
+                    "beside {name} of {count} it took {longest:?}"
+                );
+            }
+        }
+        assert_memory_returns(&program, before, memory);
+    }
+}
+
+/// A folder with a small page and a large one, and room for a disk.
+fn pages() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let pages = folder.path().join("pages");
+    fs::create_dir(&pages).expect("it is new");
+    fs::write(pages.join("index.html"), "small").expect("there is room");
+    fs::write(pages.join("large"), vec![b'x'; LARGE]).expect("there is room");
+    let disk = folder.path().join("disk");
+    (folder, disk)
+}
+
+#[test]
+#[ignore = "boots virtual machines; ci/test runs it"]
+fn a_site_in_the_image_endures_crowds() {
+    endure(&Subject {
+        name: "site",
+        port: 80,
+        arguments: &[],
+        disk: None,
+        small: "/",
+        large: "/",
+        upload: None,
+    });
+}
+
+#[test]
+#[ignore = "boots virtual machines; ci/test runs it"]
+fn a_site_on_a_disk_endures_crowds() {
+    let (folder, disk) = pages();
+    make_disk(&disk, 16 << 20);
+    let path = disk.to_str().expect("paths in the tests are UTF-8");
+    let pages = folder.path().join("pages");
+    let pages = pages.to_str().expect("paths in the tests are UTF-8");
+    succeed(&tool(), ["disk", "format", path]);
+    succeed(&tool(), ["disk", "put", path, pages]);
+    endure(&Subject {
+        name: "site-disk",
+        port: 80,
+        arguments: &[],
+        disk: Some(disk),
+        small: "/",
+        large: "/large",
+        upload: None,
+    });
+}
