@@ -235,6 +235,7 @@ impl Engine {
                     self.flows.make_ready(key);
                     return;
                 }
+                self.flows.remove_finished(key);
                 continue;
             }
             let mut sent = false;
