@@ -66,7 +66,11 @@ impl Engine {
                 if flow.connection.progress() != progress {
                     (flow.hardware, flow.doubted) = (Some(hardware), false);
                 }
-                self.table.make_ready(key);
+                if flow.connection.has_ended() {
+                    self.finish(transmitter, key, now);
+                } else {
+                    self.table.make_ready(key);
+                }
             }
             State::HalfOpen(_) => self.receive_half_open(transmitter, key, &arrival),
             State::TimeWait(_) => self.receive_late(transmitter, key, &arrival),

@@ -81,6 +81,19 @@ impl Engine {
         self.totals.challenged_segments += counts.out_of_place;
     }
 
+    /// Sends the last segment of a connection that has ended, and notes what has become of it,
+    /// at once: before egress its stream may be dropped, and its peer may open the next one.
+    pub(super) fn finish<N: Net>(
+        &mut self,
+        transmitter: &mut Transmitter<N>,
+        key: usize,
+        now: Instant,
+    ) {
+        if !self.transmit_connection(transmitter, key, now) {
+            self.table.make_ready(key);
+        }
+    }
+
     /// Takes note of what has become of a connection.
     pub(super) fn settle_connection(&mut self, key: usize, now: Instant) {
         let Some(entry) = self.table.get(key) else {
@@ -340,7 +353,8 @@ impl Engine {
         }
     }
 
-    /// Sends what a connection has to send. Returns whether there was room for it.
+    /// Sends what a connection has to send, and notes what has become of it. Returns whether
+    /// there was room for it.
     fn transmit_connection<N: Net>(
         &mut self,
         transmitter: &mut Transmitter<N>,
@@ -368,12 +382,12 @@ impl Engine {
         let mut wire = Wire { transmitter, path };
         let has_sent = flow.connection.transmit(&mut wire, now);
         let deadline = flow.deadline();
-        if has_sent {
-            if let Some(deadline) = deadline {
-                self.table.set_timer(key, deadline);
-            }
-            self.settle_connection(key, now);
+        if has_sent && let Some(deadline) = deadline {
+            self.table.set_timer(key, deadline);
         }
+        // A last acknowledgement that finds no room is lost, as on the wire: the peer asks again,
+        // which TIME-WAIT answers.
+        self.settle_connection(key, now);
         has_sent
     }
 

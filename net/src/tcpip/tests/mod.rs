@@ -8,6 +8,7 @@ mod arp;
 mod bounds;
 mod closing;
 mod dhcp;
+mod drops;
 mod hostile;
 mod memory;
 mod model;
