@@ -311,7 +311,7 @@ impl Engine {
         now: Instant,
     ) {
         while let Some(key) = self.table.expire(now) {
-            self.expire_connection(transmitter, key, now);
+            self.expire_connection(key, now);
         }
         while let Some(key) = self.table.next_ready() {
             if !self.transmit_connection(transmitter, key, now) {
@@ -321,17 +321,12 @@ impl Engine {
         }
     }
 
-    fn expire_connection<N: Net>(
-        &mut self,
-        transmitter: &mut Transmitter<N>,
-        key: usize,
-        now: Instant,
-    ) {
+    fn expire_connection(&mut self, key: usize, now: Instant) {
         let Some(entry) = self.table.get(key) else {
             return;
         };
         match &mut entry.state {
-            State::HalfOpen(_) => self.expire_half_open(transmitter, key, now),
+            State::HalfOpen(_) => self.expire_half_open(key, now),
             State::TimeWait(wait) => {
                 let until = wait.until;
                 if until <= now {
@@ -362,7 +357,7 @@ impl Engine {
         now: Instant,
     ) -> bool {
         if !self.check_closing(key, now) {
-            return true;
+            return self.transmit_half_open(transmitter, key);
         }
         let Some(hardware) = self.hardware_of(transmitter, key, now) else {
             return true;
@@ -392,7 +387,7 @@ impl Engine {
     }
 
     /// Resets a connection that takes too long to close, and removes one whose reset
-    /// takes too long. Returns whether it is still there.
+    /// takes too long. Returns whether it is one, and still there.
     fn check_closing(&mut self, key: usize, now: Instant) -> bool {
         let Some(flow) = self.table.flow(key) else {
             return false;
