@@ -7,6 +7,7 @@ mod address;
 mod arp;
 mod bounds;
 mod closing;
+mod crowd;
 mod dhcp;
 mod drops;
 mod hostile;
