@@ -142,6 +142,10 @@ impl<N: Net, S: CaptureSink> Net for Capture<N, S> {
         self.device.can_transmit()
     }
 
+    fn is_crowded(&mut self) -> bool {
+        self.device.is_crowded()
+    }
+
     fn transmit_offloaded<R>(
         &mut self,
         length: usize,

@@ -127,6 +127,13 @@ pub trait Net {
     /// Whether [`transmit`](Self::transmit) has room for a frame now.
     fn can_transmit(&mut self) -> bool;
 
+    /// Whether three quarters of the places for frames to be transmitted are taken: those that
+    /// are left are not for answers to strangers. If so, [`poll_ready`](Self::poll_ready) waits
+    /// for that to change, too, unless [`can_transmit`](Self::can_transmit) is asked after this.
+    fn is_crowded(&mut self) -> bool {
+        !self.can_transmit()
+    }
+
     /// Queues a frame of `length` bytes, Ethernet header included, that `fill` writes. The
     /// buffer's first content is arbitrary, so `fill` must write all of it.
     ///

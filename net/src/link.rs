@@ -32,8 +32,8 @@ pub struct Link {
     mac: MacAddress,
     offloads: Offloads,
     counters: Counters,
-    /// Whether this end was found full, so that it waits for room.
-    wants_room: bool,
+    /// For how many frames this end waits for room, as it was found full or crowded.
+    wanted: usize,
     outgoing: Rc<RefCell<Direction>>,
     incoming: Rc<RefCell<Direction>>,
 }
@@ -68,8 +68,10 @@ impl Direction {
         }))
     }
 
-    fn has_room(&self) -> bool {
-        self.queued.len() + self.arrived.len() < self.capacity
+    /// How many frames more can be under way.
+    fn room(&self) -> usize {
+        self.capacity
+            .saturating_sub(self.queued.len() + self.arrived.len())
     }
 
     fn flush(&mut self) {
@@ -104,7 +106,7 @@ impl Link {
             mac: MacAddress([0x02, 0, 0, 0, 0, number]),
             offloads: Offloads::default(),
             counters: Counters::default(),
-            wants_room: false,
+            wanted: 0,
             outgoing: Rc::clone(outgoing),
             incoming: Rc::clone(incoming),
         };
@@ -166,9 +168,17 @@ impl Net for Link {
     }
 
     fn can_transmit(&mut self) -> bool {
-        let room = self.outgoing.borrow().has_room();
-        self.wants_room = !room;
-        room
+        let has_room = self.outgoing.borrow().room() > 0;
+        self.wanted = usize::from(!has_room);
+        has_room
+    }
+
+    fn is_crowded(&mut self) -> bool {
+        let outgoing = self.outgoing.borrow();
+        let reserve = outgoing.capacity / 4;
+        let is_crowded = outgoing.room() <= reserve;
+        self.wanted = if is_crowded { reserve + 1 } else { 0 };
+        is_crowded
     }
 
     fn transmit_offloaded<R>(
@@ -207,12 +217,13 @@ impl Net for Link {
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let (mut incoming, mut outgoing) = (self.incoming.borrow_mut(), self.outgoing.borrow_mut());
-        if !incoming.arrived.is_empty() || (self.wants_room && outgoing.has_room()) {
-            self.wants_room = false;
+        let has_room = self.wanted > 0 && outgoing.room() >= self.wanted;
+        if !incoming.arrived.is_empty() || has_room {
+            self.wanted = 0;
             return Poll::Ready(());
         }
         incoming.receiver = Some(context.waker().clone());
-        if self.wants_room {
+        if self.wanted > 0 {
             outgoing.sender = Some(context.waker().clone());
         }
         Poll::Pending

@@ -161,6 +161,20 @@ fn frames_that_come_soon_are_looked_for_before_the_interrupt() {
 }
 
 #[test]
+fn a_crowded_card_has_room_left_for_others_than_strangers() {
+    const BUFFERS: usize = 128;
+    let mut bench = Bench::new(MODERN, [256, 256]);
+    let mut sent = 0;
+    while !bench.card.is_crowded() {
+        assert_eq!(bench.send(b"frame"), Ok(()));
+        sent += 1;
+    }
+    let left = (0..).take_while(|_| bench.send(b"frame").is_ok()).count();
+    assert_eq!(sent + left, BUFFERS);
+    assert!(left.abs_diff(BUFFERS / 4) <= 1, "{left}");
+}
+
+#[test]
 fn a_device_that_breaks_the_rules_is_reset_and_left_alone() {
     let mut bench = Bench::new(MODERN, [256, 256]);
     bench.receive.put_used(256, 64);

@@ -1,7 +1,10 @@
 //! Programs that others have written, as clients.
 
 use crate::support::{MICROVM, assert_serves, bench_guest};
-use fata_ci::{GUEST_IPV4, GUEST_IPV6, Home, Lab, succeed};
+use fata_ci::{GUEST_IPV4, GUEST_IPV6, Home, Lab, Program, TAP, succeed};
+use std::net::IpAddr;
+use std::thread;
+use std::time::Duration;
 
 fn text(program: &str, arguments: &[&str]) -> String {
     String::from_utf8(succeed(program, arguments)).expect("it writes text")
@@ -48,4 +51,46 @@ fn a_flood_of_pings_is_answered() {
         }
     }
     assert_serves(address);
+}
+
+/// How many FINs of clients a capture has, and how many of these are acknowledged.
+fn fins(capture: &str, server: IpAddr) -> (usize, usize) {
+    let from = format!("IP {server}.80 > ");
+    let (own, others): (Vec<&str>, Vec<&str>) = capture
+        .lines()
+        .filter(|line| line.contains(": Flags ["))
+        .partition(|line| line.contains(&from));
+    let number = |line: &str, name: &str| -> Option<u32> {
+        let (_, rest) = line.split_once(name)?;
+        rest.split(',').next()?.parse().ok()
+    };
+    let fins = others.iter().filter(|line| line.contains("Flags [F"));
+    let fins: Vec<u32> = fins.filter_map(|line| number(line, ", seq ")).collect();
+    let is_acknowledged = |fin: &&u32| {
+        let wanted = Some(fin.wrapping_add(1));
+        own.iter().any(|line| number(line, ", ack ") == wanted)
+    };
+    (fins.len(), fins.iter().filter(is_acknowledged).count())
+}
+
+#[test]
+#[ignore = "boots virtual machines; ci/test runs it"]
+fn curls_connections_end_in_good_order() {
+    const CLIENTS: usize = 20;
+    let lab = Lab::enter();
+    let (_guest, address) = bench_guest(&lab, MICROVM, 64);
+    let filter = ["-i", TAP, "-n", "-l", "-S", "tcp port 80"];
+    let capture = Program::run([&["tcpdump"][..], &filter].concat());
+    capture.wait_for("listening on");
+    let url = format!("http://{address}/");
+    for _ in 0..CLIENTS {
+        let page = text("curl", &["-s", "-H", "Connection: close", &url]);
+        assert_eq!(page, "Hello, World!");
+    }
+    capture.wait_until("a FIN of each", |seen| fins(seen, address).0 >= CLIENTS);
+    // One that is not acknowledged comes again after 200 ms.
+    thread::sleep(Duration::from_millis(500));
+    let seen = capture.wait_for("Flags");
+    assert_eq!(fins(&seen, address), (CLIENTS, CLIENTS), "{seen}");
+    assert!(!seen.contains("Flags [R"), "{seen}");
 }

@@ -13,6 +13,7 @@ use crate::Net;
 use crate::tcp::{
     Agreement, Connection, Embryo, Flags, Header, Offer, Segment, Sequence, Transmit, Verdict,
 };
+use alloc::collections::VecDeque;
 use core::time::Duration;
 use fata_time::Instant;
 use smoltcp::wire::EthernetAddress;
@@ -21,6 +22,17 @@ use smoltcp::wire::EthernetAddress;
 const COOKIE_LIFE: Duration = Duration::from_secs(128);
 /// How far the numbers of a connection in TIME-WAIT have to be passed by the next one.
 const TIME_WAIT_GAP: u32 = 1 << 16;
+
+/// Answers with cookies that wait for room in the device. What would be one more is dropped.
+const MOST_COOKIES: usize = 256;
+
+/// The answer to a SYN of which nothing else is kept.
+pub(super) struct Cookie {
+    ours: Sequence,
+    theirs: Sequence,
+    tuple: Tuple,
+    hardware: EthernetAddress,
+}
 
 /// A segment, and where it came from.
 struct Arrival<'a> {
@@ -66,28 +78,44 @@ impl Engine {
                 if flow.connection.progress() != progress {
                     (flow.hardware, flow.doubted) = (Some(hardware), false);
                 }
-                self.table.make_ready(key);
+                if flow.connection.has_ended() {
+                    self.finish(transmitter, key, now);
+                } else {
+                    self.table.make_ready(key);
+                }
             }
             State::HalfOpen(_) => self.receive_half_open(transmitter, key, &arrival),
             State::TimeWait(_) => self.receive_late(transmitter, key, &arrival),
         }
     }
 
-    /// Sends a segment back to where another one came from.
+    /// Sends a segment back to a stranger. Where the device is crowded it is lost, as on the wire:
+    /// what room is left is for connections.
+    fn reply_to_stranger<N: Net>(
+        &mut self,
+        transmitter: &mut Transmitter<N>,
+        arrival: &Arrival<'_>,
+        header: &Header,
+    ) {
+        if !transmitter.device.is_crowded() {
+            self.reply(transmitter, arrival.tuple, arrival.hardware, header);
+        }
+    }
+
+    /// Sends a segment back to where another one came from. Returns whether there was room.
     fn reply<N: Net>(
         &mut self,
         transmitter: &mut Transmitter<N>,
         tuple: Tuple,
         destination: EthernetAddress,
         header: &Header,
-    ) {
+    ) -> bool {
         let path = Path {
             source: self.hardware,
             destination,
             tuple,
         };
-        // One that finds no room is lost, as on the wire.
-        let _ = Wire { transmitter, path }.send(header, (&[], &[]), 0);
+        Wire { transmitter, path }.send(header, (&[], &[]), 0)
     }
 
     /// A segment that belongs to no connection. A new one has to begin at `least`, if that
@@ -107,7 +135,7 @@ impl Engine {
         let flags = arrival.segment.flags;
         if let Some(listener) = self.tcp_ports.lookup(local) {
             if flags.opens() {
-                return self.admit(transmitter, listener, arrival, least);
+                return self.admit(listener, arrival, least);
             }
             if !flags.has(Flags::RST)
                 && !flags.has(Flags::SYN)
@@ -119,7 +147,7 @@ impl Engine {
         }
         if let Some(header) = Header::refusal(&arrival.segment) {
             self.totals.refused_segments += 1;
-            self.reply(transmitter, arrival.tuple, arrival.hardware, &header);
+            self.reply_to_stranger(transmitter, arrival, &header);
         }
     }
 
@@ -129,14 +157,8 @@ impl Engine {
         self.config.backlog.max(1)
     }
 
-    /// Answers a SYN.
-    fn admit<N: Net>(
-        &mut self,
-        transmitter: &mut Transmitter<N>,
-        listener: usize,
-        arrival: &Arrival<'_>,
-        least: Option<Sequence>,
-    ) {
+    /// Answers a SYN, once the device has room for that.
+    fn admit(&mut self, listener: usize, arrival: &Arrival<'_>, least: Option<Sequence>) {
         let places = self.places();
         let has_room = self.has_room();
         let Some(backlog) = self.listeners.get_mut(listener) else {
@@ -147,7 +169,7 @@ impl Engine {
             return;
         }
         if backlog.half_open >= places {
-            return self.answer_with_cookie(transmitter, arrival);
+            return self.answer_with_cookie(arrival);
         }
         backlog.half_open += 1;
         let Arrival {
@@ -168,33 +190,52 @@ impl Engine {
         });
         let key = self.table.insert(tuple, state);
         self.table.set_timer(key, embryo.deadline());
-        let header = self.answer_of(&embryo, tuple);
-        self.reply(transmitter, tuple, hardware, &header);
+        self.table.make_ready(key);
     }
 
     fn answer_of(&self, embryo: &Embryo, tuple: Tuple) -> Header {
         embryo.answer(self.segment_size(tuple.local().addr), self.settings.window)
     }
 
-    fn answer_with_cookie<N: Net>(
-        &mut self,
-        transmitter: &mut Transmitter<N>,
-        arrival: &Arrival<'_>,
-    ) {
+    fn answer_with_cookie(&mut self, arrival: &Arrival<'_>) {
         let Arrival {
             segment,
             tuple,
             hardware,
             now,
         } = *arrival;
+        if self.cookies.len() >= MOST_COOKIES {
+            self.totals.dropped_syns += 1;
+            return;
+        }
         self.totals.cookies += 1;
         self.cookies_until = now + COOKIE_LIFE;
         let size = Offer::new(&segment).segment;
-        let cookie = self.secret.cookie(&tuple, segment.sequence, size, now);
-        let own = self.segment_size(tuple.local().addr);
-        let window = self.settings.window;
-        let header = crate::tcp::answer(cookie, segment.sequence, own, window, None, false);
-        self.reply(transmitter, tuple, hardware, &header);
+        self.cookies.push_back(Cookie {
+            ours: self.secret.cookie(&tuple, segment.sequence, size, now),
+            theirs: segment.sequence,
+            tuple,
+            hardware,
+        });
+    }
+
+    /// Sends the cookies that wait, as far as connections leave room for that.
+    pub(super) fn transmit_cookies<N: Net>(&mut self, transmitter: &mut Transmitter<N>) {
+        if self.cookies.is_empty() {
+            return;
+        }
+        while !transmitter.device.is_crowded() {
+            let Some(cookie) = self.cookies.pop_front() else {
+                // A flood may be over.
+                self.cookies = VecDeque::new();
+                return;
+            };
+            let Cookie { ours, theirs, .. } = cookie;
+            let own = self.segment_size(cookie.tuple.local().addr);
+            let window = self.settings.window;
+            let header = crate::tcp::answer(ours, theirs, own, window, None, false);
+            self.reply(transmitter, cookie.tuple, cookie.hardware, &header);
+        }
     }
 
     /// Opens a connection if a segment brings a cookie back. Returns whether it does.
@@ -285,42 +326,48 @@ impl Engine {
                     self.establish(listener, agreement, arrival, Some(key));
                 }
             }
-            Verdict::Answer => {
-                let header = self.answer_of(&embryo, arrival.tuple);
-                self.reply(transmitter, arrival.tuple, arrival.hardware, &header);
-            }
+            Verdict::Answer => drop(self.table.make_ready(key)),
             Verdict::Forget => self.remove(key),
             Verdict::Refuse => {
                 if let Some(header) = Header::refusal(&arrival.segment) {
-                    self.reply(transmitter, arrival.tuple, arrival.hardware, &header);
+                    self.reply_to_stranger(transmitter, arrival, &header);
                 }
             }
             Verdict::Ignore => {}
         }
     }
 
-    /// Answers a SYN again that was not acknowledged, or forgets it.
-    pub(super) fn expire_half_open<N: Net>(
-        &mut self,
-        transmitter: &mut Transmitter<N>,
-        key: usize,
-        now: Instant,
-    ) {
-        let Some(entry) = self.table.get(key) else {
-            return;
-        };
-        let tuple = entry.tuple;
-        let State::HalfOpen(half_open) = &mut entry.state else {
+    /// Has a SYN answered again whose answer was not acknowledged, or forgets it.
+    pub(super) fn expire_half_open(&mut self, key: usize, now: Instant) {
+        let Some(State::HalfOpen(half_open)) = self.table.get(key).map(|entry| &mut entry.state)
+        else {
             return;
         };
         if !half_open.embryo.expire(now) {
             self.totals.expired_half_open += 1;
             return self.remove(key);
         }
+        let deadline = half_open.embryo.deadline();
+        self.table.set_timer(key, deadline);
+        self.table.make_ready(key);
+    }
+
+    /// Answers the SYN of a half-open connection. Returns whether there was room for that.
+    pub(super) fn transmit_half_open<N: Net>(
+        &mut self,
+        transmitter: &mut Transmitter<N>,
+        key: usize,
+    ) -> bool {
+        let Some(entry) = self.table.get(key) else {
+            return true;
+        };
+        let tuple = entry.tuple;
+        let State::HalfOpen(half_open) = &entry.state else {
+            return true;
+        };
         let (embryo, hardware) = (half_open.embryo, half_open.hardware);
-        self.table.set_timer(key, embryo.deadline());
         let header = self.answer_of(&embryo, tuple);
-        self.reply(transmitter, tuple, hardware, &header);
+        self.reply(transmitter, tuple, hardware, &header)
     }
 
     /// Forgets the half-open connections of a listener that is gone.

@@ -81,6 +81,19 @@ impl Engine {
         self.totals.challenged_segments += counts.out_of_place;
     }
 
+    /// Sends the last segment of a connection that has ended, and notes what has become of it,
+    /// at once: before egress its stream may be dropped, and its peer may open the next one.
+    pub(super) fn finish<N: Net>(
+        &mut self,
+        transmitter: &mut Transmitter<N>,
+        key: usize,
+        now: Instant,
+    ) {
+        if !self.transmit_connection(transmitter, key, now) {
+            self.table.make_ready(key);
+        }
+    }
+
     /// Takes note of what has become of a connection.
     pub(super) fn settle_connection(&mut self, key: usize, now: Instant) {
         let Some(entry) = self.table.get(key) else {
@@ -298,7 +311,7 @@ impl Engine {
         now: Instant,
     ) {
         while let Some(key) = self.table.expire(now) {
-            self.expire_connection(transmitter, key, now);
+            self.expire_connection(key, now);
         }
         while let Some(key) = self.table.next_ready() {
             if !self.transmit_connection(transmitter, key, now) {
@@ -308,17 +321,12 @@ impl Engine {
         }
     }
 
-    fn expire_connection<N: Net>(
-        &mut self,
-        transmitter: &mut Transmitter<N>,
-        key: usize,
-        now: Instant,
-    ) {
+    fn expire_connection(&mut self, key: usize, now: Instant) {
         let Some(entry) = self.table.get(key) else {
             return;
         };
         match &mut entry.state {
-            State::HalfOpen(_) => self.expire_half_open(transmitter, key, now),
+            State::HalfOpen(_) => self.expire_half_open(key, now),
             State::TimeWait(wait) => {
                 let until = wait.until;
                 if until <= now {
@@ -340,7 +348,8 @@ impl Engine {
         }
     }
 
-    /// Sends what a connection has to send. Returns whether there was room for it.
+    /// Sends what a connection has to send, and notes what has become of it. Returns whether
+    /// there was room for it.
     fn transmit_connection<N: Net>(
         &mut self,
         transmitter: &mut Transmitter<N>,
@@ -348,7 +357,7 @@ impl Engine {
         now: Instant,
     ) -> bool {
         if !self.check_closing(key, now) {
-            return true;
+            return self.transmit_half_open(transmitter, key);
         }
         let Some(hardware) = self.hardware_of(transmitter, key, now) else {
             return true;
@@ -368,17 +377,17 @@ impl Engine {
         let mut wire = Wire { transmitter, path };
         let has_sent = flow.connection.transmit(&mut wire, now);
         let deadline = flow.deadline();
-        if has_sent {
-            if let Some(deadline) = deadline {
-                self.table.set_timer(key, deadline);
-            }
-            self.settle_connection(key, now);
+        if has_sent && let Some(deadline) = deadline {
+            self.table.set_timer(key, deadline);
         }
+        // A last acknowledgement that finds no room is lost, as on the wire: the peer asks again,
+        // which TIME-WAIT answers.
+        self.settle_connection(key, now);
         has_sent
     }
 
     /// Resets a connection that takes too long to close, and removes one whose reset
-    /// takes too long. Returns whether it is still there.
+    /// takes too long. Returns whether it is one, and still there.
     fn check_closing(&mut self, key: usize, now: Instant) -> bool {
         let Some(flow) = self.table.flow(key) else {
             return false;

@@ -1,4 +1,5 @@
 use super::Config;
+use super::admission::Cookie;
 use super::arp::Arp;
 use super::dhcp::Lease;
 use super::flow::Kind as FlowKind;
@@ -56,6 +57,8 @@ pub(super) struct Engine {
     pub(super) udp_ports: Ports,
     /// Connections in TIME-WAIT, oldest first. Some may be gone.
     pub(super) time_wait: VecDeque<(usize, Instant)>,
+    /// Answers to SYNs that wait until there is room for them.
+    pub(super) cookies: VecDeque<Cookie>,
     /// Until when cookies may come back.
     pub(super) cookies_until: Instant,
     pub(super) config: Config,
@@ -110,6 +113,7 @@ impl Engine {
             tcp_ports: Ports::default(),
             udp_ports: Ports::default(),
             time_wait: VecDeque::new(),
+            cookies: VecDeque::new(),
             cookies_until: Instant::default(),
             mtu,
             ipv6,
@@ -155,6 +159,7 @@ impl Engine {
                 Kind::Udp { local } => match self.udp_ports.lookup(local) {
                     // To no group it is said that nobody listens (RFC 4443, section 2.4(e)).
                     None if local.addr.is_multicast() => self.discard(adapter, frame),
+                    None if adapter.device().is_crowded() => self.discard(adapter, frame),
                     key => self.deliver(adapter, frame, key.unwrap_or(self.interface_flow), now),
                 },
                 Kind::Neighbor => {
@@ -171,7 +176,11 @@ impl Engine {
                 Kind::Interface => {
                     self.receive_trouble(bytes);
                     self.receive_ipv6(bytes);
-                    self.deliver(adapter, frame, self.interface_flow, now);
+                    if adapter.device().is_crowded() {
+                        self.discard(adapter, frame);
+                    } else {
+                        self.deliver(adapter, frame, self.interface_flow, now);
+                    }
                 }
                 Kind::Nowhere => self.discard(adapter, frame),
             }
@@ -221,6 +230,7 @@ impl Engine {
         self.send_ipv6(adapter);
         self.transmit_connections(&mut adapter.transmitter, now);
         self.transmit_flows(adapter, now);
+        self.transmit_cookies(&mut adapter.transmitter);
     }
 
     fn transmit_flows<N: Net>(&mut self, adapter: &mut Adapter<N>, now: Instant) {
@@ -235,6 +245,7 @@ impl Engine {
                     self.flows.make_ready(key);
                     return;
                 }
+                self.flows.remove_finished(key);
                 continue;
             }
             let mut sent = false;

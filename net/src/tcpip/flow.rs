@@ -22,6 +22,8 @@ pub(super) struct Flow {
     pub(super) turn: Turn,
     /// Whether it waits for a neighbor's hardware address.
     pub(super) stalled: bool,
+    /// Whether its socket is gone.
+    pub(super) released: bool,
 }
 
 pub(super) enum Kind {
@@ -40,6 +42,7 @@ impl Flow {
             kind: Kind::Interface,
             turn: Turn::default(),
             stalled: false,
+            released: false,
         }
     }
 
@@ -59,6 +62,7 @@ impl Flow {
             kind: Kind::Udp(Outbox::new(count, config.udp_buffer)),
             turn: Turn::default(),
             stalled: false,
+            released: false,
         })
     }
 

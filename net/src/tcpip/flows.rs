@@ -43,6 +43,22 @@ impl Flows {
         Some(flow)
     }
 
+    /// Removes a flow whose socket is gone, now or once its last datagram has gone out.
+    pub(super) fn release(&mut self, key: usize) {
+        if let Some(flow) = self.flows.get_mut(key) {
+            flow.released = true;
+        }
+        self.remove_finished(key);
+    }
+
+    /// Removes a flow if its socket is gone and nothing is left to be sent.
+    pub(super) fn remove_finished(&mut self, key: usize) {
+        let flow = self.flows.get_mut(key);
+        if flow.is_some_and(|flow| flow.released && flow.outbox().is_none_or(|it| it.is_empty())) {
+            self.remove(key);
+        }
+    }
+
     pub(super) fn get(&mut self, key: usize) -> Option<&mut Flow> {
         self.flows.get_mut(key)
     }

@@ -60,6 +60,11 @@ impl Outbox {
         }
     }
 
+    /// Whether nothing is left to be sent.
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty() && self.held.is_empty()
+    }
+
     /// Bytes that it takes.
     pub(super) fn capacity(&self) -> usize {
         self.queue.payload_capacity()

@@ -60,7 +60,8 @@ pub struct Totals {
     pub challenged_segments: u64,
     /// Connections that were forgotten early in TIME-WAIT.
     pub evicted_time_wait: u64,
-    /// Frames that were dropped: damaged, fragmented, or nobody's business.
+    /// Frames that were dropped: damaged, fragmented, nobody's business, or of strangers while
+    /// the device had no room for answers to them.
     pub dropped_frames: u64,
     /// Datagrams that were dropped because no neighbor or no route was found.
     pub unreachable: u64,

@@ -39,7 +39,12 @@ impl Pool {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.free.is_empty() && self.unallocated == 0
+        self.left() == 0
+    }
+
+    /// How many buffers can be taken, as long as there is memory.
+    pub(super) fn left(&self) -> usize {
+        self.free.len() + usize::from(self.unallocated)
     }
 
     pub(super) fn take(&mut self) -> Option<Buffer> {

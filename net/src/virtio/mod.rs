@@ -271,6 +271,14 @@ impl Net for VirtioNet {
         self.checked(room)
     }
 
+    fn is_crowded(&mut self) -> bool {
+        if self.broken {
+            return true;
+        }
+        let crowded = self.transmit.is_crowded();
+        self.checked(crowded)
+    }
+
     fn transmit_offloaded<R>(
         &mut self,
         length: usize,

@@ -10,17 +10,21 @@ pub(super) struct Sender {
     pub(super) queue: SplitQueue<Readable<Buffer>>,
     header: usize,
     small: Pool,
+    /// A quarter of the small buffers, which answers to strangers do not take.
+    reserve: usize,
     /// Buffers for segments that the device cuts, if it does.
     large: Option<Pool>,
-    /// Whether somebody found the queue full.
+    /// Whether somebody found the queue full, or crowded.
     pub(super) wants_room: bool,
 }
 
 impl Sender {
     /// At most `large` of the queue's buffers are large ones.
     pub(super) fn new(queue: SplitQueue<Readable<Buffer>>, header: usize, large: u16) -> Self {
+        let small = queue.size() - large;
         Self {
-            small: Pool::new(queue.size() - large, SMALL),
+            small: Pool::new(small, SMALL),
+            reserve: usize::from(small / 4),
             large: (large > 0).then(|| Pool::new(large, LARGE)),
             queue,
             header,
@@ -35,6 +39,15 @@ impl Sender {
         }
         self.wants_room = self.lacks_buffers();
         Ok(!self.wants_room)
+    }
+
+    /// Whether hardly any small buffers are left.
+    pub(super) fn is_crowded(&mut self) -> Result<bool, Violation> {
+        if self.small.left() < self.reserve {
+            self.reclaim()?;
+        }
+        self.wants_room = self.small.left() < self.reserve;
+        Ok(self.wants_room)
     }
 
     fn lacks_buffers(&self) -> bool {

@@ -9,7 +9,7 @@ use crate::tcp::handshake::{Agreement, Offer, shift_for};
 use crate::tcp::pool::Pool;
 use crate::tcp::receiver::{FIRST_WINDOW, Receiver};
 use crate::tcp::ring::Lent;
-use crate::tcp::segment::Segment;
+use crate::tcp::segment::{Flags, Segment};
 use crate::tcp::sender::{Probe, Sender};
 use crate::tcp::sequence::Sequence;
 use core::task::Waker;
@@ -69,8 +69,8 @@ pub(crate) struct Connection {
     /// When a segment out of place was last answered.
     answered: Option<Instant>,
     probe: Option<Probe>,
-    /// Where the reset is that is still to be sent.
-    reset: Option<Sequence>,
+    /// The reset that is still to be sent: where it is, and its flags.
+    reset: Option<(Sequence, Flags)>,
     /// Whether the peer had finished when this side did.
     closed_second: bool,
     /// Why it ended, if it did not end well.
@@ -156,6 +156,12 @@ impl Connection {
         self.phase == Phase::Open
     }
 
+    /// Whether both sides are closed, or there was a reset: nothing that the peer sends changes
+    /// that.
+    pub(crate) fn has_ended(&self) -> bool {
+        matches!(self.phase, Phase::TimeWait | Phase::Closed)
+    }
+
     /// Whether nothing is left to be done.
     pub(crate) fn is_over(&self) -> bool {
         self.phase == Phase::Closed && self.reset.is_none()
@@ -235,13 +241,11 @@ impl Connection {
         self.sender.close();
     }
 
-    /// Ends the connection with a reset.
+    /// Ends the connection with a reset. One that is still to be sent stays.
     pub(crate) fn abort(&mut self, error: Error) {
-        let has_peer = match self.phase {
-            Phase::Open | Phase::SynReceived => true,
-            Phase::SynSent | Phase::TimeWait | Phase::Closed => false,
-        };
-        self.reset = has_peer.then_some(self.sender.next());
+        if matches!(self.phase, Phase::Open | Phase::SynReceived) {
+            self.reset = Some((self.sender.next(), Flags::RST.with(Flags::ACK)));
+        }
         self.end(Some(error));
     }
 

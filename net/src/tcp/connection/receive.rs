@@ -25,7 +25,7 @@ impl Connection {
         let acknowledges = flags.has(Flags::ACK);
         if acknowledges && segment.acknowledged != self.sender.next() {
             if !flags.has(Flags::RST) {
-                self.reset = Some(segment.acknowledged);
+                self.reset = Some((segment.acknowledged, Flags::RST));
             }
             return;
         }

@@ -28,13 +28,10 @@ impl Connection {
     }
 
     fn transmit_reset(&mut self, out: &mut impl Transmit) -> bool {
-        let Some(sequence) = self.reset else {
+        let Some((sequence, flags)) = self.reset else {
             return true;
         };
-        let mut header = self.header(sequence, Flags::RST.with(Flags::ACK));
-        if self.phase == Phase::SynSent {
-            header.flags = Flags::RST;
-        }
+        let header = self.header(sequence, flags);
         if !out.send(&header, (&[], &[]), 0) {
             return false;
         }

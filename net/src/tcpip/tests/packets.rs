@@ -8,6 +8,7 @@ use smoltcp::wire::*;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Segment {
     pub(super) sequence: TcpSeqNumber,
+    pub(super) acknowledged: Option<TcpSeqNumber>,
     pub(super) length: usize,
     pub(super) control: TcpControl,
 }
@@ -220,6 +221,32 @@ impl Peer {
         panic!("no such segment came");
     }
 
+    /// The next segment to `port` that has come already.
+    pub(super) fn take(&mut self, port: u16) -> Option<Segment> {
+        self.take_with(|frame| tcp_segment(frame, port))
+    }
+
+    /// The next segment to any port that has come already, and the port that it came from.
+    pub(super) fn take_any(&mut self) -> Option<(u16, Segment)> {
+        self.take_with(|frame| {
+            // Behind the headers of Ethernet and IPv4.
+            let ports = frame.get(34..38)?;
+            let port = |place: usize| u16::from_be_bytes([ports[place], ports[place + 1]]);
+            Some((port(0), tcp_segment(frame, port(2))?))
+        })
+    }
+
+    fn take_with<R>(&mut self, read: impl Fn(&[u8]) -> Option<R>) -> Option<R> {
+        while let Some(frame) = self.link.receive() {
+            let found = read(&frame);
+            self.link.recycle(frame);
+            if found.is_some() {
+                return found;
+            }
+        }
+        None
+    }
+
     /// The next frame for which `read` finds something.
     pub(super) async fn receive<R>(
         &mut self,
@@ -252,6 +279,7 @@ fn tcp_segment(frame: &[u8], port: u16) -> Option<Segment> {
     let parsed = TcpRepr::parse(&segment, &source, &destination, &checksums).ok()?;
     (parsed.dst_port == port).then_some(Segment {
         sequence: parsed.seq_number,
+        acknowledged: parsed.ack_number,
         length: parsed.payload.len(),
         control: parsed.control,
     })

@@ -179,7 +179,8 @@ fn halves_work_in_two_tasks() {
         });
         assert_eq!(read_to_end(&mut reader).await.expect("read"), data);
         drop(reader);
-        tasks.sleep(Duration::from_secs(60)).await;
+        assert_eq!(other.statistics().time_wait, 1);
+        tasks.sleep(Duration::from_secs(61)).await;
         assert_eq!(other.statistics().connections, 0);
         assert_eq!(one.statistics().connections, 0);
     });
