@@ -1,18 +1,17 @@
 use crate::home::heap;
-use alloc::vec::Vec;
-use core::hint::black_box;
-use fata_memory::{Budget, Part, Share};
+use fata_memory::{Budget, Part, Share, has_block};
 
 /// One of so many parts of the heap is no lease's: for what takes none, and for the room between
 /// blocks.
-const SYSTEM: usize = 6;
+const SYSTEM: usize = 8;
 /// While less than one of so many parts of the heap is free, nothing is leased: somebody holds
 /// more than was promised.
 const RESERVE: usize = 8;
-/// One of so many parts of the heap has to be free in one piece.
-const BLOCK: usize = 64;
-/// One of so many parts of the budget is kept for the buffers of connections.
-const NETWORK: usize = 8;
+/// So much has to be free in one piece at least: more than a request allocates at once that does
+/// not ask for more.
+const BLOCK: usize = 16 << 10;
+/// One of so many parts of the budget is kept for connections' buffers and state.
+const NETWORK: usize = 6;
 
 /// The memory that the program's parts may hold for what comes from outside: that of a machine is
 /// what is free of its heap, that of a process has no bound.
@@ -20,7 +19,7 @@ pub(crate) fn budget() -> Budget {
     let Some(total) = heap::total() else {
         return Budget::unbounded();
     };
-    let limit = free().saturating_sub(total / SYSTEM);
+    let limit = free(0).saturating_sub(total / SYSTEM);
     let network = Share {
         floor: limit / NETWORK,
         most: limit / 2,
@@ -30,23 +29,16 @@ pub(crate) fn budget() -> Budget {
         .with_gauge(total / RESERVE, free)
 }
 
-/// Bytes that are free, if there is a block of some size among them: free memory in pieces that
-/// are too small for anything is of no use.
-fn free() -> usize {
+/// Bytes that are free, if there is a block of `least` among them: free memory in pieces that are
+/// too small is of no use.
+fn free(least: usize) -> usize {
     let total = heap::total().unwrap_or(usize::MAX);
     let free = total.saturating_sub(heap::used());
-    let is_ample = free > total / 3;
-    if is_ample || has_block(total / BLOCK) {
+    let block = least.max(BLOCK);
+    let is_ample = free > total / 2 && block <= total / 16;
+    if is_ample || has_block(block) {
         free
     } else {
         0
     }
-}
-
-fn has_block(bytes: usize) -> bool {
-    let mut block = Vec::<u8>::new();
-    let found = block.try_reserve_exact(bytes).is_ok();
-    // Otherwise the compiler leaves the allocation out, as nobody uses the block.
-    black_box(block);
-    found
 }

@@ -12,6 +12,7 @@ use core::future::{Future, poll_fn};
 use core::net::SocketAddr;
 use core::pin::pin;
 use core::task::Poll;
+use core::time::Duration;
 use embedded_io_async::{Read, Write};
 use fata_memory::tally::scoped;
 use fata_memory::{Lease, Part};
@@ -19,6 +20,8 @@ use fata_time::Instant;
 
 /// What a connection reads its first bytes into; most heads fit.
 const FIRST_BUFFER: usize = 1024;
+/// How much longer than others a new connection may be idle before it has to make room.
+const FIRST_GRACE: Duration = Duration::from_millis(500);
 /// Larger buffers for answers are given back when a connection is idle.
 const MOST_IDLE_OUTPUT: usize = 16 << 10;
 
@@ -104,6 +107,8 @@ pub(crate) struct Connection<'s, S> {
     input: Input,
     fields: Vec<Field>,
     exchange: Exchange<'s>,
+    /// Whether no request has come yet.
+    is_new: bool,
 }
 
 impl<'s, S: Read + Write> Connection<'s, S> {
@@ -120,6 +125,7 @@ impl<'s, S: Read + Write> Connection<'s, S> {
             },
             fields: Vec::new(),
             exchange: Exchange::new(service),
+            is_new: true,
         }
     }
 
@@ -190,6 +196,12 @@ impl<'s, S: Read + Write> Connection<'s, S> {
         let guard = &mut self.wire.guard;
         let (stop, watchdog) = (&guard.stop, &mut guard.watchdog);
         let since = watchdog.started();
+        // The first request of a new connection may have been lost on its way.
+        let grace = if self.is_new {
+            FIRST_GRACE
+        } else {
+            Duration::ZERO
+        };
         let mut read = pin!(
             self.wire
                 .stream
@@ -201,7 +213,7 @@ impl<'s, S: Read + Write> Connection<'s, S> {
                 return Poll::Ready(Some(result));
             }
             let stopped = match is_idle {
-                true => stop.poll_idle(context, since),
+                true => stop.poll_idle(context, since + grace),
                 false => stop.poll_head(context, since),
             };
             if stopped.is_ready() || watchdog.poll_expired(context) {
@@ -226,6 +238,7 @@ impl<'s, S: Read + Write> Connection<'s, S> {
         if self.exchange.is_output_full() || admission.is_trial() {
             self.wire.flush(&self.exchange).await?;
         }
+        self.is_new = false;
         self.wire.guard.reset_pace();
         let started = self.service.log.is_some().then(|| self.service.tasks.now());
         let (before, rest) = self.input.bytes().split_at(extent.end);

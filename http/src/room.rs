@@ -19,7 +19,7 @@ use fata_time::Instant;
 pub(crate) const PAUSE: Duration = Duration::from_millis(50);
 /// Bytes that a connection holds while it is idle, beside its task: its first buffer, the list of
 /// a head's fields, what is kept of the buffer for answers, and its places in lists.
-const IDLE: usize = 3 << 10;
+const IDLE: usize = 1_152;
 /// One of so many parts of the budget is left for short requests, two are for new connections.
 const PARTS: usize = 16;
 /// One of so many places is left for connections without a long request.
@@ -63,7 +63,9 @@ impl Room {
 
     /// Takes note of how large a connection's task is.
     pub(crate) fn measure<F>(&self, task: &F) {
-        self.task.set(size_of_val(task));
+        if self.task.replace(size_of_val(task)) == 0 {
+            log::debug!(target: "http", "an idle connection takes {} bytes", self.idle());
+        }
     }
 
     /// Room for the heads of requests that are larger than a connection's first buffer.
@@ -73,7 +75,12 @@ impl Room {
 
     /// Room for one more connection.
     pub(crate) fn connection(&self) -> Option<Lease> {
-        self.take(IDLE + self.task.get(), self.reserve())
+        self.take(self.idle(), self.reserve())
+    }
+
+    /// Bytes of an idle connection.
+    fn idle(&self) -> usize {
+        IDLE + self.task.get()
     }
 
     fn reserve(&self) -> usize {
@@ -216,6 +223,8 @@ impl Service {
         loop {
             let used = self.slots.used();
             if used < self.places()
+                && self.tasks.has_room()
+                && self.stop.has_room()
                 && let Some(lease) = self.room.connection()
             {
                 return lease;

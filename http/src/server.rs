@@ -174,6 +174,8 @@ async fn serve_stream<S: TcpStream, H: Handler>(slot: Slot, mut stream: S, handl
         .await;
     match end {
         End::Closed => {}
+        // Who lingers keeps the place that others need.
+        End::Linger if service.room.is_crowded() => {}
         End::Linger => {
             let mut wire = Wire::new(&mut stream, service);
             let shutdown = async { wire.stream.shutdown().await.map(|()| 0) };

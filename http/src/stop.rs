@@ -4,6 +4,7 @@
 use core::cell::{Cell, RefCell};
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
+use fata_memory::can_grow;
 use fata_time::Instant;
 use slab::Slab;
 
@@ -49,6 +50,12 @@ impl StopSignal {
         for (_, waiting) in self.waiting.borrow().iter() {
             waiting.waker.wake_by_ref();
         }
+    }
+
+    /// Whether there is memory for one more connection.
+    pub(crate) fn has_room(&self) -> bool {
+        let waiting = self.waiting.borrow();
+        can_grow::<Waiting>(waiting.len(), waiting.capacity())
     }
 
     /// Tells those connections to end, `most` at most, that have waited for the longest time:

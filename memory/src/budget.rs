@@ -44,7 +44,8 @@ pub(crate) struct Shared {
 struct Gauge {
     /// Bytes that no lease may touch.
     reserve: usize,
-    free: fn() -> usize,
+    /// Tells how many bytes are free, or none if there is no block of the given size among them.
+    free: fn(usize) -> usize,
 }
 
 /// What the parts of a program hold.
@@ -94,11 +95,11 @@ impl Budget {
     }
 
     /// The same, which also refuses while `free` tells fewer than `reserve` bytes beyond those
-    /// that are asked for.
+    /// that are asked for. It is given their number, and tells 0 if they are not free in one piece.
     ///
     /// # Panics
     /// If the budget is in use.
-    pub fn with_gauge(self, reserve: usize, free: fn() -> usize) -> Self {
+    pub fn with_gauge(self, reserve: usize, free: fn(usize) -> usize) -> Self {
         assert_eq!(self.shared.total.get(), 0, "nothing is leased yet");
         let gauge = Gauge { reserve, free };
         Self::build(self.shared.limit, self.shared.shares, Some(gauge))
@@ -131,8 +132,7 @@ impl Budget {
     /// Takes memory for a part if `spare` bytes more could be taken after it. So work that can
     /// wait leaves room for work that cannot.
     pub fn try_take_leaving(&self, part: Part, bytes: usize, spare: usize) -> Option<Lease> {
-        let wanted = bytes.saturating_add(spare);
-        let fits = self.room(part) >= wanted && self.shared.grow(part, bytes);
+        let fits = self.shared.grow(part, bytes, spare);
         fits.then(|| Lease::new(&self.shared, part, bytes))
     }
 
@@ -146,7 +146,7 @@ impl Budget {
 
     /// Bytes that a part could take now.
     pub fn room(&self, part: Part) -> usize {
-        self.shared.room(part)
+        self.shared.room(part, 0)
     }
 
     /// Bytes that may be held in all; `usize::MAX` if there is no bound.
@@ -170,22 +170,22 @@ impl Budget {
 }
 
 impl Shared {
-    /// Bytes that a part could take now.
-    pub(crate) fn room(&self, part: Part) -> usize {
+    /// Bytes that a part could take now, if it takes a block of so many.
+    pub(crate) fn room(&self, part: Part, block: usize) -> usize {
         let Share { floor, most } = self.shares[part.index()];
         let used = self.used[part.index()].get();
         let own = floor.saturating_sub(used);
         let others = self.kept.get() - own;
         let left = self.limit.saturating_sub(self.total.get() + others);
         let measured = self.gauge.map_or(usize::MAX, |gauge| {
-            (gauge.free)().saturating_sub(gauge.reserve)
+            (gauge.free)(block).saturating_sub(gauge.reserve)
         });
         left.min(most.saturating_sub(used)).min(measured)
     }
 
-    /// Takes `bytes` more for a part, if there is room.
-    pub(crate) fn grow(&self, part: Part, bytes: usize) -> bool {
-        if bytes > self.room(part) {
+    /// Takes `bytes` more for a part, if there is room for them and for `spare` others.
+    pub(crate) fn grow(&self, part: Part, bytes: usize, spare: usize) -> bool {
+        if bytes.saturating_add(spare) > self.room(part, bytes) {
             return false;
         }
         self.set(part, self.used[part.index()].get() + bytes);

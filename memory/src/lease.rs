@@ -27,14 +27,14 @@ impl Lease {
 
     /// Bytes by which it could grow now.
     pub fn room(&self) -> usize {
-        self.shared.room(self.part)
+        self.shared.room(self.part, 0)
     }
 
     /// Grows or shrinks to `bytes`. Returns whether it is so large now; one that cannot grow
     /// stays as it is.
     pub fn try_resize(&mut self, bytes: usize) -> bool {
         if bytes > self.bytes {
-            if !self.shared.grow(self.part, bytes - self.bytes) {
+            if !self.shared.grow(self.part, bytes - self.bytes, 0) {
                 return false;
             }
         } else {

@@ -20,6 +20,7 @@
 
 extern crate alloc;
 
+mod block;
 mod budget;
 mod lease;
 mod part;
@@ -28,6 +29,7 @@ pub mod tally;
 #[cfg(test)]
 mod tests;
 
+pub use block::{can_grow, has_block};
 pub use budget::{Budget, Share, Statistics};
 pub use lease::Lease;
 pub use part::Part;

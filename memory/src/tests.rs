@@ -38,7 +38,7 @@ fn floors_that_do_not_fit_are_lowered() {
 #[test]
 fn what_the_gauge_tells_counts_too() {
     static FREE: AtomicUsize = AtomicUsize::new(500);
-    let budget = Budget::new(1000).with_gauge(100, || FREE.load(Ordering::Relaxed));
+    let budget = Budget::new(1000).with_gauge(100, |_| FREE.load(Ordering::Relaxed));
     assert_eq!(budget.room(Part::Http), 400);
     FREE.store(50, Ordering::Relaxed);
     assert!(budget.try_take(Part::Http, 1).is_none());

@@ -129,6 +129,11 @@ impl Statistics {
                 totals.evicted_time_wait,
             ),
             counter(
+                "tcp_evicted_orphans_total",
+                "Connections that closed in the background and made room for new ones.",
+                totals.evicted_orphans,
+            ),
+            counter(
                 "tcp_refused_segments_total",
                 "Segments of no connection, answered with RST.",
                 totals.refused_segments,

@@ -1,4 +1,5 @@
 use alloc::vec::Vec;
+use fata_memory::can_grow;
 use slab::Slab;
 
 /// Values in the order of their deadlines; those of one deadline in the order in which
@@ -41,17 +42,28 @@ pub struct DeadlineKey {
     serial: u64,
 }
 
-impl<T, V> Default for Deadlines<T, V> {
+impl<T: Ord + Copy, V> Default for Deadlines<T, V> {
     fn default() -> Self {
-        Self {
-            entries: Slab::new(),
-            heap: Vec::new(),
-            serial: 0,
-        }
+        Self::with_capacity(0)
     }
 }
 
 impl<T: Ord + Copy, V> Deadlines<T, V> {
+    /// One with memory for so many values.
+    pub fn with_capacity(values: usize) -> Self {
+        Self {
+            entries: Slab::with_capacity(values),
+            heap: Vec::with_capacity(values),
+            serial: 0,
+        }
+    }
+
+    /// Whether there is memory for more than `values`.
+    pub fn can_exceed(&self, values: usize) -> bool {
+        can_grow::<Entry<V>>(values, self.entries.capacity())
+            && can_grow::<Node<T>>(values, self.heap.capacity())
+    }
+
     /// Takes in a value that is due at `deadline`.
     pub fn insert(&mut self, deadline: T, value: V) -> DeadlineKey {
         self.serial += 1;

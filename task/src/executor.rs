@@ -10,6 +10,7 @@ use core::cell::{Cell, RefCell};
 use core::future::Future;
 use core::pin::{Pin, pin};
 use core::task::{Context, Poll, Waker};
+use fata_memory::can_grow;
 use fata_time::{Clock, Discipline, Instant};
 use slab::Slab;
 
@@ -154,6 +155,14 @@ impl Inner {
         let slots = self.slots.borrow();
         let slot = ticket.key.and_then(|key| slots.get(key));
         slot.is_some_and(|slot| slot.is_of(Arc::as_ptr(ticket)))
+    }
+
+    /// Whether there is memory for one more task, and for a timer of it.
+    pub(crate) fn can_grow(&self) -> bool {
+        let slots = self.slots.borrow();
+        // A task and what it waits for may have a timer each.
+        can_grow::<Slot>(slots.len(), slots.capacity())
+            && self.timers.borrow().can_exceed(2 * slots.len())
     }
 
     /// How many tasks there is memory for.

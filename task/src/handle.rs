@@ -45,6 +45,13 @@ impl Handle {
         self.inner.insert(Box::pin(future));
     }
 
+    /// Whether the executor has memory for one more task and a timer of it, besides what the task
+    /// itself takes. Who takes work in asks before: without memory, [`spawn`](Self::spawn) ends the
+    /// program.
+    pub fn has_room(&self) -> bool {
+        self.inner.can_grow()
+    }
+
     /// The monotonic time.
     pub fn now(&self) -> Instant {
         self.inner.clock.now()

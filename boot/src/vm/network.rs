@@ -63,10 +63,11 @@ pub(crate) fn name_servers(_: &Options, stack: &Stack) -> Vec<IpAddr> {
 
 /// A machine with less memory than this has no use for large buffers.
 const SMALL_MACHINE: usize = 8 << 20;
-/// What the stack holds of a connection beside its buffers, in tables that double.
-const CONNECTION: usize = 1 << 10;
-/// The same in TIME-WAIT, with what finds it.
-const TIME_WAIT: usize = 256;
+/// What the stack holds of a connection beside its buffers.
+const CONNECTION: usize = 768;
+const SMALLEST_BUFFER: usize = 2 << 10;
+/// The same of one that is half open or in TIME-WAIT, with what finds it.
+const ENTRY: usize = 192;
 
 /// How many buffers of 64 KiB the network card may have for each direction: a 32nd of the
 /// memory. A small machine has no use for them, as its connections' buffers are smaller.
@@ -83,13 +84,21 @@ fn large_buffers() -> u16 {
 /// budget here; their buffers, and what servers hold for them, as they come.
 fn fitted(config: Config, is_given: bool) -> Config {
     let room = config.memory.room(Part::Network);
-    let most = room / if is_given { 2 } else { 4 } / CONNECTION;
+    // Unless told otherwise, all of them may hold a smallest buffer in each direction.
+    let most = if is_given {
+        room / 2 / CONNECTION
+    } else {
+        room / (CONNECTION + 2 * SMALLEST_BUFFER)
+    };
+    let entries = room / 32 / ENTRY;
     let config = Config {
         max_connections: config.max_connections.min(most),
-        max_time_wait: config.max_time_wait.min(room / 16 / TIME_WAIT),
+        max_time_wait: config.max_time_wait.min(entries),
+        backlog: config.backlog.min(entries),
         ..config
     };
-    let state = config.max_connections * CONNECTION + config.max_time_wait * TIME_WAIT;
+    let state =
+        config.max_connections * CONNECTION + (config.max_time_wait + config.backlog) * ENTRY;
     // The stack lives as long as the program.
     config
         .memory

@@ -160,6 +160,7 @@ impl Engine {
     /// Answers a SYN, once the device has room for that.
     fn admit(&mut self, listener: usize, arrival: &Arrival<'_>, least: Option<Sequence>) {
         let places = self.places();
+        self.make_room(arrival.now);
         let has_room = self.has_room();
         let Some(backlog) = self.listeners.get_mut(listener) else {
             return;

@@ -20,7 +20,7 @@ const CLOSE_PROGRESS: u32 = 16 * 1024;
 /// How long it may take in all.
 const CLOSE_LIMIT: Duration = Duration::from_secs(300);
 /// How long the RST of a connection that is gone may take to be sent.
-const RESET_TIMEOUT: Duration = Duration::from_secs(1);
+pub(super) const RESET_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a connection is remembered that this side has closed first (RFC 9293, section
 /// 3.6.1, with a maximum segment lifetime of half a minute, as Linux has it).
 const TIME_WAIT: Duration = Duration::from_secs(60);
@@ -217,7 +217,7 @@ impl Engine {
 
     /// Whether one more connection may come or go out.
     pub(super) fn has_room(&self) -> bool {
-        self.has_place() && !self.pool.is_scarce()
+        self.has_place() && !self.pool.is_scarce() && self.table.can_grow()
     }
 
     /// Whether there are fewer connections than there may be.
@@ -263,10 +263,13 @@ impl Engine {
             Phase::Closed => flow.abort_at = Some(now + RESET_TIMEOUT),
             _ => {
                 flow.abort_at = Some(now + CLOSE_TIMEOUT);
+                flow.orphaned = Some(now);
                 flow.reprieve = Some(Reprieve {
                     taken: flow.connection.progress().0,
                     until: now + CLOSE_LIMIT,
                 });
+                let most = self.config.max_connections;
+                self.orphans.push(key, now, &mut self.table, most);
             }
         }
     }

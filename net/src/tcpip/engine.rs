@@ -8,6 +8,7 @@ use super::frame::{self, Kind};
 use super::ipv6::Ipv6;
 use super::listener::Backlog;
 use super::neighbors::Neighbors;
+use super::orphans::Orphans;
 use super::phy::Adapter;
 use super::ports::{Ports, Random};
 use super::statistics::Totals;
@@ -59,6 +60,8 @@ pub(super) struct Engine {
     pub(super) time_wait: VecDeque<(usize, Instant)>,
     /// Answers to SYNs that wait until there is room for them.
     pub(super) cookies: VecDeque<Cookie>,
+    /// Connections that the application is done with.
+    pub(super) orphans: Orphans,
     /// Until when cookies may come back.
     pub(super) cookies_until: Instant,
     pub(super) config: Config,
@@ -91,10 +94,11 @@ impl Engine {
         let (flows, interface_flow) = Flows::new();
         let mtu = adapter.device().mtu();
         let ipv6 = Ipv6::new(MacAddress(mac.0), &config.ipv6, mtu, tasks.now());
+        let entries = config.max_connections + config.max_time_wait + config.backlog;
         let mut engine = Self {
             interface: Interface::new(interface_config, adapter, smoltcp_time(tasks.now())),
             hardware: mac,
-            table: Table::new(random.next()),
+            table: Table::new(random.next(), entries),
             pool: Pool::new(&config.memory, config.buffer_memory),
             settings: Settings {
                 // No peer may be promised more than a buffer can hold.
@@ -112,8 +116,9 @@ impl Engine {
             listeners: Slab::new(),
             tcp_ports: Ports::default(),
             udp_ports: Ports::default(),
-            time_wait: VecDeque::new(),
+            time_wait: VecDeque::with_capacity(config.max_time_wait),
             cookies: VecDeque::new(),
+            orphans: Orphans::default(),
             cookies_until: Instant::default(),
             mtu,
             ipv6,

@@ -28,6 +28,7 @@ mod ipv6;
 mod listener;
 mod neighbors;
 mod next_hop;
+mod orphans;
 mod outbox;
 mod phy;
 mod ports;

@@ -23,6 +23,19 @@ pub(super) struct Turn {
 }
 
 impl Schedule {
+    /// One with room for so many keys.
+    pub(super) fn with_capacity(keys: usize) -> Self {
+        Self {
+            ready: VecDeque::with_capacity(keys),
+            timers: Deadlines::with_capacity(keys),
+        }
+    }
+
+    /// Whether there is memory for timers of more than so many keys.
+    pub(super) fn can_exceed(&self, keys: usize) -> bool {
+        self.timers.can_exceed(keys)
+    }
+
     /// Queues a key. Returns whether it was not queued yet.
     pub(super) fn make_ready(&mut self, key: usize, turn: &mut Turn) -> bool {
         if core::mem::replace(&mut turn.ready, true) {
@@ -70,11 +83,6 @@ impl Schedule {
         if turn.ready {
             self.ready.retain(|other| *other != key);
         }
-    }
-
-    /// Gives memory back after a crowd has left.
-    pub(super) fn shrink(&mut self) {
-        self.ready.shrink_to_fit();
     }
 }
 

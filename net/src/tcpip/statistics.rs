@@ -60,6 +60,8 @@ pub struct Totals {
     pub challenged_segments: u64,
     /// Connections that were forgotten early in TIME-WAIT.
     pub evicted_time_wait: u64,
+    /// Connections that closed in the background and made room for new ones.
+    pub evicted_orphans: u64,
     /// Frames that were dropped: damaged, fragmented, nobody's business, or of strangers while
     /// the device had no room for answers to them.
     pub dropped_frames: u64,

@@ -6,6 +6,7 @@ use crate::Error;
 use crate::tcp::{Connection, Embryo, Sequence};
 use alloc::boxed::Box;
 use core::hash::BuildHasher;
+use fata_memory::can_grow;
 use fata_time::Instant;
 use foldhash::SharedSeed;
 use foldhash::fast::SeedableRandomState;
@@ -73,6 +74,8 @@ pub(super) struct Flow {
     pub(super) owner: Owner,
     /// How many streams and halves of streams refer to it.
     pub(super) handles: u8,
+    /// Since when nobody owns the connection, if it closes in good order.
+    pub(super) orphaned: Option<Instant>,
     /// When a connection that nobody owns any more is reset.
     pub(super) abort_at: Option<Instant>,
     /// What may move that.
@@ -109,6 +112,7 @@ impl Flow {
             connection,
             owner,
             handles: 1,
+            orphaned: None,
             abort_at: None,
             reprieve: None,
             memory_at: None,
@@ -135,15 +139,23 @@ impl Flow {
 }
 
 impl Table {
-    /// The seed keeps peers from choosing ports whose connections are hard to find.
-    pub(super) fn new(seed: u64) -> Self {
+    /// The seed keeps peers from choosing ports whose connections are hard to find. There is room
+    /// for so many entries from the start: tables that double need the most memory when there is
+    /// the least.
+    pub(super) fn new(seed: u64, entries: usize) -> Self {
         Self {
-            entries: Slab::new(),
-            index: HashTable::new(),
+            entries: Slab::with_capacity(entries),
+            index: HashTable::with_capacity(entries),
             hash: SeedableRandomState::with_seed(seed, SharedSeed::global_fixed()),
-            schedule: Schedule::default(),
+            schedule: Schedule::with_capacity(entries),
             counts: Counts::default(),
         }
+    }
+
+    /// Whether there is memory for one more entry.
+    pub(super) fn can_grow(&self) -> bool {
+        let count = self.entries.len();
+        can_grow::<Entry>(count, self.entries.capacity()) && self.schedule.can_exceed(count)
     }
 
     /// Takes something in, which segments to its tuple reach from now on.
@@ -180,7 +192,6 @@ impl Table {
         let entry = self.entries.remove(key);
         self.schedule.forget(key, &entry.turn);
         *self.count(&entry.state) -= 1;
-        self.shrink();
         Some(entry)
     }
 
@@ -190,19 +201,6 @@ impl Table {
         if let Some(entry) = self.entries.get_mut(key) {
             let old = core::mem::replace(&mut entry.state, state);
             *self.count(&old) -= 1;
-        }
-    }
-
-    /// Gives memory back after a crowd has left: at each power of two on the way down, so
-    /// that the cost stays small.
-    fn shrink(&mut self) {
-        let count = self.entries.len();
-        if count.is_power_of_two() && count <= self.entries.capacity() / 8 {
-            self.entries.shrink_to_fit();
-            let (entries, hash) = (&self.entries, &self.hash);
-            self.index
-                .shrink_to_fit(|key| hash.hash_one(entries[*key].tuple));
-            self.schedule.shrink();
         }
     }
 
