@@ -187,3 +187,20 @@ fn a_lease_without_a_mask_is_taken() {
     });
     site.wait_for("listening");
 }
+
+#[test]
+#[ignore = "boots virtual machines; ci/test runs it"]
+fn an_address_that_another_host_has_is_given_back() {
+    let _lab = Lab::enter();
+    // The lab's own Linux answers for it.
+    let taken = format!("{GUEST_IPV4}/32");
+    succeed("ip", ["address", "add", &taken, "dev", "lo"]);
+    let socket = server_socket();
+    let watcher = watch(TAP, "udp dst port 67");
+    let site = guest("site", &[]);
+    thread::scope(|scope| {
+        scope.spawn(|| serve(&socket, false, 1));
+        site.wait_for(&format!("another host has the address {GUEST_IPV4}"));
+    });
+    watcher.wait_for("Decline");
+}

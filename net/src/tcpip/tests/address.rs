@@ -46,6 +46,23 @@ fn those_who_give_up_waiting_for_an_address_leave_nothing_behind() {
 }
 
 #[test]
+fn an_ipv6_address_that_no_host_can_have_is_left_out() {
+    simulate(|tasks| async move {
+        let (network, group) = ("fd00::", "ff02::7");
+        for (text, count) in [(network, 1), (group, 1), ("fd00::7", 2)] {
+            let address = text.parse().expect("an address");
+            let config = Config {
+                ipv4: Ipv4Config::Off,
+                ..config(SERVER, address)
+            };
+            let (device, _link) = Link::pair(16);
+            let stack = TcpIp::start(&tasks, device, config, 1);
+            assert_eq!(stack.addresses().len(), count, "{text}");
+        }
+    });
+}
+
+#[test]
 fn a_router_that_no_other_host_can_be_is_left_out() {
     simulate(|tasks| async move {
         for (gateway, is_right) in [
