@@ -105,6 +105,7 @@ impl Engine {
     }
 
     /// Tells smoltcp the ways, as far as it has room: answers to pings take them.
+    // Inlined into both of its callers it would be there twice.
     #[inline(never)]
     fn tell_routes(&mut self) {
         let routes = &self.routes;
