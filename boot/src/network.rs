@@ -8,7 +8,7 @@ use core::ops::RangeInclusive;
 use core::str::FromStr;
 use core::time::Duration;
 use fata_memory::Part;
-use fata_net::{Config, Ipv4Config, Ipv6Config};
+use fata_net::{AddressError, Config, Ipv4Config, Ipv6Config, check_host, check_router};
 
 /// The network stack of this home: TCP/IP over the virtual machine's network device; in
 /// a process the host's sockets, or TCP/IP over a TAP device (`--net tap=NAME`).
@@ -153,11 +153,21 @@ impl FromStr for Servers {
         const MOST: usize = 4;
         let addresses = text.split(',').map(str::parse);
         let addresses: Result<Vec<IpAddr>, _> = addresses.collect();
+        // A process may ask its own host.
+        let can_be = |address: &IpAddr| address.is_loopback() || check_host(*address, 128).is_ok();
         match addresses {
-            Ok(addresses) if addresses.len() <= MOST => Ok(Self(addresses)),
-            _ => Err("give up to four IP addresses, with commas between them"),
+            Ok(addresses) if addresses.len() <= MOST && addresses.iter().all(can_be) => {
+                Ok(Self(addresses))
+            }
+            _ => Err("give up to four IP addresses of hosts, with commas between them"),
         }
     }
+}
+
+/// Whether a text can be the name of this host.
+fn is_host_name(text: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+    (1..64).contains(&text.len()) && text.bytes().all(is_allowed)
 }
 
 impl FromArgs for Options {
@@ -179,9 +189,21 @@ impl FromArgs for Options {
             "COUNT",
             "TCP connections at a time; more have to wait [default: 4096, or what fits]",
         )?;
+        let host_name: Option<String> = args.optional(
+            "host-name",
+            "NAME",
+            "this host's name, which DHCP servers are told",
+        )?;
+        if host_name.as_deref().is_some_and(|name| !is_host_name(name)) {
+            return Err(ArgsError::Conflict(
+                "--host-name takes up to 63 letters, digits, hyphens and dots",
+            ));
+        }
         let config = Config {
             ipv4: ipv4(args)?,
             ipv6: ipv6(args)?,
+            // It is told for as long as the program runs.
+            host_name: host_name.map(|name| &*name.leak()),
             max_connections: max_connections.unwrap_or(defaults.max_connections),
             receive_buffer: buffer,
             transmit_buffer: buffer,
@@ -208,6 +230,8 @@ impl FromArgs for Options {
     }
 }
 
+// Where it is put into its caller, as the next one, an image has a kilobyte more.
+#[inline(never)]
 fn ipv4(args: &mut Args) -> Result<Ipv4Config, ArgsError> {
     let network: Option<Prefix<Ipv4Addr>> = args.optional(
         "ipv4",
@@ -219,11 +243,15 @@ fn ipv4(args: &mut Args) -> Result<Ipv4Config, ArgsError> {
     match (network, gateway, dhcp) {
         (None, None, _) => Ok(Ipv4Config::Dhcp),
         (Some(Prefix::Off), None, false) => Ok(Ipv4Config::Off),
-        (Some(Prefix::On(address, prefix)), gateway, false) => Ok(Ipv4Config::Static {
-            address,
-            prefix,
-            gateway,
-        }),
+        (Some(Prefix::On(address, prefix)), gateway, false) => {
+            let message = "--ipv4-gateway takes the address of another host, the router";
+            check_gateway(address.into(), prefix, gateway.map(IpAddr::V4), message)?;
+            Ok(Ipv4Config::Static {
+                address,
+                prefix,
+                gateway,
+            })
+        }
         (Some(_), _, true) => Err(ArgsError::Conflict("give either --ipv4 or --dhcp")),
         (None | Some(Prefix::Off), Some(_), _) => {
             Err(ArgsError::Conflict("--ipv4-gateway needs --ipv4"))
@@ -231,6 +259,7 @@ fn ipv4(args: &mut Args) -> Result<Ipv4Config, ArgsError> {
     }
 }
 
+#[inline(never)]
 fn ipv6(args: &mut Args) -> Result<Ipv6Config, ArgsError> {
     let choice: Option<Ipv6Choice> = args.optional(
         "ipv6",
@@ -242,14 +271,31 @@ fn ipv6(args: &mut Args) -> Result<Ipv6Config, ArgsError> {
         (Ipv6Choice::Auto, None) => Ok(Ipv6Config::Auto),
         (Ipv6Choice::LinkLocal, None) => Ok(Ipv6Config::LinkLocal),
         (Ipv6Choice::Network(Prefix::Off), None) => Ok(Ipv6Config::Off),
-        (Ipv6Choice::Network(Prefix::On(address, prefix)), gateway) => Ok(Ipv6Config::Static {
-            address,
-            prefix,
-            gateway,
-        }),
+        (Ipv6Choice::Network(Prefix::On(address, prefix)), gateway) => {
+            let message = "--ipv6-gateway takes the address of another host, the router";
+            check_gateway(address.into(), prefix, gateway.map(IpAddr::V6), message)?;
+            Ok(Ipv6Config::Static {
+                address,
+                prefix,
+                gateway,
+            })
+        }
         (_, Some(_)) => Err(ArgsError::Conflict(
             "--ipv6-gateway needs --ipv6 with an address",
         )),
+    }
+}
+
+/// Checks that another host can be the router. `message` says that it cannot.
+fn check_gateway(
+    own: IpAddr,
+    prefix: u8,
+    gateway: Option<IpAddr>,
+    message: &'static str,
+) -> Result<(), ArgsError> {
+    match gateway.map(|gateway| check_router(own, prefix, gateway)) {
+        None | Some(Ok(())) => Ok(()),
+        Some(Err(_)) => Err(ArgsError::Conflict(message)),
     }
 }
 
@@ -295,36 +341,25 @@ impl<A: FromStr<Err = AddrParseError> + Copy + Into<IpAddr>> FromStr for Prefix<
         if usize::from(length) > size_of::<A>() * 8 {
             return Err(PrefixError::Malformed);
         }
-        if !is_of_one_host(address.into()) {
-            return Err(PrefixError::NotOfOneHost);
-        }
+        check_host(address.into(), length).map_err(PrefixError::Address)?;
         Ok(Self::On(address, length))
     }
-}
-
-fn is_of_one_host(address: IpAddr) -> bool {
-    let is_broadcast = address == IpAddr::V4(Ipv4Addr::BROADCAST);
-    let is_special = address.is_unspecified() || address.is_multicast() || address.is_loopback();
-    !(is_broadcast || is_special)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PrefixError {
     Malformed,
-    NotOfOneHost,
+    Address(AddressError),
 }
 
 impl fmt::Display for PrefixError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Malformed => {
-                "not an address with the length of its prefix, such as 10.0.0.2/24 or fd00::2/64"
-            }
-            Self::NotOfOneHost => {
-                "this address cannot be the one of a host; give one of the network's that no \
-                 other host has, or off"
-            }
-        })
+        match self {
+            Self::Malformed => f.write_str(
+                "not an address with the length of its prefix, such as 10.0.0.2/24 or fd00::2/64",
+            ),
+            Self::Address(error) => error.fmt(f),
+        }
     }
 }
 
@@ -332,6 +367,7 @@ impl fmt::Display for PrefixError {
 mod tests {
     use super::*;
     use crate::split;
+    use alloc::string::ToString;
 
     fn parse(line: &str) -> Result<(Ipv4Config, Ipv6Config), ArgsError> {
         let mut args = Args::new(split(line)?);
@@ -375,6 +411,42 @@ mod tests {
     }
 
     #[test]
+    fn all_addresses_of_the_smallest_networks_are_hosts() {
+        for line in [
+            "--ipv4 10.9.0.0/31",
+            "--ipv4 10.9.0.1/31",
+            "--ipv4 10.9.0.0/32 --ipv4-gateway 169.254.1.1",
+            "--ipv4 10.9.0.255/23",
+            "--ipv6 fd00::/127",
+            "--ipv6 fd00::/128",
+            "--ipv6 fd00::2/64 --ipv6-gateway fe80::1",
+        ] {
+            assert!(parse(line).is_ok(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_mistake_says_what_to_give() {
+        let error = parse("--ipv4 10.9.0.0/24").map_err(|error| error.to_string());
+        let expected = "--ipv4=10.9.0.0/24: this address stands for the whole network; give one \
+                        from 10.9.0.1 to 10.9.0.254";
+        assert_eq!(error, Err(expected.into()));
+        let line = "--ipv4 10.9.0.2/24 --ipv4-gateway 10.9.0.2";
+        let error = parse(line).map_err(|error| error.to_string());
+        assert!(error.is_err_and(|text| text.starts_with("--ipv4-gateway takes")));
+    }
+
+    #[test]
+    fn names_of_this_host() {
+        for text in ["web-1", "a.example.org", &"a".repeat(63)] {
+            assert!(is_host_name(text), "{text}");
+        }
+        for text in ["", "a b", "a_b", "\u{e4}", &"a".repeat(64)] {
+            assert!(!is_host_name(text), "{text}");
+        }
+    }
+
+    #[test]
     fn name_servers() {
         let servers: Servers = "10.0.0.1,fd00::1".parse().expect("two addresses");
         assert_eq!(servers.0.len(), 2);
@@ -382,6 +454,9 @@ mod tests {
             "",
             "10.0.0.1,",
             "a",
+            "0.0.0.0",
+            "10.0.0.1,255.255.255.255",
+            "ff02::1",
             "1.1.1.1,1.1.1.2,1.1.1.3,1.1.1.4,1.1.1.5",
         ] {
             assert!(text.parse::<Servers>().is_err(), "{text}");
@@ -398,6 +473,15 @@ mod tests {
             "--ipv4 224.0.0.1/4",
             "--ipv4 255.255.255.255/24",
             "--ipv4 127.0.0.1/8",
+            "--ipv4 10.9.0.0/24",
+            "--ipv4 10.9.0.255/24",
+            "--ipv4 10.9.0.3/30",
+            "--ipv4 10.9.0.2/24 --ipv4-gateway 10.9.0.2",
+            "--ipv4 10.9.0.2/24 --ipv4-gateway 10.9.0.255",
+            "--ipv4 10.9.0.2/24 --ipv4-gateway 0.0.0.0",
+            "--ipv6 fd00::/64",
+            "--ipv6 fd00::2/64 --ipv6-gateway fd00::2",
+            "--ipv6 fd00::2/64 --ipv6-gateway ff02::2",
             "--ipv6 ::/64",
             "--ipv6 ::1/128",
             "--ipv6 ff02::1/64",

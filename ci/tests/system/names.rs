@@ -107,6 +107,17 @@ fn a_process_resolves_names_over_udp_and_tcp() {
     assert_resolves(Home::Process);
 }
 
+#[test]
+#[ignore = "runs a process; ci/test runs it"]
+fn an_address_is_good_for_ever() {
+    let lab = Lab::enter();
+    for (name, address) in [("203.0.113.7", "203.0.113.7"), ("localhost", "127.0.0.1")] {
+        let text = resolve(&lab, Home::Process, name).wait_success();
+        let expected = format!("{name} is {address} for ever");
+        assert!(text.contains(&expected), "{text}");
+    }
+}
+
 /// Fata serves no DNS: that this server is a real one to others is what the tests above rest on.
 #[test]
 #[ignore = "needs a network namespace; ci/test runs it"]

@@ -1,4 +1,5 @@
-//! Looks a host name up, and prints its addresses with the seconds for which they are good.
+//! Looks a host name up, and prints its addresses with the seconds for which they are good. An
+//! address itself and `localhost` are good for ever.
 #![cfg_attr(fata_vm, no_std, no_main)]
 #![forbid(unsafe_code)]
 
@@ -7,6 +8,7 @@ extern crate alloc;
 use alloc::boxed::Box;
 use alloc::string::String;
 use core::error::Error;
+use core::time::Duration;
 use fata_boot::{Args, ArgsError, Env, FromArgs};
 
 #[global_allocator]
@@ -32,11 +34,10 @@ async fn app(env: Env, options: Options) -> Result<(), Box<dyn Error>> {
     let resolver = env.resolver(&network)?;
     let found = resolver.lookup(&options.name).await?;
     for address in found.as_slice() {
-        log::info!(
-            "{} is {address} for {} s",
-            options.name,
-            found.ttl().as_secs()
-        );
+        match found.ttl() {
+            Duration::MAX => log::info!("{} is {address} for ever", options.name),
+            ttl => log::info!("{} is {address} for {} s", options.name, ttl.as_secs()),
+        }
     }
     Ok(())
 }

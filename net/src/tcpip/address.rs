@@ -1,11 +1,19 @@
 //! The interface's IPv4 address and route, given or from DHCP, and what follows from changes
 //! of addresses.
 
+use super::dhcp::Client;
 use super::engine::Engine;
-use super::ports::Scope;
-use super::{Ipv4Config, Ipv6Config, dhcp};
+use super::host_address::{check_host, check_router};
+use super::next_hop::Route;
+use super::{Ipv4Config, Ipv6Config};
 use core::net::{IpAddr, Ipv4Addr};
-use smoltcp::wire::{IpCidr, Ipv4Cidr};
+use smoltcp::wire::{IpAddress, IpCidr, Ipv4Cidr};
+
+/// A network that is said to carry less is not believed, as Linux's clients have it: every host
+/// takes packets of so many bytes (RFC 791, section 3.1).
+const LEAST_MTU: usize = 576;
+/// The same for IPv6 (RFC 8200, section 5).
+const LEAST_IPV6_MTU: usize = 1_280;
 
 impl Engine {
     /// Gives the interface its first addresses, or starts DHCP.
@@ -13,55 +21,30 @@ impl Engine {
         match self.config.ipv4 {
             Ipv4Config::Off => {}
             Ipv4Config::Dhcp => self.start_dhcp(),
-            Ipv4Config::Static { address, .. } if !is_unicast(address) => {
-                log::error!(target: "net", "{address} cannot be the address of a host; IPv4 is off");
-                // Nobody waits for it.
-                self.config.ipv4 = Ipv4Config::Off;
-            }
             Ipv4Config::Static {
                 address,
                 prefix,
                 gateway,
-            } => self.set_ipv4(address, prefix, gateway),
+            } => self.set_given_ipv4(address, prefix.min(32), gateway),
         }
         self.apply_ipv6();
     }
 
-    fn start_dhcp(&mut self) {
-        let key = self.interface_flow;
-        if let Some(flow) = self.flows.get(key) {
-            flow.handle = flow.sockets.add(dhcp::client(self.mtu));
-        }
-        // A socket of the application there would take the answers.
-        self.udp_ports.insert(dhcp::PORT, Scope::AllIpv4, key);
-        self.flows.make_ready(key);
-    }
-
-    /// Takes over what DHCP has found out.
-    pub(super) fn settle_addresses(&mut self, key: usize) {
-        if self.config.ipv4 != Ipv4Config::Dhcp {
+    fn set_given_ipv4(&mut self, address: Ipv4Addr, prefix: u8, gateway: Option<Ipv4Addr>) {
+        if let Err(error) = check_host(address.into(), prefix) {
+            log::error!(target: "net", "{address}/{prefix}: {error}; IPv4 is off");
+            // Nobody waits for it.
+            self.config.ipv4 = Ipv4Config::Off;
             return;
         }
-        let Some(flow) = self.flows.get(key) else {
-            return;
-        };
-        let Some(lease) = dhcp::poll(flow.sockets.get_mut(flow.handle)) else {
-            return;
-        };
-        if lease == self.lease {
-            // It was renewed.
-            return;
-        }
-        self.clear_ipv4();
-        match &lease {
-            Some(lease) => {
-                let (address, prefix) = (lease.address.address(), lease.address.prefix_len());
-                self.set_ipv4(address, prefix, lease.router);
-            }
-            None => log::warn!(target: "net", "the DHCP lease is lost; asking for a new one"),
-        }
-        self.lease = lease;
-        self.addresses_changed();
+        let gateway = gateway.filter(|gateway| {
+            let checked = check_router(address.into(), prefix, (*gateway).into());
+            checked
+                .inspect_err(|error| log::error!(target: "net", "gateway {gateway}: {error}"))
+                .is_ok()
+        });
+        let route = gateway.map(Route::default_through);
+        self.set_ipv4(Ipv4Cidr::new(address, prefix), route.as_slice());
     }
 
     /// Ends what has lost its local address, and wakes those who wait for one.
@@ -85,30 +68,85 @@ impl Engine {
 
     /// The name servers that DHCP and routers have told.
     pub(super) fn dns_servers(&self) -> impl Iterator<Item = IpAddr> {
-        let dhcp = self.lease.iter().flat_map(|lease| &lease.servers);
+        let lease = self.dhcp.as_ref().and_then(Client::lease);
+        let dhcp = lease.into_iter().flat_map(|lease| &lease.servers);
         let dhcp = dhcp.map(|server| (*server).into());
         dhcp.chain(self.ipv6.servers().map(IpAddr::from))
     }
 
-    fn clear_ipv4(&mut self) {
+    pub(super) fn clear_ipv4(&mut self) {
         self.interface
             .update_ip_addrs(|addresses| addresses.retain(|cidr| matches!(cidr, IpCidr::Ipv6(_))));
-        self.interface.routes_mut().remove_default_ipv4_route();
+        self.routes.clear();
+        self.tell_routes();
     }
 
-    fn set_ipv4(&mut self, address: Ipv4Addr, prefix: u8, gateway: Option<Ipv4Addr>) {
-        let cidr = IpCidr::Ipv4(Ipv4Cidr::new(address, prefix.min(32)));
+    /// Gives the interface its IPv4 address and the ways to networks other than its own.
+    pub(super) fn set_ipv4(&mut self, cidr: Ipv4Cidr, routes: &[Route]) {
         self.interface.update_ip_addrs(|addresses| {
             // At most six addresses; smoltcp has room for eight.
-            let _ = addresses.push(cidr);
+            let _ = addresses.push(cidr.into());
         });
         self.arp.announces = true;
-        if let Some(gateway) = gateway.filter(|gateway| is_unicast(*gateway)) {
-            // The table has room: it holds two default routes at most.
-            let _ = self.interface.routes_mut().add_default_ipv4_route(gateway);
-            log::info!(target: "net", "address {address}/{prefix}, gateway {gateway}");
-        } else {
-            log::info!(target: "net", "address {address}/{prefix}, no gateway");
+        self.routes.push(Route {
+            network: cidr.network(),
+            router: None,
+        });
+        self.routes.extend_from_slice(routes);
+        self.tell_routes();
+        let all = self.routes.iter();
+        match all.rev().find(|route| route.network.prefix_len() == 0) {
+            Some(Route {
+                router: Some(gateway),
+                ..
+            }) => log::info!(target: "net", "address {cidr}, gateway {gateway}"),
+            _ => log::info!(target: "net", "address {cidr}, no gateway"),
+        }
+    }
+
+    /// Tells smoltcp the ways, as far as it has room: answers to pings take them.
+    // Inlined into both of its callers it would be there twice.
+    #[inline(never)]
+    fn tell_routes(&mut self) {
+        let routes = &self.routes;
+        self.interface.routes_mut().update(|all| {
+            all.retain(|route| matches!(route.cidr, IpCidr::Ipv6(_)));
+            for route in routes {
+                // The place of IPv6's is kept.
+                if let Some(router) = route.router.filter(|_| all.len() + 1 < all.capacity()) {
+                    let _ = all.push(smoltcp::iface::Route {
+                        cidr: route.network.into(),
+                        via_router: router.into(),
+                        preferred_until: None,
+                        expires_at: None,
+                    });
+                }
+            }
+        });
+    }
+
+    /// Sends packets of up to so many bytes from now on, or as long ones as the device takes.
+    pub(super) fn set_mtu(&mut self, told: Option<u16>) {
+        let told = told.map(usize::from);
+        if let Some(told) = told.filter(|told| *told < LEAST_MTU) {
+            log::warn!(target: "net", "the DHCP server tells an MTU of {told} bytes, too few for IPv4");
+        }
+        let told = told.filter(|told| *told >= LEAST_MTU);
+        let before = self.mtu;
+        self.mtu = told.unwrap_or(usize::MAX).min(self.device_mtu);
+        if self.mtu < before {
+            self.shorten_connections();
+        }
+    }
+
+    /// The longest packet, in bytes, from or to an address.
+    pub(super) fn longest_packet(&self, address: IpAddress) -> usize {
+        match address {
+            IpAddress::Ipv4(_) => self.mtu,
+            IpAddress::Ipv6(_) => {
+                let announced = self.ipv6.mtu().unwrap_or(self.device_mtu);
+                announced.min(self.mtu.max(LEAST_IPV6_MTU))
+            }
         }
     }
 
@@ -129,8 +167,4 @@ impl Engine {
             _ => self.ipv4_is_optional && addresses.iter().any(is_global),
         }
     }
-}
-
-fn is_unicast(address: Ipv4Addr) -> bool {
-    !(address.is_broadcast() || address.is_multicast() || address.is_unspecified())
 }

@@ -104,7 +104,11 @@ impl Engine {
             return true;
         };
         let (hardware, address) = message.source;
-        if hardware != self.hardware && self.interface.has_ip_addr(address) {
+        let is_other = hardware != self.hardware;
+        if is_other && self.note_conflict(address, now) {
+            return false;
+        }
+        if is_other && self.interface.has_ip_addr(address) {
             self.complain(hardware, address, now);
             return false;
         }
@@ -159,6 +163,16 @@ impl Engine {
             send(transmitter, &announcement, EthernetAddress::BROADCAST);
         }
     }
+}
+
+/// Asks who has an address that this host does not use yet (RFC 5227, section 2.1.1).
+pub(super) fn probe<N: Net>(
+    transmitter: &mut Transmitter<N>,
+    own: EthernetAddress,
+    address: Ipv4Addr,
+) {
+    let question = Message::request((own, Ipv4Addr::UNSPECIFIED), address);
+    send(transmitter, &question, EthernetAddress::BROADCAST);
 }
 
 fn send<N: Net>(transmitter: &mut Transmitter<N>, message: &Message, destination: EthernetAddress) {

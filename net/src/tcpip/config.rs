@@ -9,6 +9,8 @@ pub struct Config {
     pub ipv4: Ipv4Config,
     /// The IPv6 addresses.
     pub ipv6: Ipv6Config,
+    /// The name that a DHCP server is told, of up to 63 bytes; a longer one is not told.
+    pub host_name: Option<&'static str>,
     /// TCP connections, without those that are half open or in TIME-WAIT. At the bound SYNs
     /// are dropped without an answer, and connecting from here fails with
     /// [`Error::LimitReached`](crate::Error::LimitReached).
@@ -54,6 +56,7 @@ impl Default for Config {
         Self {
             ipv4: Ipv4Config::default(),
             ipv6: Ipv6Config::default(),
+            host_name: None,
             max_connections: 4_096,
             backlog: 1_024,
             max_time_wait: 4_096,
@@ -83,7 +86,8 @@ pub enum Ipv4Config {
         address: Ipv4Addr,
         /// The length of the network's prefix, up to 32.
         prefix: u8,
-        /// The router to other networks.
+        /// The router to other networks, inside of this one or not. One that no other host can
+        /// be is left out.
         gateway: Option<Ipv4Addr>,
     },
 }
@@ -99,7 +103,8 @@ pub enum Ipv6Config {
     Auto,
     /// Only the link-local one.
     LinkLocal,
-    /// The link-local one and a given one. What routers announce is not heard.
+    /// The link-local one and a given one. What routers announce is not heard. An address that no
+    /// host can have is left out, as is a router that no other host can be.
     Static {
         /// The address.
         address: Ipv6Addr,

@@ -8,7 +8,7 @@ use super::table::{Flow, Owner, Reprieve, State, TimeWait};
 use super::wire::{Path, Wire};
 use crate::Net;
 use crate::tcp::{Connection, Phase};
-use core::net::SocketAddr;
+use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
 use fata_time::Instant;
 use smoltcp::wire::IpAddress;
@@ -33,13 +33,11 @@ pub(super) const HEADERS_IPV6: usize = 60;
 impl Engine {
     /// The largest payload of a segment to or from an address.
     pub(super) fn segment_size(&self, address: IpAddress) -> u16 {
-        let longest = match address {
-            IpAddress::Ipv4(_) => self.mtu.saturating_sub(HEADERS_IPV4),
-            IpAddress::Ipv6(_) => {
-                let mtu = self.ipv6.mtu().unwrap_or(self.mtu);
-                mtu.saturating_sub(HEADERS_IPV6)
-            }
+        let headers = match address {
+            IpAddress::Ipv4(_) => HEADERS_IPV4,
+            IpAddress::Ipv6(_) => HEADERS_IPV6,
         };
+        let longest = self.longest_packet(address).saturating_sub(headers);
         u16::try_from(longest).unwrap_or(u16::MAX)
     }
 
@@ -194,6 +192,10 @@ impl Engine {
     pub(super) fn open(&mut self, remote: SocketAddr) -> Result<(usize, Tuple), Error> {
         let remote = SocketAddr::new(remote.ip().to_canonical(), remote.port());
         self.check_route(remote.ip())?;
+        // A connection has one peer (RFC 9293, section 3.9.2.3).
+        if self.group(remote.ip().into()).is_some() {
+            return Err(Error::Unreachable);
+        }
         if !self.has_room() {
             return Err(Error::LimitReached);
         }
@@ -302,6 +304,20 @@ impl Engine {
                 }
                 None => self.remove(key),
             }
+        }
+    }
+
+    /// Has open connections send no longer segments than the network carries now.
+    pub(super) fn shorten_connections(&mut self) {
+        let now = self.now();
+        let ipv4 = self.segment_size(Ipv4Addr::UNSPECIFIED.into());
+        let ipv6 = self.segment_size(Ipv6Addr::UNSPECIFIED.into());
+        for (tuple, flow) in self.table.wake_all() {
+            let size = match tuple.local().addr {
+                IpAddress::Ipv4(_) => ipv4,
+                IpAddress::Ipv6(_) => ipv6,
+            };
+            flow.connection.shorten_segments(size.into(), now);
         }
     }
 

@@ -143,7 +143,7 @@ impl Engine {
 }
 
 /// Sends a datagram. One that the device refuses is lost, as on the wire.
-fn send<N: Net>(
+pub(super) fn send<N: Net>(
     transmitter: &mut Transmitter<N>,
     (source, destination): (EthernetAddress, EthernetAddress),
     ends: Ends,

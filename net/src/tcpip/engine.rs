@@ -1,15 +1,16 @@
 use super::Config;
 use super::admission::Cookie;
 use super::arp::Arp;
-use super::dhcp::Lease;
+use super::dhcp;
 use super::flow::Kind as FlowKind;
 use super::flows::Flows;
 use super::frame::{self, Kind};
 use super::ipv6::Ipv6;
 use super::listener::Backlog;
 use super::neighbors::Neighbors;
+use super::next_hop::Route;
 use super::orphans::Orphans;
-use super::phy::Adapter;
+use super::phy::{Adapter, Transmitter};
 use super::ports::{Ports, Random};
 use super::statistics::Totals;
 use super::table::Table;
@@ -21,8 +22,7 @@ use alloc::vec::Vec;
 use fata_task::{Handle, Waiters};
 use fata_time::Instant;
 use slab::Slab;
-use smoltcp::iface::{Config as InterfaceConfig, Interface, PollResult};
-use smoltcp::time::Duration;
+use smoltcp::iface::{Config as InterfaceConfig, Interface};
 use smoltcp::wire::{EthernetAddress, HardwareAddress, IpAddress};
 
 /// How many frames are taken in at least, and at most, before answers go out, if there are
@@ -32,10 +32,6 @@ const MOST_BATCH: usize = 16;
 /// Bytes after which no more frames are taken in before acknowledgements go out. With one for
 /// a whole window the sender would wait while the machine works, and then the other way round.
 const BATCH_BYTES: usize = 128 * 1024;
-/// smoltcp keeps a flow silent for so long after it has asked for a neighbor.
-const NEIGHBOR_SILENCE: Duration = Duration::from_secs(1);
-/// The least time between two looks at a flow that says it is due and then sends nothing.
-const MIN_DELAY: Duration = Duration::from_millis(10);
 
 /// Everything of a stack but the device.
 pub(super) struct Engine {
@@ -65,11 +61,15 @@ pub(super) struct Engine {
     /// Until when cookies may come back.
     pub(super) cookies_until: Instant,
     pub(super) config: Config,
+    /// The longest packet, in bytes, that the device carries, and that the network does.
+    pub(super) device_mtu: usize,
     pub(super) mtu: usize,
     pub(super) random: Random,
     pub(super) ipv6: Ipv6,
-    /// What DHCP has brought.
-    pub(super) lease: Option<Lease>,
+    /// The client, if IPv4 is to be configured by DHCP.
+    pub(super) dhcp: Option<dhcp::Client>,
+    /// The ways to IPv4 networks, first to the own one.
+    pub(super) routes: Vec<Route>,
     /// Whether no DHCP server has answered for long.
     pub(super) ipv4_is_optional: bool,
     pub(super) totals: Totals,
@@ -120,9 +120,11 @@ impl Engine {
             cookies: VecDeque::new(),
             orphans: Orphans::default(),
             cookies_until: Instant::default(),
+            device_mtu: mtu,
             mtu,
             ipv6,
-            lease: None,
+            dhcp: None,
+            routes: Vec::new(),
             ipv4_is_optional: false,
             config,
             random,
@@ -164,6 +166,10 @@ impl Engine {
                 Kind::Udp { local } => match self.udp_ports.lookup(local) {
                     // To no group it is said that nobody listens (RFC 4443, section 2.4(e)).
                     None if local.addr.is_multicast() => self.discard(adapter, frame),
+                    Some(key) if key == self.interface_flow => {
+                        self.receive_dhcp(bytes, now);
+                        adapter.device().recycle(frame);
+                    }
                     None if adapter.device().is_crowded() => self.discard(adapter, frame),
                     key => self.deliver(adapter, frame, key.unwrap_or(self.interface_flow), now),
                 },
@@ -218,11 +224,16 @@ impl Engine {
         key: usize,
         now: Instant,
     ) {
+        // An answer to a ping that the network does not carry would be as long.
+        let is_too_long =
+            self.mtu < self.device_mtu && frame.as_ref().len() > frame::ETHERNET + self.mtu;
+        if is_too_long && key == self.interface_flow {
+            return self.discard(adapter, frame);
+        }
         adapter.offer(frame);
         if let Some(flow) = self.flows.get(key) {
             self.interface
                 .poll_ingress_single(smoltcp_time(now), adapter, &mut flow.sockets);
-            self.settle(key);
             self.flows.make_ready(key);
         }
         adapter.recycle();
@@ -234,39 +245,26 @@ impl Engine {
         self.announce(&mut adapter.transmitter);
         self.send_ipv6(adapter);
         self.transmit_connections(&mut adapter.transmitter, now);
-        self.transmit_flows(adapter, now);
+        self.transmit_flows(&mut adapter.transmitter, now);
         self.transmit_cookies(&mut adapter.transmitter);
     }
 
-    fn transmit_flows<N: Net>(&mut self, adapter: &mut Adapter<N>, now: Instant) {
+    fn transmit_flows<N: Net>(&mut self, transmitter: &mut Transmitter<N>, now: Instant) {
         self.flows.expire(now);
-        let smoltcp_now = smoltcp_time(now);
         while let Some(key) = self.flows.next_ready() {
             let Some(flow) = self.flows.get(key) else {
                 continue;
             };
-            if matches!(flow.kind, FlowKind::Udp(_)) {
-                if !self.transmit_datagrams(&mut adapter.transmitter, key, now) {
-                    self.flows.make_ready(key);
-                    return;
-                }
+            let has_sent = match flow.kind {
+                FlowKind::Udp(_) => self.transmit_datagrams(transmitter, key, now),
+                FlowKind::Interface => self.transmit_dhcp(transmitter, now),
+            };
+            if has_sent {
                 self.flows.remove_finished(key);
-                continue;
-            }
-            let mut sent = false;
-            while self
-                .interface
-                .poll_egress(smoltcp_now, adapter, &mut flow.sockets)
-                == PollResult::SocketStateChanged
-            {
-                sent = true;
-            }
-            self.settle(key);
-            if adapter.take_full() {
+            } else {
                 self.flows.make_ready(key);
                 return;
             }
-            self.schedule(key, sent, smoltcp_now);
         }
     }
 
@@ -279,40 +277,10 @@ impl Engine {
         ];
         timers.into_iter().flatten().min()
     }
-
-    /// Sets a flow's timer after it has sent what it could.
-    fn schedule(&mut self, key: usize, sent: bool, now: smoltcp::time::Instant) {
-        let Some(flow) = self.flows.get(key) else {
-            return;
-        };
-        let deadline = self.interface.poll_at(now, &flow.sockets);
-        let stalled = !sent && deadline == Some(now + NEIGHBOR_SILENCE);
-        if let Some(deadline) = deadline {
-            let is_later = deadline > now;
-            let deadline = if is_later { deadline } else { now + MIN_DELAY };
-            self.flows.set_timer(key, time(deadline));
-        }
-        if stalled {
-            self.flows.stall(key);
-        }
-    }
-
-    /// Takes note of what has changed in a flow.
-    fn settle(&mut self, key: usize) {
-        let flow = self.flows.get(key);
-        if flow.is_some_and(|flow| matches!(flow.kind, FlowKind::Interface)) {
-            self.settle_addresses(key);
-        }
-    }
 }
 
 fn smoltcp_time(time: Instant) -> smoltcp::time::Instant {
     smoltcp::time::Instant::from_micros(i64::try_from(time.as_micros()).unwrap_or(i64::MAX))
-}
-
-fn time(time: smoltcp::time::Instant) -> Instant {
-    let micros = u64::try_from(time.total_micros()).unwrap_or(0);
-    Instant::from_nanos(micros.saturating_mul(1_000))
 }
 
 /// The address of the device. smoltcp insists that it is not a group's.

@@ -34,7 +34,7 @@ pub(super) enum Kind {
 }
 
 impl Flow {
-    /// The interface's own flow, still without a socket.
+    /// The interface's own flow, which has no socket.
     pub(super) fn interface() -> Self {
         Self {
             sockets: SocketSet::new(Vec::new()),

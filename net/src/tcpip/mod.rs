@@ -1,7 +1,7 @@
 //! TCP/IP over any [`Net`] device.
 //!
 //! TCP is our own, and so is what finds the connection of a segment and whose turn it is,
-//! and what sends datagrams; what UDP sockets receive, ARP, ICMP and DHCP are smoltcp's. The
+//! what sends datagrams, and DHCP; what UDP sockets receive, ARP and ICMP are smoltcp's. The
 //! cost of a packet does not grow with the number of connections. Connections are made when
 //! their handshake is done: no pool of listening sockets can run dry.
 //!
@@ -24,6 +24,7 @@ mod engine;
 mod flow;
 mod flows;
 mod frame;
+mod host_address;
 mod ipv6;
 mod listener;
 mod neighbors;
@@ -45,6 +46,7 @@ mod udp;
 mod wire;
 
 pub use config::{Config, Ipv4Config, Ipv6Config};
+pub use host_address::{AddressError, check_host, check_router};
 pub use listener::TcpListener;
 pub use statistics::{Statistics, Totals};
 pub use stream::{ReadHalf, TcpStream, WriteHalf};
@@ -159,8 +161,9 @@ async fn warn_if_not_configured(stack: TcpIp, tasks: Handle) {
         return;
     }
     let mut engine = stack.shared.engine.borrow_mut();
-    if engine.config.ipv4 == Ipv4Config::Dhcp {
-        log::warn!(target: "net", "no DHCP server answers; still asking (or give --ipv4)");
+    if let Some(client) = &engine.dhcp {
+        let trouble = client.trouble();
+        log::warn!(target: "net", "{trouble}; still asking (or give --ipv4)");
         engine.give_up_ipv4();
     } else {
         log::warn!(target: "net", "no router announces a network; still asking (or give --ipv6)");

@@ -12,8 +12,6 @@ pub(super) struct Adapter<N: Net> {
     pending: Option<N::Frame>,
     /// The frame that smoltcp has read.
     spent: Option<N::Frame>,
-    /// Whether smoltcp was refused a buffer since [`take_full`](Self::take_full).
-    full: bool,
     pub(super) transmitter: Transmitter<N>,
 }
 
@@ -35,7 +33,6 @@ impl<N: Net> Adapter<N> {
         Self {
             pending: None,
             spent: None,
-            full: false,
             transmitter,
         }
     }
@@ -54,11 +51,6 @@ impl<N: Net> Adapter<N> {
         if let Some(frame) = self.spent.take().or_else(|| self.pending.take()) {
             self.transmitter.device.recycle(frame);
         }
-    }
-
-    /// Whether the device was full since this was last asked.
-    pub(super) fn take_full(&mut self) -> bool {
-        core::mem::take(&mut self.full)
     }
 }
 
@@ -86,13 +78,10 @@ impl<N: Net> phy::Device for Adapter<N> {
     }
 
     fn transmit(&mut self, _: Instant) -> Option<TxToken<'_, N>> {
-        if self.transmitter.device.can_transmit() {
-            return Some(TxToken {
-                transmitter: &mut self.transmitter,
-            });
-        }
-        self.full = true;
-        None
+        let can_transmit = self.transmitter.device.can_transmit();
+        can_transmit.then_some(TxToken {
+            transmitter: &mut self.transmitter,
+        })
     }
 
     fn capabilities(&self) -> DeviceCapabilities {

@@ -42,17 +42,11 @@ impl Engine {
         {
             return Err(Error::NotConfigured);
         }
-        let routes = self.interface.routes();
-        let gateway = match remote {
-            IpAddress::Ipv4(_) => routes.get_default_ipv4_route(),
-            IpAddress::Ipv6(_) => routes.get_default_ipv6_route(),
-        };
-        let is_near = addresses.iter().any(|own| own.contains_addr(&remote))
-            || remote.is_multicast()
-            || remote.is_broadcast();
+        let is_reachable =
+            self.next_hop(remote).is_some() || remote.is_multicast() || remote.is_broadcast();
         // Nothing loops back: this host's own addresses are out of reach for itself.
         let is_own = self.interface.has_ip_addr(remote) || IpAddr::from(remote).is_loopback();
-        (!remote.is_unspecified() && !is_own && (is_near || gateway.is_some()))
+        (!remote.is_unspecified() && !is_own && is_reachable)
             .then_some(())
             .ok_or(Error::Unreachable)
     }

@@ -251,6 +251,18 @@ impl Table {
         self.entries.iter()
     }
 
+    /// All connections whose handshake is done, each of them queued.
+    pub(super) fn wake_all(&mut self) -> impl Iterator<Item = (&Tuple, &mut Flow)> {
+        let schedule = &mut self.schedule;
+        self.entries.iter_mut().filter_map(|(key, entry)| {
+            let State::Flow(flow) = &mut entry.state else {
+                return None;
+            };
+            schedule.make_ready(key, &mut entry.turn);
+            Some((&entry.tuple, &mut **flow))
+        })
+    }
+
     /// Queues an entry that may have something to send. Returns whether it was not queued
     /// yet.
     pub(super) fn make_ready(&mut self, key: usize) -> bool {

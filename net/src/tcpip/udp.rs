@@ -52,11 +52,12 @@ impl UdpSocket {
     /// Where a datagram goes and comes from, if it can be sent at all.
     fn check(&self, length: usize, remote: IpEndpoint) -> Result<Ends, Error> {
         let engine = self.stack.engine.borrow();
-        let (mtu, header) = match remote.addr {
-            IpAddress::Ipv4(_) => (engine.mtu, IPV4_HEADER_LEN),
-            IpAddress::Ipv6(_) => (engine.ipv6.mtu().unwrap_or(engine.mtu), IPV6_HEADER_LEN),
+        let header = match remote.addr {
+            IpAddress::Ipv4(_) => IPV4_HEADER_LEN,
+            IpAddress::Ipv6(_) => IPV6_HEADER_LEN,
         };
-        let longest = mtu.saturating_sub(header + UDP_HEADER_LEN);
+        let longest = engine.longest_packet(remote.addr);
+        let longest = longest.saturating_sub(header + UDP_HEADER_LEN);
         if length > longest.min(engine.config.udp_buffer) {
             return Err(Error::TooLong);
         }

@@ -263,6 +263,7 @@ impl Connection {
     }
 
     /// A link on the path takes segments with so much payload only.
+    #[cold]
     pub(crate) fn shorten_segments(&mut self, segment: u32, now: Instant) {
         if self.phase == Phase::Open && segment < self.sender.segment() {
             self.sender.shorten_segments(segment, now);

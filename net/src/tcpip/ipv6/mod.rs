@@ -15,6 +15,7 @@ mod packet;
 mod slaac;
 
 use super::Ipv6Config;
+use super::host_address::{check_host, check_router};
 use super::ports::Random;
 use crate::MacAddress;
 pub(super) use message::solicited_node;
@@ -67,20 +68,28 @@ impl Ipv6 {
         match *config {
             Ipv6Config::Off | Ipv6Config::LinkLocal => {}
             Ipv6Config::Auto => ipv6.slaac = Some(Slaac::new(identifier, mtu, now)),
-            Ipv6Config::Static { address, .. } if !is_unicast(address) => {
-                log::error!(target: "net", "{address} cannot be the address of a host");
-            }
             Ipv6Config::Static {
                 address,
                 prefix,
                 gateway,
-            } => {
-                ipv6.given = Some((address, prefix.min(128)));
-                ipv6.gateway = gateway.filter(|gateway| is_unicast(*gateway));
-            }
+            } => ipv6.set_given(address, prefix.min(128), gateway),
         }
         ipv6.update(now);
         ipv6
+    }
+
+    fn set_given(&mut self, address: Ipv6Addr, prefix: u8, gateway: Option<Ipv6Addr>) {
+        if let Err(error) = check_host(address.into(), prefix) {
+            log::error!(target: "net", "{address}/{prefix}: {error}");
+            return;
+        }
+        self.given = Some((address, prefix));
+        if let Some(gateway) = gateway {
+            match check_router(address.into(), prefix, gateway.into()) {
+                Ok(()) => self.gateway = Some(gateway),
+                Err(error) => log::error!(target: "net", "gateway {gateway}: {error}"),
+            }
+        }
     }
 
     /// Takes in a frame of ICMPv6, or any other, in which there is nothing for it.
@@ -202,10 +211,6 @@ impl Ipv6 {
     pub(super) fn mtu(&self) -> Option<usize> {
         self.slaac.as_ref().map(Slaac::mtu)
     }
-}
-
-fn is_unicast(address: Ipv6Addr) -> bool {
-    !(address.is_multicast() || address.is_unspecified())
 }
 
 /// An interface identifier made from the MAC address (RFC 4291, appendix A).
