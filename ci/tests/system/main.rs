@@ -21,6 +21,7 @@ mod network;
 mod pages;
 mod queue;
 mod random;
+mod reset;
 mod router;
 mod sandbox;
 mod slow;
