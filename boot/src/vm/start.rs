@@ -1,7 +1,7 @@
 //! From the entry code to the program.
 
 use super::protocol::{Handover, Region};
-use super::{apic, console, exit, memory, paging, trace, traps, virtio};
+use super::{apic, console, exit, extended, memory, paging, trace, traps, virtio};
 use crate::{ArgsError, ExitStatus, split};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -23,6 +23,7 @@ pub(super) extern "C" fn start(info: u32, magic: u32) -> ! {
     // SAFETY: this is the first Rust code that runs, and it runs once.
     unsafe {
         trace::mark();
+        extended::switch_on();
         Uart::init();
         traps::init();
         let Some(handover) = Handover::read(magic, info, &handed_over) else {

@@ -31,4 +31,5 @@ mod support;
 mod terminal;
 mod tool;
 mod trace;
+mod vectors;
 mod weather;
