@@ -159,8 +159,10 @@ impl Args {
         Ok(given)
     }
 
-    /// Takes the flag `--name`. With a value it is left over, and so unknown.
-    pub(crate) fn given(&mut self, name: &'static str, help: &'static str) -> bool {
+    /// Takes the flag `--name`, described by `help`: whether it was given. Unlike
+    /// [`flag`](Self::flag) it leaves one with a value over, which is an unknown argument to
+    /// [`finish`](Self::finish), so there is no error to pass on.
+    pub fn given(&mut self, name: &'static str, help: &'static str) -> bool {
         self.describe(name, "", help, None);
         remove(&mut self.words, name)
     }
@@ -399,6 +401,9 @@ mod tests {
             args.flag("quiet", ""),
             Err(ArgsError::UnexpectedValue { name: "quiet" })
         );
+        assert!(!args.given("quiet", ""));
+        assert!(matches!(args.finish(), Err(ArgsError::Unknown { .. })));
+        assert!(self::args(&["--quiet"]).given("quiet", ""));
     }
 
     #[test]
