@@ -6,6 +6,7 @@ use core::fmt::{Display, Write};
 use core::str::FromStr;
 
 mod error;
+mod foreign;
 mod split;
 
 pub use error::ArgsError;
@@ -17,6 +18,11 @@ pub use split::split;
 /// A value that begins with `--` must be given in the form `--name=value`. If an option
 /// is given more than once, the last one counts. Arguments that nobody takes are an
 /// error that lists what exists.
+///
+/// A virtual machine's command line is not the program's alone: monitors add words for a
+/// Linux kernel, such as `pci=off` or `rw`. There, words of the form `name` or `name=value` that
+/// are no option's value are passed over, and logged at debug; those after a word `--` are not.
+/// A process takes no such words.
 ///
 /// ```
 /// use fata_boot::{Args, ArgsError, FromArgs};
@@ -100,7 +106,8 @@ impl Args {
         T: FromStr<Err: Display> + Display,
     {
         let shown = self.help.then(|| default.to_string());
-        Ok(self.value(name, metavar, help, shown)?.unwrap_or(default))
+        let value = self.last(name, metavar, help, shown)?;
+        value.map_or(Ok(default), |value| parse(name, value))
     }
 
     /// Takes the option `--name`, a `metavar`, described by `help`, which has no default.
@@ -116,7 +123,8 @@ impl Args {
     where
         T: FromStr<Err: Display>,
     {
-        self.value(name, metavar, help, None)
+        let value = self.last(name, metavar, help, None)?;
+        value.map(|value| parse(name, value)).transpose()
     }
 
     /// Takes every value of the option `--name`, a `metavar`, described by `help`, in the order in
@@ -135,7 +143,7 @@ impl Args {
     {
         self.describe(name, metavar, help, None);
         let mut values = Vec::new();
-        self.take(name, metavar, &mut values)?;
+        self.take(name, metavar, &mut |value| values.push(value))?;
         values.into_iter().map(|value| parse(name, value)).collect()
     }
 
@@ -151,8 +159,10 @@ impl Args {
         Ok(given)
     }
 
-    /// Takes the flag `--name`. With a value it is left over, and so unknown.
-    pub(crate) fn given(&mut self, name: &'static str, help: &'static str) -> bool {
+    /// Takes the flag `--name`, described by `help`: whether it was given. Unlike
+    /// [`flag`](Self::flag) it leaves one with a value over, which is an unknown argument to
+    /// [`finish`](Self::finish), so there is no error to pass on.
+    pub fn given(&mut self, name: &'static str, help: &'static str) -> bool {
         self.describe(name, "", help, None);
         remove(&mut self.words, name)
     }
@@ -234,25 +244,27 @@ impl Args {
         });
     }
 
-    fn value<T: FromStr<Err: Display>>(
+    /// Takes the last value of an option, which is described.
+    fn last(
         &mut self,
         name: &'static str,
         metavar: &'static str,
         help: &'static str,
         default: Option<String>,
-    ) -> Result<Option<T>, ArgsError> {
+    ) -> Result<Option<String>, ArgsError> {
         self.describe(name, metavar, help, default);
-        let mut last = Last(None);
-        self.take(name, metavar, &mut last)?;
-        last.0.map(|value| parse(name, value)).transpose()
+        let mut last = None;
+        self.take(name, metavar, &mut |value| last = Some(value))?;
+        Ok(last)
     }
 
-    /// Takes all values of an option. There are none if help is wanted.
+    /// Takes all values of an option. There are none if help is wanted. It is not generic, so an
+    /// image has it once.
     fn take(
         &mut self,
         name: &'static str,
         metavar: &'static str,
-        values: &mut impl Extend<String>,
+        receive: &mut dyn FnMut(String),
     ) -> Result<(), ArgsError> {
         while let Some(index) = self.position(name) {
             let word = self.words.remove(index);
@@ -267,7 +279,9 @@ impl Args {
             } else {
                 return Err(ArgsError::MissingValue { name, metavar });
             };
-            values.extend(value.filter(|_| !self.help));
+            if let Some(value) = value.filter(|_| !self.help) {
+                receive(value);
+            }
         }
         Ok(())
     }
@@ -280,15 +294,6 @@ impl Args {
                 .and_then(|word| word.strip_prefix(name));
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
         })
-    }
-}
-
-/// The last of several values, without the others: smaller than a list of them all.
-struct Last(Option<String>);
-
-impl Extend<String> for Last {
-    fn extend<I: IntoIterator<Item = String>>(&mut self, values: I) {
-        values.into_iter().for_each(|value| self.0 = Some(value));
     }
 }
 
@@ -396,6 +401,9 @@ mod tests {
             args.flag("quiet", ""),
             Err(ArgsError::UnexpectedValue { name: "quiet" })
         );
+        assert!(!args.given("quiet", ""));
+        assert!(matches!(args.finish(), Err(ArgsError::Unknown { .. })));
+        assert!(self::args(&["--quiet"]).given("quiet", ""));
     }
 
     #[test]

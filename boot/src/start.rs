@@ -2,7 +2,8 @@ use crate::args::{Args, ArgsError, FromArgs};
 use crate::env::Settings;
 use crate::outcome::{ExitStatus, Outcome};
 use crate::{Env, home};
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
+use alloc::vec::Vec;
 use fata_console::Filter;
 use fata_task::{Either, Executor, select};
 use fata_time::{Clock, Instant};
@@ -27,24 +28,24 @@ pub fn run<P: FromArgs, O: Outcome, F: Future<Output = O>>(
     about: About,
     main: impl FnOnce(Env, P) -> F,
 ) -> ExitStatus {
-    let (settings, options) = match configure(about) {
-        Ok(configured) => configured,
-        Err(end) => return end.report(),
+    let mut options = None;
+    let configured = configure(about, &mut |args| {
+        options = Some(P::from_args(args)?);
+        Ok(())
+    });
+    let prepared = configured.and_then(prepare);
+    let (
+        Prepared {
+            executor,
+            idler,
+            env,
+        },
+        options,
+    ) = match (prepared, options) {
+        (Ok(prepared), Some(options)) => (prepared, options),
+        (ended, _) => return ended.err().unwrap_or(ExitStatus::USAGE),
     };
-    home::trace::mark();
-    let is_traced = settings.trace;
-    let executor = Executor::new(home::clock());
-    let idler = home::idle();
-    let home_settings = settings.home;
-    let env = Env::new(executor.handle(), idler.clone(), settings);
     let termination = home::termination(&idler);
-    if let Err(error) = home::confine(&env, home_settings) {
-        return Err::<(), _>(error).report();
-    }
-    home::trace::mark();
-    if is_traced {
-        home::trace::print();
-    }
     let ended = executor.block_on(&idler, select(main(env, options), termination));
     // The tasks end before the exit status is told: sockets close, devices stop.
     drop(executor);
@@ -54,45 +55,82 @@ pub fn run<P: FromArgs, O: Outcome, F: Future<Output = O>>(
     }
 }
 
-/// Why a program ends before it has started.
-enum End {
-    Help(String),
-    Usage(ArgsError),
+/// What runs the program, and what it gets.
+struct Prepared {
+    executor: Executor,
+    idler: home::Idler,
+    env: Env,
 }
 
-impl End {
-    fn report(self) -> ExitStatus {
-        let (text, status) = match self {
-            Self::Help(text) => (text, ExitStatus::SUCCESS),
-            Self::Usage(error) => {
-                let text = ["error: ", &error.to_string(), "\n"].concat();
-                (text, ExitStatus::USAGE)
-            }
+// What follows is not generic, so an image has it once, and made for size.
+
+/// Makes ready what runs the program.
+#[inline(never)]
+fn prepare(settings: Settings) -> Result<Prepared, ExitStatus> {
+    home::trace::mark();
+    let is_traced = settings.trace;
+    let executor = Executor::new(home::clock());
+    let idler = home::idle();
+    let home_settings = settings.home;
+    let env = Env::new(executor.handle(), idler.clone(), settings);
+    if let Err(error) = home::confine(&env, home_settings) {
+        return Err(Err::<(), _>(error).report());
+    }
+    home::trace::mark();
+    if is_traced {
+        home::trace::print();
+    }
+    Ok(Prepared {
+        executor,
+        idler,
+        env,
+    })
+}
+
+/// Takes the boot arguments, those of the program by `take_options`, and starts the log. What is
+/// wrong with them, or the help, is told, and makes the program's exit status.
+#[inline(never)]
+fn configure(
+    about: About,
+    take_options: &mut dyn FnMut(&mut Args) -> Result<(), ArgsError>,
+) -> Result<Settings, ExitStatus> {
+    let configured = home::command_line().and_then(|words| {
+        let mut args = Args::new(words);
+        let log = args.option(
+            "log",
+            "FILTER",
+            "what to log: a level, or levels of targets as in info,net:debug",
+            Filter::default(),
+        );
+        let settings = Settings::from_args(&mut args);
+        let options = take_options(&mut args);
+        if args.wants_help() {
+            home::console::write(args.help(about).as_bytes());
+            return Ok(None);
+        }
+        let (settings, ()) = (settings?, options?);
+        let log = log?;
+        // Nobody adds words to a process's.
+        let passed_over = match cfg!(fata_vm) {
+            true => args.pass_over(),
+            false => Vec::new(),
         };
-        home::console::write(text.as_bytes());
-        status
+        args.finish()?;
+        fata_console::init(log, now, home::console::write);
+        home::log_start();
+        for word in passed_over {
+            log::debug!(target: "boot", "passed over in the command line: {word}");
+        }
+        Ok(Some(settings))
+    });
+    match configured {
+        Ok(settings) => settings.ok_or(ExitStatus::SUCCESS),
+        Err(error) => {
+            let text = ["error: ", &error.to_string(), "\n"].concat();
+            home::console::write(text.as_bytes());
+            Err(ExitStatus::USAGE)
+        }
     }
-}
-
-fn configure<P: FromArgs>(about: About) -> Result<(Settings, P), End> {
-    let mut args = Args::new(home::command_line().map_err(End::Usage)?);
-    let log = args.option(
-        "log",
-        "FILTER",
-        "what to log: a level, or levels of targets as in info,net:debug",
-        Filter::default(),
-    );
-    let settings = Settings::from_args(&mut args);
-    let options = P::from_args(&mut args);
-    if args.wants_help() {
-        return Err(End::Help(args.help(about)));
-    }
-    let configured = (settings.map_err(End::Usage)?, options.map_err(End::Usage)?);
-    let log = log.map_err(End::Usage)?;
-    args.finish().map_err(End::Usage)?;
-    fata_console::init(log, now, home::console::write);
-    home::log_start();
-    Ok(configured)
 }
 
 fn now() -> Instant {

@@ -1,9 +1,8 @@
+use alloc::boxed::Box;
 use core::fmt;
 use core::str::FromStr;
 use log::{Level, LevelFilter};
 
-/// How long a filter's text can be, in bytes.
-const LENGTH: usize = 256;
 /// The crates of Fata can be named without this.
 const PREFIX: &[u8] = b"fata_";
 const DEFAULT: &str = "info";
@@ -17,35 +16,24 @@ const DEFAULT: &str = "info";
 /// `trace`; `*:info` is the same as `info`. A target is a crate or a module, such as
 /// `net` or `fata_net` or `fata_net::host`, and takes its submodules along; the longest
 /// one that fits counts, and the last of those that are equal. The default is `info`.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Filter {
     /// A valid filter, which is read anew for each message: that is rare enough, and takes
     /// the least code.
-    text: [u8; LENGTH],
-    length: usize,
+    text: Box<str>,
 }
 
 impl Default for Filter {
     fn default() -> Self {
-        Self::of(DEFAULT)
+        Self {
+            text: DEFAULT.into(),
+        }
     }
 }
 
 impl Filter {
-    /// The filter of a text that is valid and not too long.
-    fn of(valid: &str) -> Self {
-        let mut text = [0; LENGTH];
-        let length = valid.len().min(LENGTH);
-        text[..length].copy_from_slice(&valid.as_bytes()[..length]);
-        Self { text, length }
-    }
-
-    fn text(&self) -> &str {
-        core::str::from_utf8(&self.text[..self.length]).unwrap_or(DEFAULT)
-    }
-
     fn rules(&self) -> impl Iterator<Item = Rule<'_>> {
-        items(&self.text[..self.length]).filter_map(|item| Rule::parse(item).ok())
+        items(self.text.as_bytes()).filter_map(|item| Rule::parse(item).ok())
     }
 
     /// Whether a message of `target` at `level` appears.
@@ -117,19 +105,16 @@ impl FromStr for Filter {
     type Err = FilterError;
 
     fn from_str(text: &str) -> Result<Self, FilterError> {
-        if text.len() > LENGTH {
-            return Err(FilterError::TooLong);
-        }
         for item in items(text.as_bytes()) {
             Rule::parse(item)?;
         }
-        Ok(Self::of(text))
+        Ok(Self { text: text.into() })
     }
 }
 
 impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.text())
+        f.write_str(&self.text)
     }
 }
 
@@ -144,8 +129,6 @@ impl fmt::Debug for Filter {
 pub enum FilterError {
     /// A level is not one of those that exist.
     Level,
-    /// The text is longer than 256 bytes.
-    TooLong,
 }
 
 impl fmt::Display for FilterError {
@@ -154,7 +137,6 @@ impl fmt::Display for FilterError {
             Self::Level => {
                 "the levels are off, error, warn, info, debug and trace, as in info,net:debug"
             }
-            Self::TooLong => "a filter is at most 256 bytes long",
         })
     }
 }
@@ -198,8 +180,6 @@ mod tests {
 
     #[test]
     fn mistakes_are_told() {
-        let long = std::format!("{}:info", "x".repeat(LENGTH));
-        assert_eq!(long.parse::<Filter>(), Err(FilterError::TooLong));
         for text in ["", "loud", "net:", "net::host"] {
             assert_eq!(text.parse::<Filter>(), Err(FilterError::Level), "{text}");
         }

@@ -4,7 +4,6 @@
 //! crate, with time stamps and a [`Filter`] of levels per target.
 #![no_std]
 
-#[cfg(feature = "virtio")]
 extern crate alloc;
 #[cfg(not(fata_vm))]
 extern crate std;

@@ -1,5 +1,6 @@
 use crate::Filter;
 use crate::line::Line;
+use alloc::boxed::Box;
 use core::fmt::Write;
 use fata_time::Instant;
 use log::{Level, Log, Metadata, Record};
@@ -7,18 +8,18 @@ use log::{Level, Log, Metadata, Record};
 /// Makes a console the sink of the `log` crate.
 ///
 /// A message that `filter` allows becomes one line, `[    0.123456] INFO  target: text`,
-/// with the seconds of `now`, and is handed to `write` in one piece. It needs no heap.
+/// with the seconds of `now`, and is handed to `write` in one piece. That needs no heap.
 /// Lines are at most 1,024 bytes long; control characters in them are escaped.
 ///
 /// The first call counts, later ones change nothing.
 pub fn init(filter: Filter, now: fn() -> Instant, write: fn(&[u8])) {
-    let logger = LOGGER.call_once(|| Logger { filter, now, write });
+    let most = filter.max_level();
+    // For ever: the log has no end.
+    let logger = Box::leak(Box::new(Logger { filter, now, write }));
     if log::set_logger(logger).is_ok() {
-        log::set_max_level(logger.filter.max_level());
+        log::set_max_level(most);
     }
 }
-
-static LOGGER: spin::Once<Logger> = spin::Once::new();
 
 struct Logger {
     filter: Filter,

@@ -5,6 +5,10 @@
 //! do it in 32-bit protected mode with flat segments, paging off, interrupts off, and the
 //! physical address of what they have to tell in `ebx`; Multiboot 2 with a magic number in
 //! `eax`.
+//!
+//! Memory holds leftovers: a monitor that resets the machine loads again what has bytes in the
+//! file, but `.bss` has none there. So it is cleared first, all but `.bss.unset`, which holds
+//! what is written before it is read.
 
 use core::arch::global_asm;
 
@@ -40,19 +44,24 @@ _start:
     cld
     mov esi, eax
     rdtsc
-    mov [{entry_tsc}], eax
+    mov ebp, eax
+    xor eax, eax
+    mov edi, offset __bss_start
+    mov ecx, offset __bss_end
+    sub ecx, edi
+    shr ecx, 2
+    rep stosd
+    mov [{entry_tsc}], ebp
     mov [{entry_tsc} + 4], edx
 
-    // Identity map of the first 4 GiB, in pages of 2 MiB: present, writable, large.
-    mov edi, offset {directories}
-    mov eax, 0x83
-    mov ecx, 2048
-2:  mov [edi], eax
-    mov dword ptr [edi + 4], 0
-    add eax, 0x200000
-    add edi, 8
-    dec ecx
-    jnz 2b
+    // Identity map of the first 4 GiB, in pages of 2 MiB: present, writable, large. Pushed from
+    // the last one down, which takes the fewest instructions.
+    mov esp, offset {directories} + 4 * 4096
+    mov eax, 0xffe00083
+2:  push 0
+    push eax
+    sub eax, 0x200000
+    jnc 2b
     mov edi, offset {pointers}
     mov eax, offset {directories} + 3
     mov ecx, 4

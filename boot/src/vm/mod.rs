@@ -8,6 +8,7 @@ pub(crate) mod disk;
 pub(crate) mod entropy;
 mod entry;
 mod exit;
+mod extended;
 pub(crate) mod heap;
 mod idle;
 mod interrupts;

@@ -39,10 +39,14 @@ impl Table {
 
 pub(super) static mut ROOT: Table = Table::EMPTY;
 pub(super) static mut POINTERS: Table = Table::EMPTY;
+/// The entry code fills them.
+#[unsafe(link_section = ".bss.unset")]
 pub(super) static mut DIRECTORIES: [Table; 4] = [Table::EMPTY; 4];
 /// The small pages around the borders of what [`protect`] protects: one table for page zero and
 /// the start of code, which is at 1 MiB, one each for the ends of code and constants and the page
 /// under the main stack, and two for those under the handlers' stacks, which are in one piece.
+/// [`Tables::small`] fills each when it takes it.
+#[unsafe(link_section = ".bss.unset")]
 static mut SMALL: [Table; 6] = [Table::EMPTY; 6];
 
 unsafe extern "C" {

@@ -1,7 +1,8 @@
 //! From the entry code to the program.
 
+use super::lock::InterruptLock;
 use super::protocol::{Handover, Region};
-use super::{apic, console, exit, memory, paging, trace, traps, virtio};
+use super::{apic, console, exit, extended, memory, paging, trace, traps, virtio};
 use crate::{ArgsError, ExitStatus, split};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -9,8 +10,8 @@ use core::slice;
 use fata_console::Uart;
 use fata_time::{MachineClock, Speed};
 
-/// The command line that the boot protocol passed, until [`command_line`] takes it.
-static COMMAND_LINE: spin::Once<&'static [u8]> = spin::Once::new();
+/// The command line that the boot protocol passed.
+static COMMAND_LINE: InterruptLock<&'static [u8]> = InterruptLock::new(&[]);
 
 unsafe extern "Rust" {
     /// The program, see [`main!`](crate::main). Returns its exit status.
@@ -23,15 +24,16 @@ pub(super) extern "C" fn start(info: u32, magic: u32) -> ! {
     // SAFETY: this is the first Rust code that runs, and it runs once.
     unsafe {
         trace::mark();
+        extended::switch_on();
         Uart::init();
         traps::init();
         let Some(handover) = Handover::read(magic, info, &handed_over) else {
             console::write(b"fata: started by neither PVH nor Multiboot 2\n");
             exit::exit(ExitStatus::FAILURE);
         };
-        let command_line = COMMAND_LINE.call_once(|| handover.command_line);
+        *COMMAND_LINE.lock() = handover.command_line;
         // It is read after the heap has taken all memory.
-        memory::init(handover.ram(), place_of(command_line));
+        memory::init(handover.ram(), place_of(handover.command_line));
         trace::mark();
         paging::protect();
         trace::mark();
@@ -88,7 +90,7 @@ pub(crate) fn log_start() {
 /// The words of the command line. Those with which the monitor announces devices are
 /// taken out.
 pub(crate) fn command_line() -> Result<Vec<String>, ArgsError> {
-    let bytes = COMMAND_LINE.get().copied().unwrap_or_default();
+    let bytes = *COMMAND_LINE.lock();
     let text = core::str::from_utf8(bytes).map_err(|_| ArgsError::NotText)?;
     let mut words = split(text)?;
     words.retain(|word| !virtio::announce(word));

@@ -43,6 +43,7 @@ struct Stacks {
 }
 
 // In one piece: the page tables have room for the borders of two large pages with stacks.
+#[unsafe(link_section = ".bss.unset")]
 static mut STACKS: Stacks = Stacks {
     exception: Stack::EMPTY,
     double_fault: Stack::EMPTY,
@@ -77,6 +78,8 @@ const MACHINE_CHECK: usize = 18;
 static mut TSS: TaskStateSegment = TaskStateSegment::new();
 /// Nothing, code, and the two halves of the task state.
 static mut GDT: [u64; 4] = [0, DescriptorFlags::KERNEL_CODE64.bits(), 0, 0];
+/// [`load_gates`] fills it.
+#[unsafe(link_section = ".bss.unset")]
 static mut IDT: [Gate; 256] = [Gate::ABSENT; 256];
 
 /// An interrupt gate (Intel SDM volume 3, 6.14.1).
