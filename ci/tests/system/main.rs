@@ -6,6 +6,7 @@
 mod boot_protocols;
 mod clients;
 mod clock;
+mod devices;
 mod disk_sandbox;
 mod disks;
 mod faults;

@@ -40,7 +40,7 @@ fn read<const SIZE: usize>(
 ) -> Result<(), DeviceError> {
     transport.begin_init(Features::all());
     let queue = VirtQueue::<Identity, QUEUE_SIZE>::new(&mut transport, QUEUE, false, false);
-    let mut queue = queue.map_err(|_| DeviceError::Broken)?;
+    let mut queue = queue.map_err(|_| DeviceError::NoQueue)?;
     queue.set_dev_notify(false);
     transport.finish_init();
     let mut buffer = Box::new([0; SIZE]);
@@ -75,7 +75,7 @@ fn request(
 ) -> Result<usize, DeviceError> {
     // SAFETY: nobody touches the buffer until the token is back, and the caller keeps it
     // for ever if it does not come back.
-    let token = unsafe { queue.add(&[], &mut [buffer]) }.map_err(|_| DeviceError::Broken)?;
+    let token = unsafe { queue.add(&[], &mut [buffer]) }.map_err(|_| DeviceError::BrokenQueue)?;
     transport.notify(QUEUE);
     while !queue.can_pop() {
         if MachineClock.now() >= deadline {
@@ -87,6 +87,6 @@ fn request(
     let length = unsafe { queue.pop_used(token, &[], &mut [buffer]) };
     match length.map(|length| length as usize) {
         Ok(length) if (1..=buffer.len()).contains(&length) => Ok(length),
-        _ => Err(DeviceError::Broken),
+        _ => Err(DeviceError::BrokenQueue),
     }
 }

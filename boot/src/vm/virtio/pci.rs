@@ -73,7 +73,7 @@ pub(super) fn find(kind: DeviceType) -> Result<Option<Device>, DeviceError> {
     };
     let mut taken = TAKEN.lock();
     let free = taken.iter_mut().find(|slot| slot.is_none());
-    *free.ok_or(DeviceError::NoInterrupt)? = Some(function);
+    *free.ok_or(DeviceError::TooMany)? = Some(function);
     drop(taken);
     open(&mut root, function).map(Some)
 }
@@ -104,19 +104,19 @@ fn search(root: &PciRoot<Ports>, kind: DeviceType) -> Option<DeviceFunction> {
 fn open(root: &mut PciRoot<Ports>, function: DeviceFunction) -> Result<Device, DeviceError> {
     // A list that leads back would be walked for ever.
     if root.capabilities(function).nth(MOST_CAPABILITIES).is_some() {
-        return Err(DeviceError::Broken);
+        return Err(DeviceError::EndlessCapabilities);
     }
     let (_, command) = root.get_status_command(function);
     root.set_command(
         function,
         command | Command::MEMORY_SPACE | Command::BUS_MASTER | Command::INTERRUPT_DISABLE,
     );
-    map_bars(root, function).ok_or(DeviceError::Broken)?;
-    let interrupt = interrupts::allocate().ok_or(DeviceError::NoInterrupt)?;
+    map_bars(root, function).ok_or(DeviceError::NotMapped)?;
+    let interrupt = interrupts::allocate().ok_or(DeviceError::NoVector)?;
     enable_msix(root, function, interrupt)?;
-    let common = common_configuration(root, function).ok_or(DeviceError::Broken)?;
+    let common = common_configuration(root, function)?;
     let transport = PciTransport::new::<Identity, _>(root, function);
-    let transport = transport.map_err(|_| DeviceError::Broken)?;
+    let transport = transport.map_err(|_| DeviceError::NoRegisters)?;
     Ok(Device {
         transport: Transport::pci(transport, common),
         interrupt,
@@ -142,12 +142,10 @@ fn enable_msix(
     let capability = root
         .capabilities(function)
         .find(|capability| capability.id == CAPABILITY_MSIX)
-        .ok_or(DeviceError::NoInterrupt)?
+        .ok_or(DeviceError::NoMessages)?
         .offset;
     let table = Ports.read_word(function, capability + 4);
-    let entry = in_bar(root, function, (table & 7) as u8, table & !7, 16)
-        .ok_or(DeviceError::Broken)?
-        .cast::<u32>();
+    let entry = in_bar(root, function, (table & 7) as u8, table & !7, 16)?.cast::<u32>();
     let (address, data) = apic::message(interrupt);
     // SAFETY: the first entry of the table, which the firmware has placed: four words.
     unsafe {
@@ -169,13 +167,14 @@ fn enable_msix(
 fn common_configuration(
     root: &mut PciRoot<Ports>,
     function: DeviceFunction,
-) -> Option<NonNull<u8>> {
+) -> Result<NonNull<u8>, DeviceError> {
     let capability = root
         .capabilities(function)
         .find(|capability| {
             capability.id == PCI_CAP_ID_VNDR
                 && (capability.private_header >> 8) as u8 == VIRTIO_PCI_CAP_COMMON_CFG
-        })?
+        })
+        .ok_or(DeviceError::NoRegisters)?
         .offset;
     let bar = Ports.read_word(function, capability + 4) as u8;
     let offset = Ports.read_word(function, capability + 8);
@@ -189,15 +188,14 @@ fn in_bar(
     bar: u8,
     offset: u32,
     size: u64,
-) -> Option<NonNull<u8>> {
-    if bar > 5 {
-        return None;
+) -> Result<NonNull<u8>, DeviceError> {
+    let info = (bar < 6).then(|| root.bar_info(function, bar));
+    let info = info.and_then(Result::ok).flatten();
+    let memory = info.and_then(|info| info.memory_address_size());
+    let (base, length) = memory.ok_or(DeviceError::OutsideBar)?;
+    if u64::from(offset) + size > length {
+        return Err(DeviceError::OutsideBar);
     }
-    let info = root.bar_info(function, bar).ok()??;
-    let (base, length) = info.memory_address_size()?;
-    let inside = u64::from(offset) + size <= length;
-    if !inside || base == 0 {
-        return None;
-    }
-    NonNull::new((base + u64::from(offset)) as *mut u8)
+    let start = (base != 0).then_some((base + u64::from(offset)) as *mut u8);
+    start.and_then(NonNull::new).ok_or(DeviceError::NotPlaced)
 }
