@@ -96,6 +96,9 @@ mod protocol;
 #[path = "vm/virtio/slot.rs"]
 mod slot;
 #[cfg(all(test, not(fata_vm)))]
+#[path = "vm/virtio/space.rs"]
+mod space;
+#[cfg(all(test, not(fata_vm)))]
 #[path = "vm/timer.rs"]
 mod timer;
 #[cfg(all(test, not(fata_vm)))]

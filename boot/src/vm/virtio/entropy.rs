@@ -1,5 +1,6 @@
 //! virtio-rng (virtio 1.2, section 5.4), used once, for the seed.
 
+use super::legacy::FIXED_SIZE;
 use super::{DeviceError, Identity, Transport, find};
 use alloc::boxed::Box;
 use core::time::Duration;
@@ -18,6 +19,7 @@ bitflags::bitflags! {
     #[derive(Clone, Copy, Debug)]
     struct Features: u64 {
         const VERSION_1 = 1 << 32;
+        const ACCESS_PLATFORM = 1 << 33;
     }
 }
 
@@ -39,6 +41,10 @@ fn read<const SIZE: usize>(
     sample: &mut [u8; SIZE],
 ) -> Result<(), DeviceError> {
     transport.begin_init(Features::all());
+    let most = transport.max_queue_size(QUEUE);
+    if most & FIXED_SIZE != 0 && most & !FIXED_SIZE != QUEUE_SIZE as u32 {
+        return Err(DeviceError::NoQueue);
+    }
     let queue = VirtQueue::<Identity, QUEUE_SIZE>::new(&mut transport, QUEUE, false, false);
     let mut queue = queue.map_err(|_| DeviceError::NoQueue)?;
     queue.set_dev_notify(false);

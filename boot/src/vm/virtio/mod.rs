@@ -4,10 +4,12 @@ mod announcement;
 mod description;
 mod dma;
 mod entropy;
+mod legacy;
 mod mmio;
 mod pages;
 mod pci;
 mod slot;
+mod space;
 mod transport;
 
 use super::interrupts::Interrupt;
