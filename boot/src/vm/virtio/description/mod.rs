@@ -1,7 +1,7 @@
 //! Devices over MMIO that the firmware describes, in the byte code of ACPI: `LNRO0005`.
 //!
-//! Sources: ACPI 6.5, sections 20.2 (byte code) and 6.4 (resources); QEMU's
-//! `docs/specs/acpi_hw_reduced_hotplug.rst` and Linux have the identifier.
+//! Sources: ACPI 6.5, sections 20.2 (byte code) and 6.4 (resources); Linux's
+//! `drivers/virtio/virtio_mmio.c` has the identifier.
 //!
 //! The code is searched, not run: monitors describe such a device by constants. Whatever it
 //! holds, there is no panic, and each byte is looked at a bounded number of times.
