@@ -68,8 +68,14 @@ mod home;
 
 // What of the machine's home can run, and so be tested, in a process.
 #[cfg(all(test, not(fata_vm)))]
+#[path = "vm/acpi/mod.rs"]
+mod acpi;
+#[cfg(all(test, not(fata_vm)))]
 #[path = "vm/virtio/announcement.rs"]
 mod announcement;
+#[cfg(all(test, not(fata_vm)))]
+#[path = "vm/virtio/description/mod.rs"]
+mod description;
 #[cfg(all(test, not(fata_vm)))]
 #[path = "vm/entropy/generator.rs"]
 mod generator;
@@ -88,6 +94,12 @@ mod pages;
 #[cfg(all(test, not(fata_vm)))]
 #[path = "vm/protocol/mod.rs"]
 mod protocol;
+#[cfg(all(test, not(fata_vm)))]
+#[path = "vm/virtio/slot.rs"]
+mod slot;
+#[cfg(all(test, not(fata_vm)))]
+#[path = "vm/virtio/space.rs"]
+mod space;
 #[cfg(all(test, not(fata_vm)))]
 #[path = "vm/timer.rs"]
 mod timer;

@@ -43,8 +43,13 @@ impl Attached {
         argument
     }
 
-    /// QEMU's arguments for the disk of that number.
-    pub(crate) fn qemu_arguments(&self, index: usize, machine: Machine) -> [OsString; 4] {
+    /// QEMU's arguments for the disk of that number, with more options of the device.
+    pub(crate) fn qemu_arguments(
+        &self,
+        index: usize,
+        machine: Machine,
+        options: &str,
+    ) -> [OsString; 4] {
         let read_only = if self.is_read_only { "on" } else { "off" };
         let mut drive = OsString::from(format!(
             "if=none,id=disk{index},format=raw,cache=writeback,discard=unmap,readonly={read_only},file="
@@ -53,7 +58,7 @@ impl Attached {
         let serial = self.name.as_ref();
         let serial = serial.map(|name| format!(",serial=disk:{name}"));
         let device = format!(
-            "{},drive=disk{index}{}",
+            "{},drive=disk{index}{options}{}",
             machine.disk(),
             serial.unwrap_or_default()
         );

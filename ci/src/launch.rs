@@ -140,6 +140,7 @@ pub struct Launch {
     memory: u32,
     network: Network,
     attached: Vec<Attached>,
+    device_options: String,
     arguments: Vec<String>,
     qemu_arguments: Vec<String>,
 }
@@ -155,6 +156,7 @@ impl Launch {
             memory: 64,
             network: Network::None,
             attached: Vec::new(),
+            device_options: String::new(),
             arguments: Vec::new(),
             qemu_arguments: Vec::new(),
         }
@@ -188,6 +190,12 @@ impl Launch {
     /// Attaches a disk for the program, one more with each call.
     pub fn attach(mut self, disk: Attached) -> Self {
         self.attached.push(disk);
+        self
+    }
+
+    /// Gives card and disks these options of QEMU, each after a comma.
+    pub fn device_options(mut self, options: &str) -> Self {
+        self.device_options = options.to_owned();
         self
     }
 
@@ -259,11 +267,12 @@ impl Launch {
                 words.extend(disk.arguments(&file));
             }
         }
+        // A bus comes before what is connected to it.
+        words.extend(self.qemu_arguments.iter().map(OsString::from));
         words.extend(self.network_arguments(machine).map(OsString::from));
         for (index, disk) in self.attached.iter().enumerate() {
-            words.extend(disk.qemu_arguments(index, machine));
+            words.extend(disk.qemu_arguments(index, machine, &self.device_options));
         }
-        words.extend(self.qemu_arguments.iter().map(OsString::from));
         words
     }
 
@@ -275,7 +284,8 @@ impl Launch {
         };
         let card = machine.network_card();
         backend.into_iter().flat_map(move |backend| {
-            let card = format!("{card},netdev=net0,mac={GUEST_MAC}");
+            let options = &self.device_options;
+            let card = format!("{card},netdev=net0,mac={GUEST_MAC}{options}");
             ["-netdev".to_owned(), backend, "-device".to_owned(), card]
         })
     }

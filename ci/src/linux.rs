@@ -26,7 +26,7 @@ impl Linux<'_> {
         let mut words = ["-netdev", TAP_BACKEND, "-device", &card]
             .map(OsString::from)
             .to_vec();
-        words.extend(disk.qemu_arguments(0, Machine::Microvm));
+        words.extend(disk.qemu_arguments(0, Machine::Microvm, ""));
         self.start_with(words)
     }
 

@@ -3,8 +3,9 @@
 //! Sources: Intel SDM volume 3, chapter 10; Intel 82093AA (I/O APIC); Intel 8259A.
 
 use super::interrupts::{self, Interrupt};
-use super::timer;
+use super::{firmware, timer};
 use core::arch::x86_64::{__cpuid, _mm_mfence};
+use core::ops::Range;
 use core::time::Duration;
 use x86_64::instructions::port::Port;
 use x86_64::registers::model_specific::Msr;
@@ -28,10 +29,12 @@ const DEADLINE_MODE: u32 = 2 << 17;
 const SOFTWARE_ENABLE: u32 = 0x100;
 const DIVIDE_BY_1: u32 = 0xb;
 
-const IO_APIC: usize = 0xfec0_0000;
+/// The first I/O APIC, and where all of them are.
+const IO_APIC: u32 = 0xfec0_0000;
+const IO_APICS: Range<u32> = IO_APIC..0xfed0_0000;
 const IO_APIC_DATA: usize = 0x10;
+const IO_APIC_VERSION: u32 = 1;
 const REDIRECTION_TABLE: u32 = 0x10;
-const IO_APIC_PINS: u32 = 24;
 
 fn read(register: usize) -> u32 {
     // SAFETY: the local APIC is at this address on every x86_64 machine after reset.
@@ -133,26 +136,49 @@ pub(super) fn message(interrupt: Interrupt) -> (u64, u32) {
     (LOCAL_APIC as u64 | id << 12, u32::from(interrupt.vector))
 }
 
-/// Routes an input of the I/O APIC to the interrupt's vector, edge triggered. Returns
-/// whether there is such an input.
-pub(super) fn route(pin: u32, interrupt: Interrupt) -> bool {
-    if pin >= IO_APIC_PINS {
-        return false;
-    }
-    let entry = REDIRECTION_TABLE + 2 * pin;
-    let destination = read(ID) & 0xff00_0000;
-    io_apic_write(entry + 1, destination);
-    io_apic_write(entry, u32::from(interrupt.vector));
-    true
+/// Routes an input of the first I/O APIC to the vector of `to`, edge triggered.
+pub(super) fn route(pin: u32, to: Interrupt) {
+    route_at(IO_APIC, pin, to);
 }
 
-fn io_apic_write(register: u32, value: u32) {
-    // SAFETY: the first I/O APIC is at this address on the machines that Fata runs on;
-    // the registers written here affect interrupts only.
-    unsafe {
-        (IO_APIC as *mut u32).write_volatile(register);
-        ((IO_APIC + IO_APIC_DATA) as *mut u32).write_volatile(value);
+/// Routes an interrupt, by its number over all I/O APICs, to the vector of `to`, edge
+/// triggered. Returns whether an I/O APIC takes it in.
+pub(super) fn route_any(interrupt: u32, to: Interrupt) -> bool {
+    let described = firmware::tables().io_apic(interrupt);
+    // Where nothing is described there is one.
+    let (io_apic, pin) = described.unwrap_or((IO_APIC, interrupt));
+    let is_there = IO_APICS.contains(&io_apic) && pin <= last_pin(io_apic);
+    if is_there {
+        route_at(io_apic, pin, to);
     }
+    is_there
+}
+
+fn route_at(io_apic: u32, pin: u32, to: Interrupt) {
+    let entry = REDIRECTION_TABLE + 2 * pin;
+    let destination = read(ID) & 0xff00_0000;
+    io_apic_write(io_apic, entry + 1, destination);
+    io_apic_write(io_apic, entry, u32::from(to.vector));
+}
+
+/// The number of an I/O APIC's last input.
+fn last_pin(io_apic: u32) -> u32 {
+    io_apic_select(io_apic, IO_APIC_VERSION);
+    // SAFETY: as in `io_apic_select`; to read the register changes nothing.
+    let version = unsafe { ((io_apic as usize + IO_APIC_DATA) as *const u32).read_volatile() };
+    version >> 16 & 0xff
+}
+
+fn io_apic_select(io_apic: u32, register: u32) {
+    // SAFETY: an I/O APIC is there, as the firmware says, or as on every machine without ACPI
+    // that Fata runs on; what the register of this number does is up to the caller.
+    unsafe { (io_apic as usize as *mut u32).write_volatile(register) }
+}
+
+fn io_apic_write(io_apic: u32, register: u32, value: u32) {
+    io_apic_select(io_apic, register);
+    // SAFETY: as above; the registers written here affect interrupts only.
+    unsafe { ((io_apic as usize + IO_APIC_DATA) as *mut u32).write_volatile(value) }
 }
 
 #[cfg(feature = "test-interrupts")]

@@ -33,7 +33,7 @@ impl fmt::Write for Output {
 }
 
 pub(crate) fn open(_: &Idler) -> Console {
-    let interrupt = interrupts::allocate().filter(|interrupt| apic::route(COM1_PIN, *interrupt));
+    let interrupt = interrupts::allocate().inspect(|interrupt| apic::route(COM1_PIN, *interrupt));
     Console { interrupt }
 }
 

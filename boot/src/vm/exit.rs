@@ -1,5 +1,7 @@
 //! How a virtual machine ends.
 
+use super::acpi::{Register, SLEEP_SOFT_OFF};
+use super::firmware;
 use crate::ExitStatus;
 use x86_64::instructions::{hlt, interrupts, port::Port};
 
@@ -31,12 +33,21 @@ pub(crate) fn exit(status: ExitStatus) -> ! {
 }
 
 /// Switches the machine off, or resets it where that is not possible: a monitor such as
-/// Firecracker, or QEMU's microvm with `-no-reboot`, takes a reset for the end.
+/// Firecracker, or QEMU's microvm without ACPI and with `-no-reboot`, takes a reset for the end.
 pub(crate) fn poweroff() -> ! {
-    for register in PM1A_CONTROL {
-        // SAFETY: where there is no such register, the write does nothing: the machine ends
-        // here, whatever else is at that port.
-        unsafe { Port::new(register).write(SOFT_OFF) };
+    // SAFETY: where there is no such register, the write does nothing: the machine ends here,
+    // whatever else is at that place. The firmware names the last one for this.
+    unsafe {
+        for register in PM1A_CONTROL {
+            Port::new(register).write(SOFT_OFF);
+        }
+        match firmware::tables().sleep_control() {
+            Some(Register::Memory(address)) => {
+                (address as usize as *mut u8).write_volatile(SLEEP_SOFT_OFF);
+            }
+            Some(Register::Port(port)) => Port::new(port).write(SLEEP_SOFT_OFF),
+            None => {}
+        }
     }
     reboot()
 }

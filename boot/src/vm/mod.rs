@@ -1,5 +1,6 @@
 //! The home of a virtual machine: the same names as `unix/mod.rs`.
 
+mod acpi;
 mod apic;
 mod backtrace;
 pub(crate) mod console;
@@ -9,6 +10,7 @@ pub(crate) mod entropy;
 mod entry;
 mod exit;
 mod extended;
+mod firmware;
 pub(crate) mod heap;
 mod idle;
 mod interrupts;

@@ -1,12 +1,11 @@
 //! From the entry code to the program.
 
 use super::lock::InterruptLock;
-use super::protocol::{Handover, Region};
-use super::{apic, console, exit, extended, memory, paging, trace, traps, virtio};
+use super::protocol::{Handover, Region, root_pointer};
+use super::{apic, console, exit, extended, firmware, memory, paging, trace, traps, virtio};
 use crate::{ArgsError, ExitStatus, split};
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::slice;
 use fata_console::Uart;
 use fata_time::{MachineClock, Speed};
 
@@ -27,10 +26,11 @@ pub(super) extern "C" fn start(info: u32, magic: u32) -> ! {
         extended::switch_on();
         Uart::init();
         traps::init();
-        let Some(handover) = Handover::read(magic, info, &handed_over) else {
+        let Some(handover) = Handover::read(magic, info, &firmware::memory) else {
             console::write(b"fata: started by neither PVH nor Multiboot 2\n");
             exit::exit(ExitStatus::FAILURE);
         };
+        firmware::take_in(root_pointer(magic, info));
         *COMMAND_LINE.lock() = handover.command_line;
         // It is read after the heap has taken all memory.
         memory::init(handover.ram(), place_of(handover.command_line));
@@ -43,18 +43,6 @@ pub(super) extern "C" fn start(info: u32, magic: u32) -> ! {
     apic::init();
     trace::mark();
     exit::exit(ExitStatus(fata_main()))
-}
-
-/// Bytes that the boot protocol left in memory below 4 GiB.
-fn handed_over(address: u64, length: usize) -> Option<&'static [u8]> {
-    const END: u64 = 1 << 32;
-    let end = address.checked_add(length as u64)?;
-    if address == 0 || end > END {
-        return None;
-    }
-    // SAFETY: the entry code has mapped these addresses. All of them is read before memory
-    // is given away, but for the command line, which is not given away.
-    Some(unsafe { slice::from_raw_parts(address as *const u8, length) })
 }
 
 /// Where bytes lie.

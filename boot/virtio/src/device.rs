@@ -12,13 +12,26 @@ use virtio_drivers::{Hal, PhysAddr};
 
 /// Feature bits of all kinds of devices (section 6).
 pub mod feature {
+    /// Header and data may share a descriptor; legacy devices only (section 2.7.4.3).
+    pub const ANY_LAYOUT: u64 = 1 << 27;
     /// Chains can be in tables of their own: each then takes one descriptor of the queue.
     pub const INDIRECT_DESCRIPTORS: u64 = 1 << 28;
     /// Either side says at which index it wants to be told.
     pub const EVENT_INDEX: u64 = 1 << 29;
     /// The device follows version 1 of the specification or a later one.
     pub const VERSION_1: u64 = 1 << 32;
+    /// The device sees memory as the platform lets it see it (section 6.1). Where no IOMMU
+    /// translates, and Fata switches none on, that is by physical addresses, as ever.
+    pub const ACCESS_PLATFORM: u64 = 1 << 33;
+
+    /// Those that change nothing for a driver of Fata, and that a device may insist on.
+    pub(super) const ALWAYS: u64 = VERSION_1 | ACCESS_PLATFORM;
 }
+
+/// A transport whose queues have a size that drivers cannot choose, as legacy devices over PCI
+/// have (section 4.1.5.1.3.1), adds this bit to what its
+/// [`max_queue_size`](Transport::max_queue_size) returns.
+pub const FIXED_SIZE: u32 = 1 << 31;
 
 /// How often the status is read until a reset is given up: a second, where a read takes
 /// 10 µs.
@@ -52,7 +65,8 @@ enum State {
 
 impl Device {
     /// Begins to set a device up (section 3.1.1, steps 1 to 6), with those of the features
-    /// that it offers, and [`feature::VERSION_1`] if it does. Next come [`queue`](Self::queue)
+    /// that it offers, and [`feature::VERSION_1`] and [`feature::ACCESS_PLATFORM`] if it does;
+    /// one without the first is a legacy device, and may have [`feature::ANY_LAYOUT`]. Next come [`queue`](Self::queue)
     /// and [`start`](Self::start).
     ///
     /// # Errors
@@ -95,14 +109,20 @@ impl Device {
         let known = DeviceStatus::ACKNOWLEDGE | DeviceStatus::DRIVER;
         transport.set_status(known);
         let offered = transport.device_features();
-        let accepted = offered & (choose(offered) | feature::VERSION_1);
+        let modern = offered & feature::VERSION_1 != 0;
+        let always = if modern {
+            feature::ALWAYS
+        } else {
+            feature::ANY_LAYOUT
+        };
+        let accepted = offered & (choose(offered) | always);
         transport.set_driver_features(accepted);
-        let agreed = known | DeviceStatus::FEATURES_OK;
-        transport.set_status(agreed);
-        // Legacy devices do not know this bit (section 3.1.2).
-        let modern = accepted & feature::VERSION_1 != 0;
-        if modern && !transport.status().contains(DeviceStatus::FEATURES_OK) {
-            return Err(SetUpError::FeaturesRefused);
+        // Legacy devices do not know this step (section 3.1.2).
+        if modern {
+            transport.set_status(known | DeviceStatus::FEATURES_OK);
+            if !transport.status().contains(DeviceStatus::FEATURES_OK) {
+                return Err(SetUpError::FeaturesRefused);
+            }
         }
         transport.set_page_size();
         shared.features = accepted;
@@ -125,27 +145,32 @@ impl Device {
 
     /// Lets the device begin (section 3.1.1, step 8). Its queues can be published then.
     pub fn start(&self) {
-        let status = DeviceStatus::ACKNOWLEDGE
-            | DeviceStatus::DRIVER
-            | DeviceStatus::FEATURES_OK
-            | DeviceStatus::DRIVER_OK;
+        let mut status = DeviceStatus::ACKNOWLEDGE | DeviceStatus::DRIVER | DeviceStatus::DRIVER_OK;
+        if self.features() & feature::VERSION_1 != 0 {
+            status |= DeviceStatus::FEATURES_OK;
+        }
         self.0.transport.borrow_mut().set_status(status);
     }
 
     /// Reads `N` bytes of the device's configuration at `offset`, all of one time
-    /// (section 2.5.1).
+    /// (section 2.5.1): where there is no generation to tell, until they are twice the same
+    /// (section 2.5.4).
     ///
     /// # Errors
     /// If the configuration is shorter, or changes again and again.
     pub fn configuration<const N: usize>(&self, offset: usize) -> Result<[u8; N], SetUpError> {
         let transport = self.0.transport.borrow();
-        let mut bytes = [0; N];
+        let has_generation = self.features() & feature::VERSION_1 != 0;
+        let mut last = None;
         for _ in 0..CONFIGURATION_READS {
+            let mut bytes = [0; N];
             let before = transport.generation();
             transport.configuration(offset, &mut bytes)?;
-            if transport.generation() == before {
+            let is_same = has_generation || last == Some(bytes);
+            if is_same && transport.generation() == before {
                 return Ok(bytes);
             }
+            last = Some(bytes);
         }
         Err(SetUpError::Unstable)
     }
@@ -176,7 +201,8 @@ impl Shared {
         self.transport.borrow().is_legacy()
     }
 
-    /// The most descriptors that a queue can have; 0 if there is no such queue.
+    /// The most descriptors that a queue can have; 0 if there is no such queue. With
+    /// [`FIXED_SIZE`] it has so many, no fewer.
     ///
     /// # Errors
     /// If the queue is in use.

@@ -23,19 +23,31 @@ impl fmt::Display for SetUpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::FeaturesRefused => {
-                "the virtio device refuses the features that it offers; does the monitor ask for \
-                 an IOMMU (iommu_platform=on)?"
+                "the virtio device refuses the features that it offers; take options of the \
+                 monitor away that others need, such as packed=on"
             }
             Self::NoQueue(number) => {
-                return write!(f, "the virtio device has no queue {number}");
+                return write!(
+                    f,
+                    "the virtio device has no queue {number}; update the monitor"
+                );
             }
             Self::QueueInUse(number) => {
-                return write!(f, "queue {number} of the virtio device is in use already");
+                return write!(
+                    f,
+                    "queue {number} of the virtio device is in use already; reset the machine"
+                );
             }
             Self::NoMemory => "no memory for a virtio queue; give the machine more",
-            Self::NoField => "the virtio device's configuration is too short",
-            Self::Unstable => "the virtio device's configuration changes all the time",
-            Self::Stuck => "the virtio device does not reset",
+            Self::NoField => {
+                "the virtio device's configuration ends before what its features announce; update \
+                 the monitor"
+            }
+            Self::Unstable => {
+                "the virtio device's configuration changes all the time; the monitor is faulty or \
+                 hostile"
+            }
+            Self::Stuck => "the virtio device does not reset; its backend may be blocked",
         })
     }
 }

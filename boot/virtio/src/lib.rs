@@ -38,7 +38,7 @@ mod queue;
 mod rings;
 
 pub use buffer::{Aligned, Buffer, Memory, Part, Readable, Segment, Writable};
-pub use device::{Device, feature};
+pub use device::{Device, FIXED_SIZE, feature};
 pub use error::{QueueError, Rejected, SetUpError};
 pub use patience::Patience;
 pub use queue::{SplitQueue, Used};

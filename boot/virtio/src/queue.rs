@@ -1,6 +1,6 @@
 //! The driver's side of a split virtqueue.
 
-use crate::device::{Shared, feature};
+use crate::device::{FIXED_SIZE, Shared, feature};
 use crate::dma::Operations;
 use crate::rings::{INDIRECT, NEXT, Rings, Tables, WRITE, fence, passes};
 use crate::{Buffer, QueueError, Rejected, Segment, SetUpError};
@@ -76,12 +76,24 @@ pub struct Used<B> {
 impl<B: Buffer> SplitQueue<B> {
     /// Section 4.1.5.1.3 and 4.2.3.2, with the transport's steps in [`Transport::queue_set`].
     pub(crate) fn new(device: Rc<Shared>, number: u16, size: u16) -> Result<Self, SetUpError> {
-        let offered = u16::try_from(device.free_queue_size(number)?).unwrap_or(u16::MAX);
-        let size = offered.min(size).min(MOST_DESCRIPTORS);
-        let size = 1 << size.checked_ilog2().ok_or(SetUpError::NoQueue(number))?;
+        let offered = device.free_queue_size(number)?;
+        let most = u16::try_from(offered & !FIXED_SIZE).unwrap_or(u16::MAX);
+        let power = |size: u16| {
+            let power = size.min(MOST_DESCRIPTORS).checked_ilog2();
+            power
+                .map(|power| 1 << power)
+                .ok_or(SetUpError::NoQueue(number))
+        };
+        let size = power(most.min(size))?;
+        // The rings may be longer than the driver wants: it leaves the rest alone.
+        let in_rings = if offered & FIXED_SIZE == 0 {
+            size
+        } else {
+            power(most)?
+        };
         let features = device.features();
         let hal = device.hal();
-        let rings = Rings::new(hal, size, device.is_legacy())?;
+        let rings = Rings::new(hal, in_rings, device.is_legacy())?;
         let indirect = B::SEGMENTS > 1 && features & feature::INDIRECT_DESCRIPTORS != 0;
         let tables = if indirect {
             Some(Tables::new(hal, size, B::SEGMENTS)?)
@@ -114,13 +126,13 @@ impl<B: Buffer> SplitQueue<B> {
             tables: mem::ManuallyDrop::new(tables),
         };
         let addresses = queue.rings.addresses();
-        queue.device.set_queue(number, size, addresses);
+        queue.device.set_queue(number, in_rings, addresses);
         Ok(queue)
     }
 
-    /// How many descriptors the queue has: a power of two.
+    /// How many descriptors are used of those that the queue has: a power of two.
     pub fn size(&self) -> u16 {
-        self.rings.size()
+        self.slots.len() as u16
     }
 
     /// How many buffers the queue holds: added, and not popped.

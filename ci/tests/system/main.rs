@@ -8,6 +8,7 @@ mod clients;
 mod clock;
 mod command_line;
 mod dhcp;
+mod devices;
 mod disk_sandbox;
 mod disks;
 mod faults;

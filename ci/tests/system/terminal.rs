@@ -79,6 +79,11 @@ fn lines_are_repeated_over_the_legacy_interface() {
         Machine::Microvm,
         &["-global", "virtio-mmio.force-legacy=true"],
     );
+    for machine in [Machine::Q35, Machine::Pc] {
+        let legacy = ["disable-modern=on", "disable-legacy=off"];
+        let [modern, legacy] = legacy.map(|option| format!("virtio-pci.{option}"));
+        assert_echoes(machine, &["-global", &modern, "-global", &legacy]);
+    }
 }
 
 #[test]

@@ -74,6 +74,12 @@ fn ram_of(entry: &[u8]) -> Option<Region> {
     })
 }
 
+/// Where the address of ACPI's root pointer is, if the protocol tells that. Multiboot has copies
+/// instead, in memory that is given away.
+pub fn root_pointer(magic: u32, address: u32) -> Option<u32> {
+    (magic != multiboot::MAGIC).then_some(address.wrapping_add(pvh::ROOT_POINTER))
+}
+
 /// A text up to the zero byte at its end, or what there is of it.
 fn until_zero(text: &[u8]) -> &[u8] {
     let length = text

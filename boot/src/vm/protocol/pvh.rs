@@ -12,6 +12,7 @@ const SIZE: usize = 56;
 /// Where in the structure is what.
 const VERSION: usize = 4;
 const COMMAND_LINE: usize = 24;
+pub(super) const ROOT_POINTER: u32 = 32;
 const MEMORY_MAP: usize = 40;
 const MEMORY_MAP_ENTRIES: usize = 48;
 

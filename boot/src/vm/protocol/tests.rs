@@ -1,4 +1,4 @@
-use super::{Handover, Largest, Region};
+use super::{Handover, Largest, Region, root_pointer};
 use proptest::prelude::*;
 
 const MULTIBOOT: u32 = 0x36d7_6289;
@@ -78,6 +78,12 @@ fn pvh_is_understood() {
     assert_understood(read(0, BASE as u32, &pvh(3, b"--port 80\0rest")));
     // A text without an end goes as far as there is memory.
     assert_understood(read(0, BASE as u32, &pvh(3, b"--port 80")));
+}
+
+#[test]
+fn pvh_tells_where_the_firmwares_tables_are() {
+    assert_eq!(root_pointer(0, 0x9000), Some(0x9020));
+    assert_eq!(root_pointer(MULTIBOOT, 0x9000), None);
 }
 
 #[test]

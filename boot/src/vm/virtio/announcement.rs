@@ -1,22 +1,10 @@
 //! Words of the command line that announce devices over MMIO, as QEMU's microvm and
 //! Firecracker write them: `virtio_mmio.device=<size>@<base>:<interrupt>`.
 
+use super::slot::Slot;
+
 /// What such a word begins with.
 const PREFIX: &str = "virtio_mmio.device=";
-
-/// MMIO below this address would be memory.
-const LOWEST_BASE: usize = 0x8000_0000;
-/// The identity map of the boot code ends here.
-const END: usize = 0x1_0000_0000;
-
-/// A device's place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Slot {
-    pub(super) base: usize,
-    pub(super) size: usize,
-    /// The input of the I/O APIC.
-    pub(super) pin: u32,
-}
 
 /// What the word says of the device's place, if it is such a word.
 pub(super) fn place(word: &str) -> Option<&str> {
@@ -31,10 +19,9 @@ pub(super) fn parse(place: &str) -> Option<Slot> {
     let slot = Slot {
         size: number(&place.as_bytes()[..at])?,
         base: number(fields.next()?)?,
-        pin: u32::try_from(number(fields.next()?)?).ok()?,
+        interrupt: u32::try_from(number(fields.next()?)?).ok()?,
     };
-    let mapped = slot.base >= LOWEST_BASE && slot.base.checked_add(slot.size)? <= END;
-    (mapped && slot.base.is_multiple_of(8)).then_some(slot)
+    slot.checked()
 }
 
 /// A number as Linux takes it: decimal or hexadecimal, perhaps with K or M for units.
@@ -62,7 +49,7 @@ mod tests {
         let qemu = Slot {
             base: 0xfeb0_0e00,
             size: 512,
-            pin: 12,
+            interrupt: 12,
         };
         let word = "virtio_mmio.device=512@0xfeb00e00:12";
         assert_eq!(place(word).and_then(parse), Some(qemu));
@@ -71,7 +58,7 @@ mod tests {
         let firecracker = Slot {
             base: 0xd000_0000,
             size: 4096,
-            pin: 5,
+            interrupt: 5,
         };
         assert_eq!(parse("4K@0xd0000000:5"), Some(firecracker));
     }
@@ -99,7 +86,7 @@ mod tests {
         #[test]
         fn any_word_is_harmless(word in "[0-9xKkMm@:é]{0,40}") {
             if let Some(slot) = parse(&word) {
-                prop_assert!(slot.base >= LOWEST_BASE && slot.base + slot.size <= END);
+                prop_assert_eq!(slot.checked(), Some(slot));
             }
         }
     }

@@ -1,5 +1,6 @@
 //! virtio-rng (virtio 1.2, section 5.4), used once, for the seed.
 
+use super::legacy::FIXED_SIZE;
 use super::{DeviceError, Identity, Transport, find};
 use alloc::boxed::Box;
 use core::time::Duration;
@@ -18,6 +19,7 @@ bitflags::bitflags! {
     #[derive(Clone, Copy, Debug)]
     struct Features: u64 {
         const VERSION_1 = 1 << 32;
+        const ACCESS_PLATFORM = 1 << 33;
     }
 }
 
@@ -39,8 +41,12 @@ fn read<const SIZE: usize>(
     sample: &mut [u8; SIZE],
 ) -> Result<(), DeviceError> {
     transport.begin_init(Features::all());
+    let most = transport.max_queue_size(QUEUE);
+    if most & FIXED_SIZE != 0 && most & !FIXED_SIZE != QUEUE_SIZE as u32 {
+        return Err(DeviceError::NoQueue);
+    }
     let queue = VirtQueue::<Identity, QUEUE_SIZE>::new(&mut transport, QUEUE, false, false);
-    let mut queue = queue.map_err(|_| DeviceError::Broken)?;
+    let mut queue = queue.map_err(|_| DeviceError::NoQueue)?;
     queue.set_dev_notify(false);
     transport.finish_init();
     let mut buffer = Box::new([0; SIZE]);
@@ -75,7 +81,7 @@ fn request(
 ) -> Result<usize, DeviceError> {
     // SAFETY: nobody touches the buffer until the token is back, and the caller keeps it
     // for ever if it does not come back.
-    let token = unsafe { queue.add(&[], &mut [buffer]) }.map_err(|_| DeviceError::Broken)?;
+    let token = unsafe { queue.add(&[], &mut [buffer]) }.map_err(|_| DeviceError::BrokenQueue)?;
     transport.notify(QUEUE);
     while !queue.can_pop() {
         if MachineClock.now() >= deadline {
@@ -87,6 +93,6 @@ fn request(
     let length = unsafe { queue.pop_used(token, &[], &mut [buffer]) };
     match length.map(|length| length as usize) {
         Ok(length) if (1..=buffer.len()).contains(&length) => Ok(length),
-        _ => Err(DeviceError::Broken),
+        _ => Err(DeviceError::BrokenQueue),
     }
 }

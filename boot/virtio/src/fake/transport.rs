@@ -1,5 +1,5 @@
 use super::{DeviceQueue, schedule};
-use crate::feature;
+use crate::{FIXED_SIZE, feature};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::RefCell;
@@ -17,9 +17,12 @@ struct State {
     queues: Vec<Queue>,
     interrupt: bool,
     legacy: bool,
+    has_fixed_sizes: bool,
     refuses_features: bool,
     never_resets: bool,
     unstable: bool,
+    /// How often the first byte of the configuration still changes when it was read.
+    changes: usize,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -62,15 +65,22 @@ impl FakeDevice {
             queues: queues.iter().map(queue).collect(),
             interrupt: false,
             legacy: features & feature::VERSION_1 == 0,
+            has_fixed_sizes: false,
             refuses_features: false,
             never_resets: false,
             unstable: false,
+            changes: 0,
         }));
         let transport = FakeTransport {
             kind,
             state: Rc::clone(&state),
         };
         (Self(state), transport)
+    }
+
+    /// The queues have the sizes that they were made with, no others.
+    pub fn fix_sizes(&self) {
+        self.0.borrow_mut().has_fixed_sizes = true;
     }
 
     /// From now on the device refuses what it offers.
@@ -86,6 +96,11 @@ impl FakeDevice {
     /// From now on each look at the configuration finds another generation.
     pub fn make_unstable(&self) {
         self.0.borrow_mut().unstable = true;
+    }
+
+    /// The first byte of the configuration grows so many times, each time that it is read.
+    pub fn change_while_read(&self, times: usize) {
+        self.0.borrow_mut().changes = times;
     }
 
     /// Changes a byte of the configuration, if there is one at `offset`.
@@ -159,7 +174,8 @@ impl Transport for FakeTransport {
     fn max_queue_size(&mut self, number: u16) -> u32 {
         let state = self.state.borrow();
         let queue = state.queues.get(usize::from(number));
-        queue.map_or(0, |queue| queue.most)
+        let fixed = if state.has_fixed_sizes { FIXED_SIZE } else { 0 };
+        queue.map_or(0, |queue| queue.most | fixed)
     }
 
     fn notify(&mut self, number: u16) {
@@ -176,6 +192,7 @@ impl Transport for FakeTransport {
     fn set_status(&mut self, status: DeviceStatus) {
         schedule::flush();
         let state = &mut *self.state.borrow_mut();
+        assert!(!(state.legacy && status.contains(DeviceStatus::FEATURES_OK)));
         let previous = mem::replace(&mut state.status, status);
         if status.is_empty() {
             for queue in &mut state.queues {
@@ -205,9 +222,10 @@ impl Transport for FakeTransport {
         device_area: PhysAddr,
     ) {
         let mut state = self.state.borrow_mut();
-        let legacy = state.legacy;
+        let (legacy, fixed) = (state.legacy, state.has_fixed_sizes);
         let queue = &mut state.queues[usize::from(number)];
         assert!(size.is_power_of_two() && size <= queue.most);
+        assert!(!fixed || size == queue.most);
         let aligned = [(descriptors, 16), (driver_area, 2), (device_area, 4)];
         assert!(aligned.iter().all(|(area, to)| area.is_multiple_of(*to)));
         if legacy {
@@ -247,12 +265,15 @@ impl Transport for FakeTransport {
     }
 
     fn read_config_space<V: FromBytes + IntoBytes>(&self, offset: usize) -> Result<V> {
-        let state = self.state.borrow();
+        let mut state = self.state.borrow_mut();
         let bytes = state.configuration.get(offset..);
         let value = bytes.and_then(|bytes| V::read_from_prefix(bytes).ok());
-        value
-            .map(|(value, _)| value)
-            .ok_or(Error::ConfigSpaceTooSmall)
+        let (value, _) = value.ok_or(Error::ConfigSpaceTooSmall)?;
+        if offset == 0 && state.changes > 0 {
+            state.changes -= 1;
+            state.configuration[0] = state.configuration[0].wrapping_add(1);
+        }
+        Ok(value)
     }
 
     fn write_config_space<V: IntoBytes + Immutable>(

@@ -78,6 +78,65 @@ fn the_device_bounds_the_size() {
     }
 }
 
+/// As those of legacy devices over PCI, which the driver cannot make shorter.
+#[test]
+fn a_queue_of_a_fixed_size_is_used_in_part() {
+    for features in [0, ALL & !feature::VERSION_1, ALL] {
+        let (fake, transport) = FakeDevice::new(DeviceType::Block, features, &[256], &[]);
+        fake.fix_sizes();
+        let device = Device::new::<FakeHal>(transport, ALL).expect("the device is honest");
+        let mut queue: Queue = device.queue(0, 8).expect("the device has a queue");
+        device.start();
+        assert_eq!(queue.size(), 8);
+        let mut device = fake.queue(0);
+        // Beyond the end of the rings, which are longer than what is used of them.
+        for round in 0..600 {
+            let byte = round as u8;
+            queue.add(request(&[byte], 1)).expect("there is room");
+            queue.publish();
+            let chain = device.take().expect("it is published");
+            assert_eq!(*chain.readable, [byte], "round {round}");
+            device.complete(&chain, &[byte]);
+            let used = queue.pop().expect("nothing is wrong").expect("it is back");
+            assert_eq!(used.buffer.1.into_memory(), [byte], "round {round}");
+        }
+        let full = (0..9).find_map(|_| queue.add(request(&[1], 1)).err());
+        assert_eq!(full.expect("it is full").reason, QueueError::Full);
+        drop(queue);
+        assert_nothing_shared();
+    }
+}
+
+/// Where the platform has no IOMMU, a device that insists on it works as any other.
+#[test]
+fn what_changes_nothing_is_accepted() {
+    for (offered, accepted) in [
+        (
+            ALL | feature::ACCESS_PLATFORM,
+            ALL | feature::ACCESS_PLATFORM,
+        ),
+        // Bit 33 means nothing without version 1, and bit 27 nothing with it.
+        (feature::ACCESS_PLATFORM, 0),
+        (feature::ANY_LAYOUT, feature::ANY_LAYOUT),
+        (ALL | feature::ANY_LAYOUT, ALL),
+    ] {
+        let (fake, transport) = FakeDevice::new(DeviceType::Block, offered, &[8], &[]);
+        let device = Device::new::<FakeHal>(transport, ALL).expect("the device is honest");
+        assert_eq!((fake.features(), device.features()), (accepted, accepted));
+    }
+}
+
+/// A legacy device has no generation of its configuration.
+#[test]
+fn a_legacy_configuration_is_read_until_it_is_twice_the_same() {
+    let (fake, transport) = FakeDevice::new(DeviceType::Block, 0, &[8], &[1, 2]);
+    let device = Device::new::<FakeHal>(transport, ALL).expect("the device is honest");
+    fake.change_while_read(3);
+    assert_eq!(device.configuration(0), Ok([4, 2]));
+    fake.change_while_read(usize::MAX);
+    assert_eq!(device.configuration::<2>(0), Err(SetUpError::Unstable));
+}
+
 #[test]
 fn what_cannot_be_set_up_has_a_reason() {
     let open = |queues: &[u32]| {
