@@ -50,7 +50,7 @@ impl<B: Block + 'static> FatKv<B> {
     /// [`Error::TooLarge`].
     ///
     /// # Errors
-    /// [`Error::NotAStore`] if there is no FAT volume, [`Error::Damaged`] if it contradicts
+    /// [`Error::NotAStore`] if there is no FAT volume, [`Error::NoSectors`], [`Error::Damaged`] if it contradicts
     /// itself or is larger than the disk, [`Error::Unsupported`] for sectors of more than
     /// 4,096 bytes, [`Error::Disk`].
     pub async fn open(tasks: &Handle, disk: B, most: usize) -> Result<Self, Error> {

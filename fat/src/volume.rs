@@ -51,7 +51,7 @@ impl<B: Block> Volume<B> {
     pub(crate) fn check_disk(&self) -> Result<(), Error> {
         let geometry = self.disk.geometry();
         if geometry.sectors == 0 {
-            return Err(Error::NotAStore);
+            return Err(Error::NoSectors);
         }
         if geometry.sector_size > LARGEST_SECTOR {
             return Err(Error::Unsupported);
