@@ -125,7 +125,7 @@ fn mistakes_say_what_to_do() {
     assert!(succeed(folder, &["check", "disk.img"]).contains("nothing is wrong"));
     fs::write(folder.join("other"), vec![7; 1 << 20]).expect("there is room");
     let other = fail(folder, &["list", "other"]);
-    assert!(other.contains("format it first"), "{other}");
+    assert!(other.contains("format a blank one"), "{other}");
 }
 
 #[test]
@@ -191,6 +191,45 @@ fn links_are_files_and_what_is_no_file_is_left_out() {
     assert_eq!(listed, expected.concat());
     succeed(&site, &["get", "disk.img", "archive/hard", "copy"]);
     assert!(fs::read(site.join("copy")).expect("it is there") == vec![3; 2_000_000]);
+}
+
+#[test]
+fn archives_are_put_in_as_they_are_unpacked() {
+    let folder = TempDir::new().expect("there is room");
+    let folder = folder.path();
+    let from = folder.join("from");
+    fs::create_dir(&from).expect("there is room");
+    let mut holes = vec![0; 3_000_000];
+    holes[1_500_000..1_600_000].fill(7);
+    holes[2_999_900..].fill(8);
+    fs::write(from.join("holes"), &holes).expect("there is room");
+    succeed(folder, &["format", "disk.img", "--size", "16M"]);
+    for version in ["0.0", "0.1", "1.0"] {
+        let version = format!("--sparse-version={version}");
+        let words = ["-cSf", "../files.tar", "--format=pax", &version, "holes"];
+        run(&from, "tar", &words);
+        // Without its end, as others may leave it.
+        let bytes = fs::read(folder.join("files.tar")).expect("it is there");
+        let end = bytes
+            .iter()
+            .rposition(|byte| *byte != 0)
+            .expect("it is full");
+        fs::write(folder.join("files.tar"), &bytes[..=end]).expect("there is room");
+        succeed(folder, &["put", "disk.img", "files.tar"]);
+        let listed = succeed(folder, &["list", "disk.img"]);
+        assert_eq!(listed, "     3000000  holes\n", "{version}");
+        succeed(folder, &["get", "disk.img", "holes", "copy"]);
+        let copy = fs::read(folder.join("copy")).expect("it is there");
+        assert!(copy == holes, "{version}");
+    }
+    for (bytes, said) in [
+        (&b"no archive"[..], "no tar archive"),
+        (b"", "no tar archive"),
+    ] {
+        fs::write(folder.join("files.tar"), bytes).expect("there is room");
+        let failed = fail(folder, &["put", "disk.img", "files.tar"]);
+        assert!(failed.contains(said), "{failed}");
+    }
 }
 
 #[test]

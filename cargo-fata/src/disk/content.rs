@@ -1,13 +1,14 @@
 //! Values into a store and out of it.
 
+use std::fmt::Display;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use fata_kv::{Key, Kind, KvRo, KvRw};
-use tar::EntryType;
+use fata_kv::{Key, Kind, KvRo, KvRw, TarKv};
 
+use super::archive::ArchiveFile;
 use super::{AT_ONCE, Error, failed, names, read_full};
 
 /// Standard input or output.
@@ -63,16 +64,16 @@ async fn put_folder(store: &impl KvRw, image: &Path, folder: &Path, key: Key) ->
             } else if found.is_file() && !is_image(&found) {
                 put_file(store, &names::child(&key, name)?, &path).await?;
             } else {
-                leave_out(&path);
+                leave_out(path.display(), "it is no file");
             }
         }
     }
     Ok(())
 }
 
-/// Tells that something is no file that could be put into a store.
-fn leave_out(path: &Path) {
-    eprintln!("fata: {} is left out, as it is no file", path.display());
+/// Tells that something is not put into a store.
+fn leave_out(name: impl Display, reason: impl Display) {
+    eprintln!("fata: {name} is left out: {reason}");
 }
 
 async fn put_file(store: &impl KvRw, key: &Key, path: &Path) -> Result<(), Error> {
@@ -81,32 +82,14 @@ async fn put_file(store: &impl KvRw, key: &Key, path: &Path) -> Result<(), Error
 }
 
 async fn put_archive(store: &impl KvRw, path: &Path, top: &Key) -> Result<(), Error> {
-    let failed = |error| Error::File(path.into(), error);
-    let mut archive = tar::Archive::new(File::open(path).map_err(failed)?);
-    for entry in archive.entries().map_err(failed)? {
-        let mut entry = entry.map_err(failed)?;
-        let name = entry.path().map_err(failed)?.into_owned();
-        match entry.header().entry_type() {
-            EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
-                let key = key_in_archive(top, &name)?;
-                put_value(store, &key, reading(&mut entry, path)).await?;
-            }
-            EntryType::Link => {
-                let other = entry.link_name().map_err(failed)?.unwrap_or_default();
-                let other = key_in_archive(top, &other)?;
-                put_value(store, &key_in_archive(top, &name)?, copying(store, &other)).await?;
-            }
-            EntryType::Directory | EntryType::XGlobalHeader => {}
-            _ => leave_out(&name),
-        }
-    }
-    Ok(())
-}
-
-fn key_in_archive(top: &Key, name: &Path) -> Result<Key, Error> {
-    let name = name.strip_prefix(".").unwrap_or(name);
-    let text = name.to_str().ok_or_else(|| Error::NoName(name.into()))?;
-    names::child(top, text)
+    let file = ArchiveFile::open(path).map_err(|error| Error::File(path.into(), error))?;
+    let archive = TarKv::open(file, usize::MAX, |name, reason| leave_out(name, reason)).await;
+    let archive = archive.map_err(|error| Error::Archive(path.into(), error))?;
+    names::walk(&archive, Key::ROOT, async |key, _| {
+        let to = names::child(top, key.as_str())?;
+        put_value(store, &to, copying(&archive, key)).await
+    })
+    .await
 }
 
 /// What fills a buffer as far as there is more, for [`put_value`]. It is told how much came before.

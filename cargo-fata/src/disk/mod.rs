@@ -1,5 +1,6 @@
 //! `cargo fata disk`: stores, FAT volumes and queues in disk images, from this computer.
 
+mod archive;
 mod check;
 mod content;
 mod names;
@@ -40,6 +41,8 @@ pub enum Error {
     Key(String, KeyError),
     #[error("{0}: {1}")]
     Store(String, fata_kv::Error),
+    #[error("{0}: {reason}", reason = archive_reason(*.1))]
+    Archive(PathBuf, fata_kv::Error),
     #[error("{0}: {1}")]
     Queue(PathBuf, fata_queue::OpenError),
     #[error("{0}: {1}")]
@@ -104,6 +107,17 @@ pub fn disk(command: &DiskCommand) -> Result<u8, Error> {
                 DAMAGED
             })
         }),
+    }
+}
+
+/// Why an archive cannot be unpacked.
+fn archive_reason(error: fata_kv::Error) -> String {
+    match error {
+        fata_kv::Error::NotAStore | fata_kv::Error::NoSectors => {
+            "no tar archive, or one with nothing in it; unpack it if it is compressed".into()
+        }
+        fata_kv::Error::Damaged => "the archive is damaged or ends early; make it anew".into(),
+        error => error.to_string(),
     }
 }
 
