@@ -1,12 +1,15 @@
 //! `cargo fata disk`, as it is typed.
 
 use std::fs;
+use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
 
 use fata_block::FileDisk;
 use fata_block::file::{Access, DiskFile};
 use fata_queue::Queue;
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 /// Runs a command in a folder.
@@ -230,6 +233,69 @@ fn archives_are_put_in_as_they_are_unpacked() {
         let failed = fail(folder, &["put", "disk.img", "files.tar"]);
         assert!(failed.contains(said), "{failed}");
     }
+}
+
+/// Begins to put a large value in from standard input, and returns when a part of it is there.
+fn begin_to_put(folder: &Path) -> (Child, ChildStdin) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_cargo-fata"))
+        .current_dir(folder)
+        .args(["disk", "put", "disk.img", "-", "value"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("the tool starts");
+    let mut input = child.stdin.take().expect("it is piped");
+    // A pipe holds less than a mebibyte, so more than two were read.
+    let written = input.write_all(&vec![7; 3 << 20]);
+    written.expect("the tool reads");
+    (child, input)
+}
+
+#[test]
+fn what_was_interrupted_leaves_nothing() {
+    let folder = TempDir::new().expect("there is room");
+    let folder = folder.path();
+    succeed(folder, &["format", "disk.img", "--size", "16M"]);
+    for signal in [Signal::INT, Signal::TERM] {
+        let (mut child, _input) = begin_to_put(folder);
+        kill_process(Pid::from_child(&child), signal).expect("it runs");
+        let status = child.wait().expect("it ends");
+        assert_eq!(status.signal(), Some(signal.as_raw()), "{status}");
+        assert_eq!(succeed(folder, &["list", "disk.img"]), "");
+    }
+    let (mut child, input) = begin_to_put(folder);
+    drop(input);
+    assert!(child.wait().expect("it ends").success());
+    assert_eq!(
+        succeed(folder, &["list", "disk.img"]),
+        "     3145728  value\n"
+    );
+}
+
+#[test]
+fn what_a_killed_put_leaves_is_told_and_removed() {
+    let folder = TempDir::new().expect("there is room");
+    let folder = folder.path();
+    succeed(folder, &["format", "disk.img", "--size", "16M"]);
+    let (mut child, _input) = begin_to_put(folder);
+    child.kill().expect("it runs");
+    child.wait().expect("it ends");
+    let part = format!("fata-put-{}", child.id());
+    assert!(succeed(folder, &["list", "disk.img"]).contains(&part));
+    let checked = disk(folder, &["check", "disk.img"]);
+    let said = String::from_utf8_lossy(&checked.stderr).into_owned();
+    assert!(checked.status.success() && said.contains(&part), "{said}");
+    fs::write(folder.join("fata-put-it"), "no part").expect("there is room");
+    let put = disk(folder, &["put", "disk.img", "fata-put-it"]);
+    let said = String::from_utf8_lossy(&put.stderr).into_owned();
+    assert!(
+        put.status.success() && said.contains("is removed"),
+        "{said}"
+    );
+    succeed(folder, &["put", "disk.img", "fata-put-it"]);
+    assert_eq!(
+        succeed(folder, &["list", "disk.img"]),
+        "           7  fata-put-it\n"
+    );
 }
 
 #[test]

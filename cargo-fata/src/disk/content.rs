@@ -3,12 +3,14 @@
 use std::fmt::Display;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use fata_kv::{Key, Kind, KvRo, KvRw, TarKv};
+use fata_kv::{Entry, Key, Kind, KvRo, KvRw, TarKv};
 
 use super::archive::ArchiveFile;
+use super::interrupt::{self, Input};
 use super::{AT_ONCE, Error, failed, names, read_full};
 
 /// Standard input or output.
@@ -16,6 +18,9 @@ const STANDARD: &str = "-";
 
 /// What the name of a value that is not whole begins with; a number of this process follows.
 const PART: &str = "fata-put-";
+
+/// How many of them are looked for at once.
+const MOST_PARTS: usize = 256;
 
 /// Puts a file, a folder, the files of a tar archive, or standard input under a key.
 pub async fn put(
@@ -98,7 +103,8 @@ trait Source: AsyncFnMut(u64, &mut [u8]) -> Result<usize, Error> {}
 impl<S: AsyncFnMut(u64, &mut [u8]) -> Result<usize, Error>> Source for S {}
 
 /// The bytes of a file.
-fn reading(mut input: impl Read, path: &Path) -> impl Source {
+fn reading(input: impl Read + AsFd, path: &Path) -> impl Source {
+    let mut input = Input(input);
     async move |_, buffer: &mut [u8]| {
         read_full(&mut input, buffer).map_err(|error| Error::File(path.into(), error))
     }
@@ -121,12 +127,28 @@ async fn put_value(store: &impl KvRw, key: &Key, mut source: impl Source) -> Res
         return stored.map_err(|error| failed(key, error));
     }
     let part = names::parse(&format!("{PART}{}", std::process::id()))?;
-    let put = put_large(store, key, &part, buffer, source).await;
-    if put.is_err() {
-        // It may not have come to be. The first error is what counts.
-        let _ = store.remove(&part).await;
-    }
-    put
+    interrupt::in_order(async {
+        let put = put_large(store, key, &part, buffer, source).await;
+        if put.is_err() {
+            // It may not have come to be. The first error is what counts.
+            let _ = store.remove(&part).await;
+        }
+        put
+    })
+    .await
+}
+
+/// The values that puts have left that were killed.
+pub async fn parts(store: &impl KvRo) -> Result<Vec<Key>, Error> {
+    let listed = store.list(&Key::ROOT, PART, MOST_PARTS).await;
+    let listed = listed.map_err(|error| failed(&Key::ROOT, error))?;
+    let is_part = |entry: &Entry| {
+        let number = entry.name.strip_prefix(PART);
+        let is_number = |number: &str| number.bytes().all(|byte| byte.is_ascii_digit());
+        entry.kind == Kind::Value && number.is_some_and(is_number)
+    };
+    let parts = listed.into_iter().filter(is_part);
+    parts.map(|entry| names::parse(&entry.name)).collect()
 }
 
 /// Puts a value together under another name, and then in its place.
@@ -141,6 +163,7 @@ async fn put_large(
     store.set(part, &buffer).await.map_err(failed)?;
     let mut offset = buffer.len() as u64;
     loop {
+        interrupt::check()?;
         let length = source(offset, &mut buffer).await?;
         let piece = &buffer[..length];
         store.set_range(part, offset, piece).await.map_err(failed)?;

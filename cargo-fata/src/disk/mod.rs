@@ -3,6 +3,7 @@
 mod archive;
 mod check;
 mod content;
+mod interrupt;
 mod names;
 mod opened;
 
@@ -53,6 +54,10 @@ pub enum Error {
     NotTrimmed(PathBuf),
     #[error("{0} has no name that is a key; name the key")]
     NoName(PathBuf),
+    #[error("interrupted")]
+    Interrupted,
+    #[error("cannot listen for signals: {0}")]
+    Signals(#[source] io::Error),
     #[error("cannot write: {0}")]
     Output(#[source] io::Error),
 }
@@ -73,6 +78,14 @@ pub fn disk(command: &DiskCommand) -> Result<u8, Error> {
         DiskCommand::Put { image, from, key } => {
             let key = key.as_deref().map(names::parse).transpose()?;
             with_store(image, Access::ReadWrite, async |store| {
+                // Nobody else has the disk, so whoever left them is not there any more.
+                for part in content::parts(&store).await? {
+                    store
+                        .remove(&part)
+                        .await
+                        .map_err(|error| failed(&part, error))?;
+                    eprintln!("fata: {part} is removed, as an interrupted put left it");
+                }
                 content::put(&store, image, from, key).await
             })
         }
@@ -100,13 +113,20 @@ pub fn disk(command: &DiskCommand) -> Result<u8, Error> {
         DiskCommand::Trim { image } => with_store(image, Access::ReadWrite, async |store| {
             trim(image, &store).await
         }),
-        DiskCommand::Check { image } => with_disk(image, Access::ReadOnly, async |_, disk| {
-            Ok(if check(image, &disk).await? {
-                0
-            } else {
-                DAMAGED
+        DiskCommand::Check { image } => {
+            with_disk(image, Access::ReadOnly, async |tasks, disk| {
+                let is_in_order = check(image, &disk).await?;
+                // A queue has none, and what is damaged was told.
+                if let Ok(store) = opened::open(image, &tasks, disk).await {
+                    for part in content::parts(&store).await? {
+                        eprintln!(
+                            "fata: {part} is what an interrupted put left; the next removes it"
+                        );
+                    }
+                }
+                Ok(if is_in_order { 0 } else { DAMAGED })
             })
-        }),
+        }
     }
 }
 
