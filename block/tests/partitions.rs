@@ -7,6 +7,7 @@ use fata_block::{
 };
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -43,6 +44,12 @@ impl Image {
             .stdout(Stdio::null())
             .status();
         assert!(status.expect("sgdisk is there").success());
+    }
+
+    fn write(&self, place: u64, bytes: &[u8]) {
+        let file = fs::File::options().write(true).open(&self.0);
+        let written = file.and_then(|file| file.write_all_at(bytes, place));
+        written.expect("there is room");
     }
 
     fn bytes(&self) -> Vec<u8> {
@@ -133,4 +140,78 @@ fn guid_tables_of_sgdisk_and_their_second_copy() {
         assert_eq!(read_without(sector), Ok(found.clone()), "sector {sector}");
     }
     assert_eq!(read_without(0), Err(PartitionError::Disk(Error::Io)));
+}
+
+/// Whether libblkid finds a table.
+fn has_table(image: &Image) -> bool {
+    let output = Command::new("/sbin/blkid")
+        .args(["--probe", "--match-tag", "PTTYPE", "--output", "value"])
+        .arg(&image.0)
+        .output();
+    let text = String::from_utf8(output.expect("blkid is there").stdout);
+    // It tells of a GUID table's protection, too, where there is no such table.
+    text.expect("it is text").lines().any(|kind| kind != "PMBR")
+}
+
+#[test]
+#[ignore = "needs mkfs.fat, sfdisk, and sgdisk; ci/test runs it"]
+fn there_is_a_table_where_libblkid_finds_one() {
+    let assert_same = |image: &Image, expected: bool, what: &str| {
+        assert_eq!(has_table(image), expected, "{what}");
+        let found = read(image.bytes());
+        let none = Err(PartitionError::NoTable);
+        assert_eq!(found != none, expected, "{what}: {found:?}");
+        assert_ne!(found, Err(PartitionError::Damaged), "{what}");
+    };
+    // Code and text of other programs where a table has its entries.
+    let text = *b"\x80Remove disks or other media.\xff\r\nDisk error\xff\r\nPress any key to re";
+    let mut table = [0; 64];
+    table[..16].copy_from_slice(&[
+        0x80, 0, 0, 0, 0x0c, 0, 0, 0, 8, 0, 0, 0, 0xff, 0xff, 0xff, 0xf,
+    ]);
+    for (kind, size, code) in [
+        ("12", "64", text),
+        ("16", "8", text),
+        ("32", "1", text),
+        ("16", "8", table),
+        ("32", "1", table),
+    ] {
+        let image = Image::new("found-fat");
+        let status = Command::new("/sbin/mkfs.fat")
+            .args(["-F", kind, "-s", size])
+            .arg(&image.0)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        let is_made = status.expect("mkfs.fat is there").success();
+        assert!(is_made, "FAT{kind}");
+        image.write(446, &code);
+        assert_same(&image, false, &format!("FAT{kind}"));
+    }
+    let image = Image::new("found-dos");
+    image.sfdisk("label: dos\n2048,8M,L\n,16M,c\n");
+    assert_same(&image, true, "DOS");
+    // One entry beyond the disk, and one of no length.
+    image.write(446 + 16 + 12, &[0xff; 4]);
+    image.write(
+        446 + 32,
+        &[0, 0, 0, 0, 0x83, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0],
+    );
+    assert_same(&image, true, "odd entries");
+    let found = read(image.bytes()).expect("it is a table");
+    let places: Vec<_> = found
+        .iter()
+        .map(|entry| (entry.number, entry.first))
+        .collect();
+    assert_eq!(places, [(1, 2048)]);
+    image.write(446 + 32, &[1]);
+    assert_same(&image, false, "a mark that is none");
+    let image = Image::new("found-guid");
+    image.sgdisk(&["--new=1:2048:+8M"]);
+    assert_same(&image, true, "GUID");
+    image.write(512, &[0; 512]);
+    assert_same(&image, true, "the second copy");
+    image.write(SIZE - 512, &[0; 512]);
+    assert!(!has_table(&image));
+    assert_eq!(read(image.bytes()), Err(PartitionError::Damaged));
 }

@@ -1,12 +1,15 @@
 //! `cargo fata disk`, as it is typed.
 
 use std::fs;
+use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
 
 use fata_block::FileDisk;
 use fata_block::file::{Access, DiskFile};
 use fata_queue::Queue;
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 /// Runs a command in a folder.
@@ -125,7 +128,7 @@ fn mistakes_say_what_to_do() {
     assert!(succeed(folder, &["check", "disk.img"]).contains("nothing is wrong"));
     fs::write(folder.join("other"), vec![7; 1 << 20]).expect("there is room");
     let other = fail(folder, &["list", "other"]);
-    assert!(other.contains("format it first"), "{other}");
+    assert!(other.contains("format a blank one"), "{other}");
 }
 
 #[test]
@@ -191,6 +194,108 @@ fn links_are_files_and_what_is_no_file_is_left_out() {
     assert_eq!(listed, expected.concat());
     succeed(&site, &["get", "disk.img", "archive/hard", "copy"]);
     assert!(fs::read(site.join("copy")).expect("it is there") == vec![3; 2_000_000]);
+}
+
+#[test]
+fn archives_are_put_in_as_they_are_unpacked() {
+    let folder = TempDir::new().expect("there is room");
+    let folder = folder.path();
+    let from = folder.join("from");
+    fs::create_dir(&from).expect("there is room");
+    let mut holes = vec![0; 3_000_000];
+    holes[1_500_000..1_600_000].fill(7);
+    holes[2_999_900..].fill(8);
+    fs::write(from.join("holes"), &holes).expect("there is room");
+    succeed(folder, &["format", "disk.img", "--size", "16M"]);
+    for version in ["0.0", "0.1", "1.0"] {
+        let version = format!("--sparse-version={version}");
+        let words = ["-cSf", "../files.tar", "--format=pax", &version, "holes"];
+        run(&from, "tar", &words);
+        // Without its end, as others may leave it.
+        let bytes = fs::read(folder.join("files.tar")).expect("it is there");
+        let end = bytes
+            .iter()
+            .rposition(|byte| *byte != 0)
+            .expect("it is full");
+        fs::write(folder.join("files.tar"), &bytes[..=end]).expect("there is room");
+        succeed(folder, &["put", "disk.img", "files.tar"]);
+        let listed = succeed(folder, &["list", "disk.img"]);
+        assert_eq!(listed, "     3000000  holes\n", "{version}");
+        succeed(folder, &["get", "disk.img", "holes", "copy"]);
+        let copy = fs::read(folder.join("copy")).expect("it is there");
+        assert!(copy == holes, "{version}");
+    }
+    for (bytes, said) in [
+        (&b"no archive"[..], "no tar archive"),
+        (b"", "no tar archive"),
+    ] {
+        fs::write(folder.join("files.tar"), bytes).expect("there is room");
+        let failed = fail(folder, &["put", "disk.img", "files.tar"]);
+        assert!(failed.contains(said), "{failed}");
+    }
+}
+
+/// Begins to put a large value in from standard input, and returns when a part of it is there.
+fn begin_to_put(folder: &Path) -> (Child, ChildStdin) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_cargo-fata"))
+        .current_dir(folder)
+        .args(["disk", "put", "disk.img", "-", "value"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("the tool starts");
+    let mut input = child.stdin.take().expect("it is piped");
+    // A pipe holds less than a mebibyte, so more than two were read.
+    let written = input.write_all(&vec![7; 3 << 20]);
+    written.expect("the tool reads");
+    (child, input)
+}
+
+#[test]
+fn what_was_interrupted_leaves_nothing() {
+    let folder = TempDir::new().expect("there is room");
+    let folder = folder.path();
+    succeed(folder, &["format", "disk.img", "--size", "16M"]);
+    for signal in [Signal::INT, Signal::TERM] {
+        let (mut child, _input) = begin_to_put(folder);
+        kill_process(Pid::from_child(&child), signal).expect("it runs");
+        let status = child.wait().expect("it ends");
+        assert_eq!(status.signal(), Some(signal.as_raw()), "{status}");
+        assert_eq!(succeed(folder, &["list", "disk.img"]), "");
+    }
+    let (mut child, input) = begin_to_put(folder);
+    drop(input);
+    assert!(child.wait().expect("it ends").success());
+    assert_eq!(
+        succeed(folder, &["list", "disk.img"]),
+        "     3145728  value\n"
+    );
+}
+
+#[test]
+fn what_a_killed_put_leaves_is_told_and_removed() {
+    let folder = TempDir::new().expect("there is room");
+    let folder = folder.path();
+    succeed(folder, &["format", "disk.img", "--size", "16M"]);
+    let (mut child, _input) = begin_to_put(folder);
+    child.kill().expect("it runs");
+    child.wait().expect("it ends");
+    let part = format!("fata-put-{}", child.id());
+    assert!(succeed(folder, &["list", "disk.img"]).contains(&part));
+    let checked = disk(folder, &["check", "disk.img"]);
+    let said = String::from_utf8_lossy(&checked.stderr).into_owned();
+    assert!(checked.status.success() && said.contains(&part), "{said}");
+    fs::write(folder.join("fata-put-it"), "no part").expect("there is room");
+    let put = disk(folder, &["put", "disk.img", "fata-put-it"]);
+    let said = String::from_utf8_lossy(&put.stderr).into_owned();
+    assert!(
+        put.status.success() && said.contains("is removed"),
+        "{said}"
+    );
+    succeed(folder, &["put", "disk.img", "fata-put-it"]);
+    assert_eq!(
+        succeed(folder, &["list", "disk.img"]),
+        "           7  fata-put-it\n"
+    );
 }
 
 #[test]

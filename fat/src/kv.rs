@@ -1,10 +1,13 @@
+use crate::read::Reader;
 use crate::session::Session;
+use crate::stamp::describe;
 use crate::volume::Volume;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use fata_block::Block;
 use fata_kv::{Change, Entry, Error, Key, KvRo, KvRw, Metadata};
 use fata_task::Handle;
+use hadris_fat_raw::io::Fat;
 
 /// The files of a FAT volume (FAT12, FAT16 or FAT32), which begins at a disk's first sector:
 /// of one that mkfs.fat has made on a whole disk, or on a [`Partition`](fata_block::Partition).
@@ -32,6 +35,7 @@ use fata_task::Handle;
 pub struct FatKv<B> {
     tasks: Handle,
     volume: Rc<Volume<B>>,
+    fat: Rc<Fat>,
 }
 
 impl<B> Clone for FatKv<B> {
@@ -39,42 +43,53 @@ impl<B> Clone for FatKv<B> {
         Self {
             tasks: self.tasks.clone(),
             volume: Rc::clone(&self.volume),
+            fat: Rc::clone(&self.fat),
         }
     }
 }
 
 impl<B: Block + 'static> FatKv<B> {
-    /// Opens the volume on a disk. Besides some 600 KiB for what was read lately, it takes up to
+    /// Opens the volume on a disk. Besides some 700 KiB for what was read lately, it takes up to
     /// `most` bytes of memory for what a change, or a batch, writes: the bytes of its values and
     /// an eighth more, at least 64 KiB for the rest. What needs more is refused with
     /// [`Error::TooLarge`].
     ///
     /// # Errors
-    /// [`Error::NotAStore`] if there is no FAT volume, [`Error::Damaged`] if it contradicts
+    /// [`Error::NotAStore`] if there is no FAT volume, [`Error::NoSectors`], [`Error::Damaged`] if it contradicts
     /// itself or is larger than the disk, [`Error::Unsupported`] for sectors of more than
     /// 4,096 bytes, [`Error::Disk`].
     pub async fn open(tasks: &Handle, disk: B, most: usize) -> Result<Self, Error> {
         let volume = Volume::new(disk, most);
-        if Session::open(&volume).await?.is_unclean() {
+        let session = Session::open(&volume).await?;
+        if session.is_unclean() {
             log::warn!("the FAT volume was not left in order; check it with fsck.fat");
         }
+        let fat = Rc::new(session.fat());
+        drop(session);
         Ok(Self {
             tasks: tasks.clone(),
             volume: Rc::new(volume),
+            fat,
         })
+    }
+
+    fn reader(&self) -> Reader<'_, B> {
+        Reader::new(&self.volume, &self.fat)
     }
 }
 
 impl<B: Block + 'static> KvRo for FatKv<B> {
     async fn metadata(&self, key: &Key) -> Result<Metadata, Error> {
         let _turn = self.volume.read().await?;
-        Session::open(&self.volume).await?.metadata(key).await
+        let found = self.reader().find(key).await?;
+        Ok(found.map_or(Metadata::Dictionary, |found| {
+            Metadata::Value(describe(&found.metadata))
+        }))
     }
 
     async fn get_range(&self, key: &Key, offset: u64, buffer: &mut [u8]) -> Result<usize, Error> {
         let _turn = self.volume.read().await?;
-        let mut session = Session::open(&self.volume).await?;
-        session.get_range(key, offset, buffer).await
+        self.reader().read(key, offset, buffer).await
     }
 
     async fn list(&self, key: &Key, after: &str, limit: usize) -> Result<Vec<Entry>, Error> {

@@ -1,10 +1,10 @@
 //! FAT volumes as key-value stores: [`FatKv`] reads and writes what mkfs.fat, mtools, Linux and
 //! Windows write and read, on any disk ([`fata_block::Block`]).
 //!
-//! The file system itself is the crate `hadris-fat`. Each request mounts the volume anew, on a
+//! The file system itself is the crate `hadris-fat`. Each change mounts the volume anew, on a
 //! disk whose changes stay in memory until the request has succeeded; so one that fails leaves
 //! no trace, and nothing of the file system has to be kept between requests but a bounded cache
-//! of what was read.
+//! of what was read, and of where files lie.
 //!
 //! ```
 //! use fata_block::RamDisk;
@@ -31,6 +31,8 @@ mod device;
 mod error;
 mod kv;
 mod pages;
+mod places;
+mod read;
 mod session;
 mod stamp;
 mod volume;

@@ -1,6 +1,6 @@
 use crate::device::{Budget, Device};
 use crate::error::{is_bad_name, translate};
-use crate::stamp::describe;
+use crate::places::Found;
 use crate::volume::Volume;
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
@@ -8,9 +8,11 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use fata_block::Block;
-use fata_kv::{Entry, Error, Key, Kind, Metadata};
+use fata_kv::{Entry, Error, Key, Kind};
 use hadris_fat::async_::FatFs;
-use hadris_fs::{DirCursor, ErrorKind, FileType, MountOptions, Name, NodeId};
+use hadris_fat_raw::Slot;
+use hadris_fat_raw::io::Fat;
+use hadris_fs::{DirCursor, ErrorKind, Extent, FileType, MountOptions, Name, NodeId};
 
 /// The volume as one request sees it, with its own changes.
 pub(crate) struct Session<'a, B: Block> {
@@ -104,36 +106,30 @@ impl<'a, B: Block> Session<'a, B> {
         self.find(key).await?.ok_or(Error::NotFound)
     }
 
-    pub(crate) async fn metadata(&mut self, key: &Key) -> Result<Metadata, Error> {
+    /// The file of a key; `None` if that is a directory.
+    pub(crate) async fn file(&mut self, key: &Key) -> Result<Option<Found>, Error> {
         let node = self.require(key).await?;
         if node.is_dictionary() {
-            return Ok(Metadata::Dictionary);
+            return Ok(None);
         }
-        Ok(Metadata::Value(describe(&node.metadata)))
+        let mut record = [Extent::new(0, 0)];
+        let records = self.driver().records(node.id, &mut record).await;
+        records.map_err(translate)?;
+        let mut entry = [0; 32];
+        let read = self.driver().read_raw(record[0].offset(), &mut entry);
+        read.await.map_err(translate)?;
+        let Slot::Short(entry) = Slot::parse(&entry) else {
+            return Err(Error::Damaged);
+        };
+        Ok(Some(Found {
+            metadata: node.metadata,
+            first: entry.first_cluster(self.driver.info().kind()),
+        }))
     }
 
-    pub(crate) async fn get_range(
-        &mut self,
-        key: &Key,
-        offset: u64,
-        buffer: &mut [u8],
-    ) -> Result<usize, Error> {
-        let node = self.require(key).await?;
-        if node.is_dictionary() {
-            return Err(Error::ValueExpected);
-        }
-        let mut done = 0;
-        while done < buffer.len() {
-            let Some(place) = offset.checked_add(done as u64) else {
-                break;
-            };
-            let read = self.driver().read(node.id, place, &mut buffer[done..]);
-            match read.await.map_err(translate)? {
-                0 => break,
-                count => done += count,
-            }
-        }
-        Ok(done)
+    /// What is known of the volume's tables.
+    pub(crate) fn fat(&self) -> Fat {
+        Fat::new(*self.driver.info())
     }
 
     pub(crate) async fn list(

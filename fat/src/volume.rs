@@ -1,5 +1,6 @@
 use crate::changes::Changes;
 use crate::pages::{PAGE, Pages};
+use crate::places::Places;
 use crate::stamp::Stamps;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -19,7 +20,7 @@ const WRITES: usize = 16;
 const MOST_PAGES: u64 = 8;
 
 /// The largest sectors that the file system's driver takes.
-const LARGEST_SECTOR: usize = 4096;
+pub(crate) const LARGEST_SECTOR: usize = 4096;
 
 /// A disk with a FAT volume, and what its requests share.
 pub(crate) struct Volume<B> {
@@ -28,6 +29,7 @@ pub(crate) struct Volume<B> {
     /// Bytes of changed sectors that a request may have.
     pub(crate) room: usize,
     pages: RefCell<Pages>,
+    pub(crate) places: RefCell<Places>,
     readers: Semaphore,
     writer: Semaphore,
     /// It is not known what the last change has left on the disk.
@@ -41,6 +43,7 @@ impl<B: Block> Volume<B> {
             stamps: Stamps::default(),
             room,
             pages: RefCell::default(),
+            places: RefCell::default(),
             readers: Semaphore::new(READERS),
             writer: Semaphore::new(1),
             is_closed: Cell::new(false),
@@ -51,7 +54,7 @@ impl<B: Block> Volume<B> {
     pub(crate) fn check_disk(&self) -> Result<(), Error> {
         let geometry = self.disk.geometry();
         if geometry.sectors == 0 {
-            return Err(Error::NotAStore);
+            return Err(Error::NoSectors);
         }
         if geometry.sector_size > LARGEST_SECTOR {
             return Err(Error::Unsupported);
@@ -132,6 +135,7 @@ impl<B: Block> Volume<B> {
         while everybody.len() < READERS {
             everybody.push(self.readers.acquire().await.map_err(|_| Error::Closed)?);
         }
+        self.places.borrow_mut().clear();
         let written = self.write(changes).await;
         if let Err(error) = written {
             log::error!("the FAT volume is closed, as it is not known what is on it: {error}");

@@ -331,7 +331,7 @@ fn other_disks_are_refused() {
     simulate(|tasks| async move {
         let open = async |disk: RamDisk| FatKv::open(&tasks, disk, MIB).await.err();
         assert_eq!(open(RamDisk::new(512, 100)).await, Some(Error::NotAStore));
-        assert_eq!(open(RamDisk::new(512, 0)).await, Some(Error::NotAStore));
+        assert_eq!(open(RamDisk::new(512, 0)).await, Some(Error::NoSectors));
         let checked = fata_fat::check(&RamDisk::new(512, 100), |_| {}).await;
         assert_eq!(checked, Err(Error::NotAStore));
         assert_eq!(

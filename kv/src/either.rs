@@ -10,6 +10,28 @@ pub enum EitherKv<A, B> {
     Second(B),
 }
 
+impl<A, B> EitherKv<A, B> {
+    /// What `first` opens, or `second` where it finds nothing of its kind. That is not begun before.
+    ///
+    /// # Errors
+    /// [`Error::NotAStore`] if there is nothing of either kind, or the error of that whose kind it
+    /// is: also [`Error::Unsupported`] of the first, as what is on a disk of another kind may be too
+    /// small for it.
+    pub async fn open(
+        first: impl Future<Output = Result<A, Error>>,
+        second: impl Future<Output = Result<B, Error>>,
+    ) -> Result<Self, Error> {
+        let error = match first.await {
+            Err(error @ (Error::NotAStore | Error::Unsupported)) => error,
+            opened => return opened.map(Self::First),
+        };
+        match second.await {
+            Err(Error::NotAStore) => Err(error),
+            opened => opened.map(Self::Second),
+        }
+    }
+}
+
 impl<A: KvRo, B: KvRo> KvRo for EitherKv<A, B> {
     async fn metadata(&self, key: &Key) -> Result<Metadata, Error> {
         match self {

@@ -26,6 +26,8 @@ pub enum Error {
     Damaged,
     /// The store was not formatted, or by something else.
     NotAStore,
+    /// The disk has no sectors.
+    NoSectors,
     /// The disk is not one that the store can lie on.
     Unsupported,
     /// An earlier error left it open what is on the disk: the store has to be opened again.
@@ -47,7 +49,10 @@ impl fmt::Display for Error {
             Self::TooLarge => "too much at once; take it in ranges",
             Self::BadName => "the store cannot hold such a name; choose a plainer one",
             Self::Damaged => "the store is damaged; check it, then restore a copy",
-            Self::NotAStore => "there is no store here; format it first",
+            Self::NotAStore => {
+                "there is no store here; attach the disk that has one, or format a blank one"
+            }
+            Self::NoSectors => "the disk has no sectors; attach one that is not empty",
             Self::Unsupported => "the store is of another version, or its disk has another size",
             Self::Closed => "the store ended with an earlier error; open it again",
             Self::Disk(error) => return error.fmt(f),

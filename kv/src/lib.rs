@@ -44,5 +44,5 @@ pub use key::{Key, KeyError};
 pub use memory::MemoryKv;
 pub use metadata::{Digest, Entry, Kind, Metadata, ValueMetadata};
 pub use table::{FileEntry, FileTable};
-pub use tar::TarKv;
+pub use tar::{LeftOut, TarKv};
 pub use traits::{KvRo, KvRw};

@@ -23,6 +23,9 @@ pub(crate) struct Layout {
 impl Layout {
     /// The largest store that a disk has room for.
     pub(crate) fn of_disk(geometry: &Geometry) -> Result<Self, Error> {
+        if geometry.sectors == 0 {
+            return Err(Error::NoSectors);
+        }
         let pages = (geometry.bytes() / PAGE as u64).min(MAX_BITMAPS as u64 * BITS);
         Self::new(geometry, pages)
     }
@@ -99,6 +102,8 @@ mod tests {
     #[test]
     fn disks_that_cannot_hold_a_store_are_refused() {
         let refused = |geometry| Layout::of_disk(&geometry) == Err(Error::Unsupported);
+        let none = Layout::of_disk(&geometry(512, 0));
+        assert_eq!(none, Err(Error::NoSectors));
         assert!(refused(geometry(512, 1000)));
         assert!(refused(geometry(8192, 1000)));
         assert!(!refused(geometry(4096, 128)));

@@ -94,8 +94,8 @@ impl<B: Block + 'static> Store<B> {
     /// Opens the store on a disk, as its last transaction has left it.
     ///
     /// # Errors
-    /// [`Error::NotAStore`], [`Error::Unsupported`] for one of another version or larger than
-    /// the disk, [`Error::Damaged`], errors of the disk.
+    /// [`Error::NotAStore`], [`Error::NoSectors`], [`Error::Unsupported`] for one of another version
+    /// or larger than the disk, [`Error::Damaged`], errors of the disk.
     pub async fn open(tasks: &Handle, disk: B, limits: Limits) -> Result<Self, Error> {
         Ok(Self {
             inner: Rc::new(Inner {

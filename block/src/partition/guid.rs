@@ -57,14 +57,12 @@ async fn read_copy(disk: &impl Block, place: u64) -> Result<Vec<PartitionEntry>,
     }
     let mut found = Vec::new();
     for (number, entry) in (1..).zip(entries.chunks_exact(size as usize)) {
-        if entry[..16].iter().any(|byte| *byte != 0) {
-            let entry = parse(number, entry).ok_or(PartitionError::Damaged)?;
+        let is_used = entry[..16].iter().any(|byte| *byte != 0);
+        let entry = parse(number, entry).filter(|entry| {
             let last = entry.first + (entry.sectors - 1);
-            if !usable.contains(&entry.first) || !usable.contains(&last) {
-                return Err(PartitionError::Damaged);
-            }
-            found.push(entry);
-        }
+            is_used && usable.contains(&entry.first) && usable.contains(&last)
+        });
+        found.extend(entry);
     }
     Ok(found)
 }

@@ -1,12 +1,14 @@
 //! Partitions of a disk, as a DOS table (MBR) or a GUID table (GPT) has them.
 #![forbid(unsafe_code)]
 
+mod boot_sector;
 mod dos;
 mod guid;
 #[cfg(test)]
 mod tests;
 
 use crate::{Block, Error, Geometry};
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -48,13 +50,15 @@ pub enum PartitionKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PartitionError {
-    /// The disk has no table.
+    /// The disk has no table; a file system may be on all of it.
     NoTable,
-    /// The table makes no sense: a checksum is wrong, or partitions overlap or lie outside of the
-    /// disk.
+    /// Both copies of a GUID table are damaged: a checksum is wrong, or they are not where they
+    /// belong.
     Damaged,
     /// The table has no such partition.
     NotFound,
+    /// The partition does not lie on the disk.
+    Outside,
     /// The disk failed.
     Disk(Error),
 }
@@ -62,9 +66,12 @@ pub enum PartitionError {
 impl fmt::Display for PartitionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NoTable => "the disk has no partitions; use all of it, or make some",
-            Self::Damaged => "the table of partitions is damaged; repair it, as with sgdisk",
-            Self::NotFound => "the disk has no such partition",
+            Self::NoTable => "the disk has no table of partitions; use all of it",
+            Self::Damaged => {
+                "both copies of the table of partitions are damaged; attach a sound copy of the disk"
+            }
+            Self::NotFound => "the disk has no such partition; ask for one that it has",
+            Self::Outside => "the partition does not lie on the disk; attach all of the disk",
             Self::Disk(error) => return error.fmt(f),
         })
     }
@@ -80,49 +87,56 @@ impl From<Error> for PartitionError {
 
 /// The partitions of a disk, in the order of its table.
 ///
-/// A GUID table (UEFI 2.10, section 5.3) whose first copy is damaged, or cannot be read, is taken
-/// from its second.
+/// There is a table where libblkid finds one: not in the first sector of a file system, and not
+/// where a mark of what to start from is none. A GUID table (UEFI 2.10, section 5.3) whose first
+/// copy is damaged, or cannot be read, is taken from its second. Entries that are empty, lie
+/// outside of the disk, or in a partition in front of them in the table are left out, each by itself.
 ///
 /// # Errors
 /// [`PartitionError`].
 pub async fn partitions(disk: &impl Block) -> Result<Vec<PartitionEntry>, PartitionError> {
     let table = dos::Table::read(disk).await?;
-    let entries = if table.is_protective() {
-        guid::read(disk).await?
-    } else {
-        table.partitions(disk).await?
+    let entries = match (table.is_protective(), table.is_none()) {
+        (true, is_none) => match guid::read(disk).await {
+            Err(PartitionError::Damaged) if is_none => return Err(PartitionError::NoTable),
+            read => read?,
+        },
+        (false, true) => return Err(PartitionError::NoTable),
+        (false, false) => table.partitions(disk).await?,
     };
-    check(&entries, &disk.geometry())?;
-    Ok(entries)
+    Ok(usable(entries, &disk.geometry()))
 }
 
-/// Checks that partitions lie on the disk, and none in another.
-fn check(entries: &[PartitionEntry], geometry: &Geometry) -> Result<(), PartitionError> {
-    let mut places: Vec<(u64, u64)> = entries
-        .iter()
-        .map(|entry| (entry.first, entry.sectors))
-        .collect();
-    places.sort_unstable();
-    let mut free = 1;
-    for (first, sectors) in places {
-        let lies_on_disk = sectors > 0 && geometry.check_range(first, sectors).is_ok();
-        if first < free || !lies_on_disk {
-            return Err(PartitionError::Damaged);
+/// Those that lie on the disk behind its table, and not in another.
+fn usable(entries: Vec<PartitionEntry>, geometry: &Geometry) -> Vec<PartitionEntry> {
+    // Where each ends, by where it begins.
+    let mut taken = BTreeMap::new();
+    let mut usable = entries;
+    usable.retain(|entry| {
+        let lies_on_disk = geometry.check_range(entry.first, entry.sectors).is_ok();
+        if entry.first == 0 || entry.sectors == 0 || !lies_on_disk {
+            return false;
         }
-        free = first + sectors;
-    }
-    Ok(())
+        let end = entry.first + entry.sectors;
+        let before = taken.range(..end).next_back();
+        let is_free = before.is_none_or(|(_, end)| *end <= entry.first);
+        if is_free {
+            taken.insert(entry.first, end);
+        }
+        is_free
+    });
+    usable
 }
 
 impl<B: Block> Partition<B> {
     /// The partition that an entry of the disk's table describes.
     ///
     /// # Errors
-    /// [`PartitionError::Damaged`] if it does not lie on the disk.
+    /// [`PartitionError::Outside`].
     pub fn new(disk: B, entry: &PartitionEntry) -> Result<Self, PartitionError> {
         let geometry = disk.geometry();
         let range = geometry.check_range(entry.first, entry.sectors);
-        range.map_err(|_| PartitionError::Damaged)?;
+        range.map_err(|_| PartitionError::Outside)?;
         Ok(Self {
             disk,
             first: entry.first,

@@ -1,5 +1,6 @@
 use super::*;
 use crate::RamDisk;
+use alloc::string::ToString;
 use proptest::prelude::*;
 
 const SIGNATURE: [u8; 2] = [0x55, 0xaa];
@@ -37,27 +38,138 @@ fn primary_and_logical_partitions_are_found() {
     assert_eq!(found, Ok(vec![(1, 10, 20), (5, 51, 19), (6, 72, 28)]));
 }
 
+fn with_tables(tables: &[(usize, &[Entry])]) -> Vec<u8> {
+    let mut bytes = vec![0; 100 * 512];
+    for (sector, entries) in tables {
+        put_table(&mut bytes, *sector, entries);
+    }
+    bytes
+}
+
 #[test]
-fn tables_that_make_no_sense_are_refused() {
+fn odd_entries_are_left_out_one_by_one() {
+    let finds = |tables: &[(usize, &[Entry])], expected: &[(u32, u64, u64)]| {
+        let found = read(with_tables(tables)).map(places);
+        assert_eq!(found.as_deref(), Ok(expected), "{tables:?}");
+    };
+    let odd = [
+        (0x83, 0, 10),
+        (0x83, 10, 0),
+        (0x83, 90, 11),
+        (0x83, u32::MAX, u32::MAX),
+        (0x83, 35, 5),
+        (0x05, 90, 20),
+        (0x05, u32::MAX, 20),
+        (0x05, 0, 100),
+    ];
+    for entry in odd {
+        finds(
+            &[(0, &[entry])],
+            if entry.1 == 35 { &[(1, 35, 5)] } else { &[] },
+        );
+        finds(&[(0, &[(0x83, 30, 20), entry])], &[(1, 30, 20)]);
+        let last = [(0x82, 1, 2), (0x83, 30, 20), (0, 3, 3), entry];
+        finds(&[(0, &last)], &[(1, 1, 2), (2, 30, 20)]);
+    }
+}
+
+#[test]
+fn chains_of_logical_partitions_end_where_they_lead_elsewhere() {
+    let finds = |chain: &[(usize, &[Entry])], expected: &[(u32, u64, u64)]| {
+        let start: (usize, &[Entry]) = (0, &[(0x05, 50, 40), (0x83, 1, 9)]);
+        let found = read(with_tables(&[&[start], chain].concat())).map(places);
+        let expected = [&[(2, 1, 9)], expected].concat();
+        assert_eq!(found, Ok(expected), "{chain:?}");
+    };
+    let first = (0x83, 1, 9);
+    finds(&[], &[]);
+    finds(&[(50, &[first, (0x05, 20, 9)])], &[(5, 51, 9)]);
+    // To itself, out of the partition, and out of the disk.
+    finds(&[(50, &[first, (0x05, 0, 20)])], &[(5, 51, 9)]);
+    finds(&[(50, &[first, (0x05, 41, 5)])], &[(5, 51, 9)]);
+    finds(&[(50, &[first, (0x05, u32::MAX, 5)])], &[(5, 51, 9)]);
+    let second = (0x83, 2, 5);
+    finds(
+        &[
+            (50, &[first, (0x05, 20, 9)]),
+            (70, &[second, (0x05, 20, 9)]),
+        ],
+        &[(5, 51, 9), (6, 72, 5)],
+    );
+    // Back, as partitions that were made later may be in front; empty ones have no number.
+    let back = [
+        (50, &[(0, 0, 0), (0x05, 30, 9)][..]),
+        (80, &[first, (0x05, 20, 9)]),
+        (70, &[(0x0f, 10, 3), second]),
+    ];
+    finds(&back, &[(5, 81, 9), (6, 72, 5)]);
+}
+
+#[test]
+fn what_is_no_table_has_no_partitions() {
     assert_eq!(read(vec![0; 1024]), Err(PartitionError::NoTable));
     assert_eq!(read(vec![]), Err(PartitionError::NoTable));
-    let damaged = |tables: &[(usize, &[Entry])]| {
-        let mut bytes = vec![0; 100 * 512];
-        for (sector, entries) in tables {
-            put_table(&mut bytes, *sector, entries);
+    let sound = with_tables(&[(0, &[(0x83, 10, 20)])]);
+    assert!(read(sound.clone()).is_ok());
+    let mut active = sound.clone();
+    active[446] = 0x80;
+    assert!(read(active).is_ok());
+    let changed = |changes: &[(usize, &[u8])]| {
+        let mut bytes = sound.clone();
+        for (place, change) in changes {
+            bytes[*place..][..change.len()].copy_from_slice(change);
         }
-        assert_eq!(read(bytes), Err(PartitionError::Damaged), "{tables:?}");
+        assert_eq!(read(bytes), Err(PartitionError::NoTable), "{changes:?}");
     };
-    damaged(&[(0, &[(0x83, 0, 10)])]);
-    damaged(&[(0, &[(0x83, 10, 0)])]);
-    damaged(&[(0, &[(0x83, 90, 11)])]);
-    damaged(&[(0, &[(0x83, u32::MAX, u32::MAX)])]);
-    damaged(&[(0, &[(0x83, 10, 20), (0x83, 29, 5)])]);
-    // A chain that ends nowhere, leads back, or out of its partition.
-    damaged(&[(0, &[(0x05, 50, 20)])]);
-    damaged(&[(0, &[(0x05, 50, 20)]), (50, &[(0, 0, 0), (0x05, 0, 20)])]);
-    damaged(&[(0, &[(0x05, 50, 20)]), (50, &[(0, 0, 0), (0x05, 20, 20)])]);
-    damaged(&[(0, &[(0xee, 1, 99)])]);
+    // Code in place of entries, other file systems, also with the mark of a table that is not there.
+    changed(&[(446 + 16, &[0x01])]);
+    changed(&[(446 + 48, b"BOOT")]);
+    changed(&[(3, b"NTFS    ")]);
+    changed(&[(3, b"EXFAT   ")]);
+    changed(&[(3, b"-FVE-FS-")]);
+    changed(&[(0, &[0xc9, 0xc2, 0xd4, 0xc1])]);
+    changed(&[(446 + 16 + 4, &[0xee]), (0, &[0xc9, 0xc2, 0xd4, 0xc1])]);
+    assert_eq!(
+        read(with_tables(&[(0, &[(0xee, 1, 99)])])),
+        Err(PartitionError::Damaged)
+    );
+    // The parameters of a FAT volume, and each of them wrong.
+    let parameters = [
+        0xeb, 0x3c, 0x90, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 4, 1, 0, 2, 0, 2, 100, 0, 0xf8, 1, 0,
+    ];
+    changed(&[(0, &parameters)]);
+    for (place, value) in [
+        (0, 0x33),
+        (12, 0),
+        (12, 3),
+        (13, 0),
+        (13, 3),
+        (14, 0),
+        (16, 0),
+    ]
+    .into_iter()
+    .chain([(19, 0), (21, 0x12), (22, 0)])
+    {
+        let mut bytes = sound.clone();
+        bytes[..parameters.len()].copy_from_slice(&parameters);
+        bytes[place] = value;
+        assert!(read(bytes).is_ok(), "{place}");
+    }
+}
+
+#[test]
+fn no_message_tells_to_write_to_the_disk() {
+    for error in [
+        PartitionError::NoTable,
+        PartitionError::Damaged,
+        PartitionError::NotFound,
+        PartitionError::Outside,
+    ] {
+        let text = error.to_string();
+        for word in ["repair", "sgdisk", "make", "write", "format", "fix"] {
+            assert!(!text.contains(word), "{text}");
+        }
+    }
 }
 
 #[test]

@@ -1,13 +1,16 @@
 //! Values into a store and out of it.
 
+use std::fmt::Display;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use fata_kv::{Key, Kind, KvRo, KvRw};
-use tar::EntryType;
+use fata_kv::{Entry, Key, Kind, KvRo, KvRw, TarKv};
 
+use super::archive::ArchiveFile;
+use super::interrupt::{self, Input};
 use super::{AT_ONCE, Error, failed, names, read_full};
 
 /// Standard input or output.
@@ -15,6 +18,9 @@ const STANDARD: &str = "-";
 
 /// What the name of a value that is not whole begins with; a number of this process follows.
 const PART: &str = "fata-put-";
+
+/// How many of them are looked for at once.
+const MOST_PARTS: usize = 256;
 
 /// Puts a file, a folder, the files of a tar archive, or standard input under a key.
 pub async fn put(
@@ -63,16 +69,16 @@ async fn put_folder(store: &impl KvRw, image: &Path, folder: &Path, key: Key) ->
             } else if found.is_file() && !is_image(&found) {
                 put_file(store, &names::child(&key, name)?, &path).await?;
             } else {
-                leave_out(&path);
+                leave_out(path.display(), "it is no file");
             }
         }
     }
     Ok(())
 }
 
-/// Tells that something is no file that could be put into a store.
-fn leave_out(path: &Path) {
-    eprintln!("fata: {} is left out, as it is no file", path.display());
+/// Tells that something is not put into a store.
+fn leave_out(name: impl Display, reason: impl Display) {
+    eprintln!("fata: {name} is left out: {reason}");
 }
 
 async fn put_file(store: &impl KvRw, key: &Key, path: &Path) -> Result<(), Error> {
@@ -81,32 +87,14 @@ async fn put_file(store: &impl KvRw, key: &Key, path: &Path) -> Result<(), Error
 }
 
 async fn put_archive(store: &impl KvRw, path: &Path, top: &Key) -> Result<(), Error> {
-    let failed = |error| Error::File(path.into(), error);
-    let mut archive = tar::Archive::new(File::open(path).map_err(failed)?);
-    for entry in archive.entries().map_err(failed)? {
-        let mut entry = entry.map_err(failed)?;
-        let name = entry.path().map_err(failed)?.into_owned();
-        match entry.header().entry_type() {
-            EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
-                let key = key_in_archive(top, &name)?;
-                put_value(store, &key, reading(&mut entry, path)).await?;
-            }
-            EntryType::Link => {
-                let other = entry.link_name().map_err(failed)?.unwrap_or_default();
-                let other = key_in_archive(top, &other)?;
-                put_value(store, &key_in_archive(top, &name)?, copying(store, &other)).await?;
-            }
-            EntryType::Directory | EntryType::XGlobalHeader => {}
-            _ => leave_out(&name),
-        }
-    }
-    Ok(())
-}
-
-fn key_in_archive(top: &Key, name: &Path) -> Result<Key, Error> {
-    let name = name.strip_prefix(".").unwrap_or(name);
-    let text = name.to_str().ok_or_else(|| Error::NoName(name.into()))?;
-    names::child(top, text)
+    let file = ArchiveFile::open(path).map_err(|error| Error::File(path.into(), error))?;
+    let archive = TarKv::open(file, usize::MAX, |name, reason| leave_out(name, reason)).await;
+    let archive = archive.map_err(|error| Error::Archive(path.into(), error))?;
+    names::walk(&archive, Key::ROOT, async |key, _| {
+        let to = names::child(top, key.as_str())?;
+        put_value(store, &to, copying(&archive, key)).await
+    })
+    .await
 }
 
 /// What fills a buffer as far as there is more, for [`put_value`]. It is told how much came before.
@@ -115,7 +103,8 @@ trait Source: AsyncFnMut(u64, &mut [u8]) -> Result<usize, Error> {}
 impl<S: AsyncFnMut(u64, &mut [u8]) -> Result<usize, Error>> Source for S {}
 
 /// The bytes of a file.
-fn reading(mut input: impl Read, path: &Path) -> impl Source {
+fn reading(input: impl Read + AsFd, path: &Path) -> impl Source {
+    let mut input = Input(input);
     async move |_, buffer: &mut [u8]| {
         read_full(&mut input, buffer).map_err(|error| Error::File(path.into(), error))
     }
@@ -138,12 +127,28 @@ async fn put_value(store: &impl KvRw, key: &Key, mut source: impl Source) -> Res
         return stored.map_err(|error| failed(key, error));
     }
     let part = names::parse(&format!("{PART}{}", std::process::id()))?;
-    let put = put_large(store, key, &part, buffer, source).await;
-    if put.is_err() {
-        // It may not have come to be. The first error is what counts.
-        let _ = store.remove(&part).await;
-    }
-    put
+    interrupt::in_order(async {
+        let put = put_large(store, key, &part, buffer, source).await;
+        if put.is_err() {
+            // It may not have come to be. The first error is what counts.
+            let _ = store.remove(&part).await;
+        }
+        put
+    })
+    .await
+}
+
+/// The values that puts have left that were killed.
+pub async fn parts(store: &impl KvRo) -> Result<Vec<Key>, Error> {
+    let listed = store.list(&Key::ROOT, PART, MOST_PARTS).await;
+    let listed = listed.map_err(|error| failed(&Key::ROOT, error))?;
+    let is_part = |entry: &Entry| {
+        let number = entry.name.strip_prefix(PART);
+        let is_number = |number: &str| number.bytes().all(|byte| byte.is_ascii_digit());
+        entry.kind == Kind::Value && number.is_some_and(is_number)
+    };
+    let parts = listed.into_iter().filter(is_part);
+    parts.map(|entry| names::parse(&entry.name)).collect()
 }
 
 /// Puts a value together under another name, and then in its place.
@@ -158,6 +163,7 @@ async fn put_large(
     store.set(part, &buffer).await.map_err(failed)?;
     let mut offset = buffer.len() as u64;
     loop {
+        interrupt::check()?;
         let length = source(offset, &mut buffer).await?;
         let piece = &buffer[..length];
         store.set_range(part, offset, piece).await.map_err(failed)?;

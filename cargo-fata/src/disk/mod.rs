@@ -1,7 +1,9 @@
 //! `cargo fata disk`: stores, FAT volumes and queues in disk images, from this computer.
 
+mod archive;
 mod check;
 mod content;
+mod interrupt;
 mod names;
 mod opened;
 
@@ -40,6 +42,8 @@ pub enum Error {
     Key(String, KeyError),
     #[error("{0}: {1}")]
     Store(String, fata_kv::Error),
+    #[error("{0}: {reason}", reason = archive_reason(*.1))]
+    Archive(PathBuf, fata_kv::Error),
     #[error("{0}: {1}")]
     Queue(PathBuf, fata_queue::OpenError),
     #[error("{0}: {1}")]
@@ -50,6 +54,10 @@ pub enum Error {
     NotTrimmed(PathBuf),
     #[error("{0} has no name that is a key; name the key")]
     NoName(PathBuf),
+    #[error("interrupted")]
+    Interrupted,
+    #[error("cannot listen for signals: {0}")]
+    Signals(#[source] io::Error),
     #[error("cannot write: {0}")]
     Output(#[source] io::Error),
 }
@@ -70,6 +78,14 @@ pub fn disk(command: &DiskCommand) -> Result<u8, Error> {
         DiskCommand::Put { image, from, key } => {
             let key = key.as_deref().map(names::parse).transpose()?;
             with_store(image, Access::ReadWrite, async |store| {
+                // Nobody else has the disk, so whoever left them is not there any more.
+                for part in content::parts(&store).await? {
+                    store
+                        .remove(&part)
+                        .await
+                        .map_err(|error| failed(&part, error))?;
+                    eprintln!("fata: {part} is removed, as an interrupted put left it");
+                }
                 content::put(&store, image, from, key).await
             })
         }
@@ -97,13 +113,31 @@ pub fn disk(command: &DiskCommand) -> Result<u8, Error> {
         DiskCommand::Trim { image } => with_store(image, Access::ReadWrite, async |store| {
             trim(image, &store).await
         }),
-        DiskCommand::Check { image } => with_disk(image, Access::ReadOnly, async |_, disk| {
-            Ok(if check(image, &disk).await? {
-                0
-            } else {
-                DAMAGED
+        DiskCommand::Check { image } => {
+            with_disk(image, Access::ReadOnly, async |tasks, disk| {
+                let is_in_order = check(image, &disk).await?;
+                // A queue has none, and what is damaged was told.
+                if let Ok(store) = opened::open(image, &tasks, disk).await {
+                    for part in content::parts(&store).await? {
+                        eprintln!(
+                            "fata: {part} is what an interrupted put left; the next removes it"
+                        );
+                    }
+                }
+                Ok(if is_in_order { 0 } else { DAMAGED })
             })
-        }),
+        }
+    }
+}
+
+/// Why an archive cannot be unpacked.
+fn archive_reason(error: fata_kv::Error) -> String {
+    match error {
+        fata_kv::Error::NotAStore | fata_kv::Error::NoSectors => {
+            "no tar archive, or one with nothing in it; unpack it if it is compressed".into()
+        }
+        fata_kv::Error::Damaged => "the archive is damaged or ends early; make it anew".into(),
+        error => error.to_string(),
     }
 }
 

@@ -22,15 +22,12 @@ pub type Opened = EitherKv<Store<Rc<FileDisk>>, FatKv<Rc<FileDisk>>>;
 pub async fn open(image: &Path, tasks: &Handle, disk: FileDisk) -> Result<Opened, Error> {
     let failed = |error| Error::Store(image.display().to_string(), error);
     let disk = Rc::new(disk);
-    let error = match Store::open(tasks, Rc::clone(&disk), Limits::default()).await {
-        // A FAT volume may be too small to be a store.
+    let store = Store::open(tasks, Rc::clone(&disk), Limits::default());
+    let volume = FatKv::open(tasks, Rc::clone(&disk), LARGEST_CHANGE);
+    let error = match EitherKv::open(store, volume).await {
         Err(error @ (KvError::NotAStore | KvError::Unsupported)) => error,
-        opened => return opened.map(EitherKv::First).map_err(failed),
+        opened => return opened.map_err(failed),
     };
-    match FatKv::open(tasks, Rc::clone(&disk), LARGEST_CHANGE).await {
-        Err(KvError::NotAStore) => {}
-        opened => return opened.map(EitherKv::Second).map_err(failed),
-    }
     match is_queue(&disk).await {
         Ok(true) => Err(Error::IsQueue(image.into())),
         Ok(false) => Err(failed(error)),

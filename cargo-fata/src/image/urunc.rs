@@ -1,8 +1,10 @@
 //! What urunc, the runtime that has containers run unikernels, needs to know of an image.
 //!
-//! It reads annotations of the image's manifest or, where those do not reach it, the file
-//! `urunc.json` in the root folder, whose values are in Base64 (urunc's documentation, "Packaging",
-//! and its `pkg/unikontainers/config.go`).
+//! That stands in the file `urunc.json` in the root folder, whose values are in Base64 (urunc's
+//! documentation, "Packaging", and its `pkg/unikontainers/config.go`). Annotations of the image would
+//! come before it, also by way of labels, and no text of them suits all versions: that of June 2025
+//! wants them in Base64, too, and ends where they are not, before it looks for the file; that of
+//! early 2026 (commit 09bf044) takes them as they are. Both read the file where there are none.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +17,7 @@ use crate::arguments;
 /// Path of the program in the image.
 pub const BINARY: &str = "unikernel/kernel.elf";
 
-/// Path of the file that repeats the annotations.
+/// Path of the file that tells.
 pub const FILE: &str = "urunc.json";
 
 /// urunc has no type for Fata. It gives a MirageOS unikernel its address as Fata wants it,
@@ -26,27 +28,27 @@ const TYPE: &str = "mirage";
 /// What sets nothing that is not so already: runtimes refuse a container without a command.
 const NO_ARGUMENT: &str = "--log=info";
 
-/// The annotations.
-pub fn annotations(content: &Content<'_>) -> BTreeMap<&'static str, String> {
-    BTreeMap::from([
-        ("com.urunc.unikernel.unikernelType", TYPE.to_owned()),
+/// Content of [`FILE`].
+pub fn file(content: &Content<'_>) -> serde_json::Value {
+    let encoded = entries(content).into_iter().map(|(key, value)| {
         (
-            "com.urunc.unikernel.unikernelVersion",
-            env!("CARGO_PKG_VERSION").to_owned(),
-        ),
-        ("com.urunc.unikernel.hypervisor", "qemu".to_owned()),
-        ("com.urunc.unikernel.binary", format!("/{BINARY}")),
-        ("com.urunc.unikernel.cmdline", command(content).join(" ")),
-        ("com.urunc.unikernel.mountRootfs", "false".to_owned()),
-    ])
+            format!("com.urunc.unikernel.{key}"),
+            STANDARD.encode(value).into(),
+        )
+    });
+    serde_json::Value::Object(encoded.collect())
 }
 
-/// Content of [`FILE`].
-pub fn file(annotations: &BTreeMap<&str, String>) -> serde_json::Value {
-    let encoded = annotations
-        .iter()
-        .map(|(key, value)| ((*key).to_owned(), STANDARD.encode(value).into()));
-    serde_json::Value::Object(encoded.collect())
+/// Keys and values.
+fn entries(content: &Content<'_>) -> BTreeMap<&'static str, String> {
+    BTreeMap::from([
+        ("unikernelType", TYPE.to_owned()),
+        ("unikernelVersion", env!("CARGO_PKG_VERSION").to_owned()),
+        ("hypervisor", "qemu".to_owned()),
+        ("binary", format!("/{BINARY}")),
+        ("cmdline", command(content).join(" ")),
+        ("mountRootfs", "false".to_owned()),
+    ])
 }
 
 /// The container's command. urunc joins its words with blanks, so each is quoted for Fata.
@@ -64,7 +66,7 @@ mod tests {
     use base64::engine::general_purpose::STANDARD;
     use proptest::prelude::*;
 
-    use super::{annotations, command, file};
+    use super::{command, entries, file};
     use crate::image::Content;
 
     fn content(arguments: &[String]) -> Content<'_> {
@@ -75,8 +77,7 @@ mod tests {
         }
     }
 
-    /// The keys that urunc reads from annotations and from its file, and of those the ones that it
-    /// demands.
+    /// The keys that urunc reads from its file, and of those the ones that it demands.
     const KNOWN: [&str; 9] = [
         "unikernelType",
         "hypervisor",
@@ -91,22 +92,21 @@ mod tests {
     const DEMANDED: usize = 3;
 
     #[test]
-    fn urunc_knows_every_annotation_and_misses_none() {
+    fn urunc_knows_every_key_and_misses_none() {
         let arguments = ["--port".to_owned(), "8080".to_owned()];
-        let annotations = annotations(&content(&arguments));
-        let keys: Vec<&str> = annotations
-            .keys()
-            .map(|key| key.strip_prefix("com.urunc.unikernel.").unwrap())
-            .collect();
+        let content = content(&arguments);
+        let entries = entries(&content);
+        let keys: Vec<&str> = entries.keys().copied().collect();
         assert!(keys.iter().all(|key| KNOWN.contains(key)), "{keys:?}");
         assert!(
             KNOWN[..DEMANDED].iter().all(|key| keys.contains(key)),
             "{keys:?}"
         );
-        assert_eq!(annotations["com.urunc.unikernel.cmdline"], "--port 8080");
-        let file = file(&annotations);
-        for (key, value) in &annotations {
-            let encoded = file[*key].as_str().unwrap();
+        assert_eq!(entries["cmdline"], "--port 8080");
+        let file = file(&content);
+        for (key, value) in &entries {
+            let encoded = &file[format!("com.urunc.unikernel.{key}")];
+            let encoded = encoded.as_str().unwrap();
             assert_eq!(STANDARD.decode(encoded).unwrap(), value.as_bytes());
         }
     }

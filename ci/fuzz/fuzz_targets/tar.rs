@@ -20,7 +20,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
     fata_task::simulate(|_| async move {
         let disk = RamDisk::from_bytes(BLOCK, bytes);
-        let Ok(archive) = TarKv::open(disk, 1000).await else {
+        let Ok(archive) = TarKv::open(disk, 1000, |_, _| {}).await else {
             return;
         };
         let mut open = vec![Key::ROOT];

@@ -1,5 +1,6 @@
 //! Programs that keep something on a disk, over HTTP.
 
+mod archives;
 mod kills;
 
 use crate::support::{MICROVM, make_disk};

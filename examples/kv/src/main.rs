@@ -81,20 +81,14 @@ type Opened = EitherKv<Store<Disk>, FatKv<Disk>>;
 
 async fn open(env: &Env, limits: Limits, may_format: bool) -> Result<Opened, Box<dyn Error>> {
     let disk = env.disk("store").await?;
-    let error = match Store::open(&env.tasks, disk.clone(), limits).await {
-        // A FAT volume may be too small to be a store.
-        Err(error @ (KvError::NotAStore | KvError::Unsupported)) => error,
-        opened => return Ok(EitherKv::First(opened?)),
-    };
-    match FatKv::open(&env.tasks, disk.clone(), LARGEST_CHANGE).await {
-        Err(KvError::NotAStore) => {}
-        opened => {
+    let store = Store::open(&env.tasks, disk.clone(), limits);
+    let volume = FatKv::open(&env.tasks, disk.clone(), LARGEST_CHANGE);
+    let opened = EitherKv::open(store, volume).await;
+    if !matches!(opened, Err(KvError::NotAStore)) {
+        if let Ok(EitherKv::Second(_)) = opened {
             log::info!("found a FAT volume");
-            return Ok(EitherKv::Second(opened?));
         }
-    }
-    if error != KvError::NotAStore {
-        return Err(error.into());
+        return Ok(opened?);
     }
     if !may_format {
         return Err("the disk has no store and no FAT volume; --format makes a store".into());

@@ -2,34 +2,47 @@
 
 use fata_block::Block;
 use fata_fat::FatKv;
-use fata_kv::{EitherKv, Error, TarKv};
+use fata_kv::{EitherKv, Error, LeftOut, TarKv};
 use fata_store::{Limits, Store};
 use fata_task::Handle;
 
-/// The most files of an archive.
+/// The most files of an archive, with the stretches of those that have holes.
 const MOST_FILES: usize = 100_000;
+
+/// How many files that an archive has in vain are told of by name.
+const TOLD: usize = 10;
 
 /// One of the three.
 pub type Pages<B> = EitherKv<Store<B>, EitherKv<TarKv<B>, FatKv<B>>>;
 
 /// Finds out what the disk has, and what to call it.
+///
+/// # Errors
+/// [`Error::NotAStore`] if that is nothing; [`Error::NoSectors`]; those of what it has.
 pub async fn open<B: Block + Clone + 'static>(
     tasks: &Handle,
     disk: B,
     limits: Limits,
 ) -> Result<(Pages<B>, &'static str), Error> {
-    let error = match Store::open(tasks, disk.clone(), limits).await {
-        // Something else may be too small to be a store.
-        Err(error @ (Error::NotAStore | Error::Unsupported)) => error,
-        opened => return Ok((EitherKv::First(opened?), "a store")),
+    let mut left_out = 0_usize;
+    let tell = |name: &str, reason: LeftOut| {
+        left_out += 1;
+        if left_out <= TOLD {
+            log::warn!("{name} is left out: {reason}");
+        }
     };
-    match TarKv::open(disk.clone(), MOST_FILES).await {
-        Err(Error::NotAStore) => {}
-        opened => return Ok((EitherKv::Second(EitherKv::First(opened?)), "a tar archive")),
-    }
+    let store = Store::open(tasks, disk.clone(), limits);
+    let archive = TarKv::open(disk.clone(), MOST_FILES, tell);
     // Nothing is changed.
-    match FatKv::open(tasks, disk, 0).await {
-        Err(Error::NotAStore) => Err(error),
-        opened => Ok((EitherKv::Second(EitherKv::Second(opened?)), "a FAT volume")),
+    let volume = FatKv::open(tasks, disk, 0);
+    let pages = EitherKv::open(store, EitherKv::open(archive, volume)).await?;
+    if left_out > TOLD {
+        log::warn!("{} more are left out", left_out - TOLD);
     }
+    let kind = match &pages {
+        EitherKv::First(_) => "a store",
+        EitherKv::Second(EitherKv::First(_)) => "a tar archive",
+        EitherKv::Second(EitherKv::Second(_)) => "a FAT volume",
+    };
+    Ok((pages, kind))
 }

@@ -2,157 +2,108 @@
 
 mod header;
 mod reader;
+mod records;
+mod scan;
+mod sparse;
 #[cfg(test)]
 mod tests;
 
 use crate::tree::Tree;
 use crate::{Digest, Entry, Error, Key, KvRo, Metadata, ValueMetadata};
+use alloc::rc::Rc;
 use alloc::vec::Vec;
+use core::fmt;
 use core::time::Duration;
 use fata_block::Block;
-use header::{BLOCK, Extension, Header, Kind, normal, parse, parse_records};
 use reader::Reader;
+use records::Extension;
+use scan::Scan;
+use sparse::Map;
 
-/// The longest name or set of records in front of an entry.
-const LONGEST_RECORDS: u64 = 1 << 20;
-
-/// The files of a tar archive, as `tar` writes it, that begins at a disk's first sector.
+/// The files of a tar archive that begins at a disk's first sector, with the bytes that `tar -x`
+/// unpacks.
 ///
-/// Where the files are is found out once; it takes some 150 bytes of memory for each and its key.
-/// Names that cannot be keys, symbolic links, devices and empty folders are passed over. Of
-/// several files of one name the last counts, as for `tar`.
+/// All formats that GNU tar and bsdtar write are read (v7, ustar, pax, and GNU's), also files whose
+/// holes are left out (`tar -S`). As for `tar`, the archive ends with the first block of zeroes, of
+/// several entries of one name the last counts, and a hard link is the file that had the name when
+/// the link was made. [`LeftOut`] tells of what is passed over; empty folders are, too.
+///
+/// Where the files are is found out once; it takes some 150 bytes of memory for each and its key,
+/// and 24 for each stretch of bytes of a file with holes.
 pub struct TarKv<B> {
     reader: Reader<B>,
     files: Tree<File>,
 }
 
 /// Where a file is.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct File {
     /// In bytes from the beginning of the disk.
     offset: u64,
     size: u64,
     modified: u64,
+    /// Where its bytes are, if it has holes.
+    map: Option<Rc<Map>>,
+}
+
+/// Why something in an archive is not among its files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LeftOut {
+    /// It is a symbolic link, a device or a pipe.
+    NoFile,
+    /// Its name is no key.
+    Name,
+    /// A file is where its name needs a folder, or the other way around.
+    Place,
+    /// It is a hard link to something that is not among the files.
+    Link,
+    /// It begins in another archive, of several that follow one another.
+    Continued,
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoFile => "it is no file; put what it leads to into the archive (tar -h)",
+            Self::Name => "its name is no key; it needs UTF-8, at most 512 bytes, and no `..`",
+            Self::Place => "a file is where another one needs a folder; rename one of them",
+            Self::Link => "it is a link to a file that is not there; put that in front of it",
+            Self::Continued => "it begins in another volume; make one archive of all volumes",
+        })
+    }
 }
 
 impl<B: Block> TarKv<B> {
-    /// Reads the archive's headers: of at most `limit` files.
+    /// Reads the archive's headers: of at most `limit` files and stretches of files with holes.
+    /// What is not among the files is told to `left_out`, with its name.
     ///
     /// # Errors
-    /// [`Error::NotAStore`] if there is no archive, [`Error::Damaged`] if it is not whole,
-    /// [`Error::TooLarge`] if it has more files, [`Error::Disk`].
-    pub async fn open(disk: B, limit: usize) -> Result<Self, Error> {
-        let mut archive = Self {
-            reader: Reader::new(disk),
+    /// [`Error::NotAStore`] if there is no archive, or nothing in it; [`Error::NoSectors`];
+    /// [`Error::Damaged`] if it is not whole, [`Error::TooLarge`] if it has more files,
+    /// [`Error::Disk`].
+    pub async fn open(
+        disk: B,
+        limit: usize,
+        left_out: impl FnMut(&str, LeftOut),
+    ) -> Result<Self, Error> {
+        let reader = Reader::new(disk);
+        if reader.end() == 0 {
+            return Err(Error::NoSectors);
+        }
+        let scan = Scan {
+            window: reader.window(),
+            reader: &reader,
             files: Tree::new(),
+            limit,
+            stretches: 0,
+            global: Extension::default(),
+            extension: None,
+            tell: left_out,
         };
-        archive.scan(limit).await?;
-        Ok(archive)
+        let files = scan.run().await?;
+        Ok(Self { reader, files })
     }
-
-    async fn scan(&mut self, limit: usize) -> Result<(), Error> {
-        let end = self.reader.end();
-        let mut window = self.reader.window();
-        let mut extension = Extension::default();
-        let mut place = 0;
-        while place + BLOCK <= end {
-            let block = window.get(&self.reader, place, BLOCK as usize).await?;
-            if block.iter().all(|byte| *byte == 0) {
-                return Ok(());
-            }
-            let damage = if place == 0 {
-                Error::NotAStore
-            } else {
-                Error::Damaged
-            };
-            let mut entry = parse(block).ok_or(damage)?;
-            let is_more = !matches!(entry.kind, Kind::File | Kind::Link | Kind::Other);
-            if !is_more {
-                entry.size = extension.size.unwrap_or(entry.size);
-            }
-            let offset = place + BLOCK;
-            let size = if entry.kind == Kind::Link {
-                0
-            } else {
-                entry.size
-            };
-            let room = end - offset;
-            place = size
-                .checked_next_multiple_of(BLOCK)
-                .filter(|size| *size <= room)
-                .ok_or(Error::Damaged)?
-                + offset;
-            if is_more {
-                if size > LONGEST_RECORDS {
-                    return Err(Error::Damaged);
-                }
-                let more = window.get(&self.reader, offset, size as usize).await?;
-                extend(&mut extension, entry.kind, more)?;
-                continue;
-            }
-            self.add(entry, core::mem::take(&mut extension), offset);
-            if self.files.len() > limit {
-                return Err(Error::TooLarge);
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes note of an entry.
-    fn add(&mut self, entry: Header, extension: Extension, offset: u64) {
-        let key = |name: &[u8]| {
-            normal(name)?
-                .parse::<Key>()
-                .ok()
-                .filter(|key| !key.is_root())
-        };
-        let Some(name) = key(&extension.path.unwrap_or(entry.name)) else {
-            return;
-        };
-        let file = match entry.kind {
-            Kind::File => Some(File {
-                offset,
-                size: entry.size,
-                modified: extension.modified.unwrap_or(entry.modified),
-            }),
-            Kind::Link => {
-                let other = key(&extension.link.unwrap_or(entry.link));
-                other.and_then(|other| self.files.get(&other).copied())
-            }
-            _ => None,
-        };
-        if let Some(file) = file
-            && self.files.check_place(&name).is_ok()
-        {
-            self.files.insert(name, file);
-        }
-    }
-}
-
-/// Takes in what is said in front of an entry.
-fn extend(extension: &mut Extension, kind: Kind, more: &[u8]) -> Result<(), Error> {
-    let text = || {
-        more.split(|byte| *byte == 0)
-            .next()
-            .unwrap_or_default()
-            .into()
-    };
-    match kind {
-        Kind::LongName => extension.path = Some(text()),
-        Kind::LongLink => extension.link = Some(text()),
-        Kind::Extended => {
-            let records = parse_records(more).ok_or(Error::Damaged)?;
-            // Sizes that records give count more than those of the header, and names more
-            // than GNU's.
-            extension.path = records.path.or(extension.path.take());
-            extension.link = records.link.or(extension.link.take());
-            extension.size = records.size;
-            extension.modified = records.modified;
-        }
-        // What is said of all entries are comments, such as a commit's name.
-        _ => {}
-    }
-    Ok(())
 }
 
 impl<B: Block> KvRo for TarKv<B> {
@@ -175,8 +126,16 @@ impl<B: Block> KvRo for TarKv<B> {
         let length = buffer
             .len()
             .min(usize::try_from(left).unwrap_or(usize::MAX));
-        let place = file.offset.saturating_add(offset);
-        self.reader.read(place, &mut buffer[..length]).await?;
+        let buffer = &mut buffer[..length];
+        let Some(map) = &file.map else {
+            let place = file.offset.saturating_add(offset);
+            self.reader.read(place, buffer).await?;
+            return Ok(length);
+        };
+        let (place, stored) = map.stored(offset, length);
+        let place = file.offset.saturating_add(place);
+        self.reader.read(place, &mut buffer[..stored]).await?;
+        map.spread(offset, buffer);
         Ok(length)
     }
 

@@ -1,5 +1,6 @@
 //! Bytes of a disk, at any place.
 
+use super::header::BLOCK;
 use crate::Error;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -57,6 +58,24 @@ pub(super) struct Window {
 }
 
 impl Window {
+    /// The block at `place`.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] if the disk ends before it does.
+    pub(super) async fn block<B: Block>(
+        &mut self,
+        reader: &Reader<B>,
+        place: u64,
+    ) -> Result<&[u8], Error> {
+        if place
+            .checked_add(BLOCK)
+            .is_none_or(|end| end > reader.end())
+        {
+            return Err(Error::Damaged);
+        }
+        self.get(reader, place, BLOCK as usize).await
+    }
+
     /// The `length` bytes at `place`, which are on the disk.
     pub(super) async fn get<B: Block>(
         &mut self,
