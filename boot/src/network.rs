@@ -160,6 +160,11 @@ impl FromArgs for Options {
         let config = Config {
             ipv4: ipv4(args)?,
             ipv6: ipv6(args)?,
+            vlan: args.optional(
+                "vlan",
+                "ID",
+                "be in the VLAN of this number alone (IEEE 802.1Q), 1 to 4094",
+            )?,
             max_connections: max_connections.unwrap_or(defaults.max_connections),
             receive_buffer: buffer,
             transmit_buffer: buffer,

@@ -17,8 +17,10 @@ mod packets;
 mod program;
 mod relay;
 mod stats;
+mod tap;
 mod time_server;
 mod tool;
+mod trunk;
 mod weather;
 
 pub use attached::Attached;
@@ -34,8 +36,10 @@ pub use packets::RawSender;
 pub use program::{Ending, Program};
 pub use relay::{Counts, Relay};
 pub use stats::Stats;
+pub use tap::{Headers, attach};
 pub use time_server::TimeServer;
 pub use tool::{run, succeed};
+pub use trunk::Trunk;
 pub use weather::Weather;
 
 use std::time::Duration;

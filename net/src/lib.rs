@@ -39,7 +39,7 @@ pub use metrics::{Metric, MetricKind};
 pub use resolver::{ResolveError, Resolver};
 #[cfg(not(fata_vm))]
 pub use tap::{Tap, TapError, TapFrame};
-pub use tcpip::{Config, Ipv4Config, Ipv6Config, TcpIp};
+pub use tcpip::{Config, Ipv4Config, Ipv6Config, TcpIp, VlanId};
 pub use traits::{Stack, TcpListener, TcpStream, UdpSocket};
 pub use virtio::{ReceivedFrame, VirtioNet};
 pub use weather::{Climate, Weather, WeatherCounts, WeatherFrame, WeatherHandle};

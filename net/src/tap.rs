@@ -1,5 +1,6 @@
 //! TAP: a network device of the host that a process drives.
 
+use crate::device::{LONGEST_HEADER, close_gap};
 use crate::virtio::header;
 use crate::{Counters, Frame, LARGEST_FRAME, MacAddress, Net, Offload, Offloads, TransmitError};
 use alloc::boxed::Box;
@@ -17,8 +18,6 @@ use rustix::net::{AddressFamily, SocketType};
 use std::os::fd::{AsFd, OwnedFd};
 
 const DEVICE: &str = "/dev/net/tun";
-/// The length of an Ethernet header.
-const HEADER: usize = 14;
 /// Bytes of a buffer: what precedes a frame, and the largest frame.
 const BUFFER: usize = header::SHORT + LARGEST_FRAME;
 /// How many receive buffers are kept for reuse.
@@ -65,18 +64,23 @@ pub struct Tap {
 /// A frame that a [`Tap`] has received.
 pub struct TapFrame {
     buffer: Box<[u8]>,
-    length: usize,
+    start: usize,
+    end: usize,
 }
 
 impl AsRef<[u8]> for TapFrame {
     fn as_ref(&self) -> &[u8] {
-        &self.buffer[header::SHORT..self.length.max(header::SHORT)]
+        &self.buffer[self.start..self.end]
     }
 }
 
 impl Frame for TapFrame {
     fn is_verified(&self) -> bool {
         header::is_verified(&self.buffer)
+    }
+
+    fn remove_tag(&mut self) {
+        self.start += close_gap(&mut self.buffer[self.start..self.end]);
     }
 }
 
@@ -167,7 +171,11 @@ impl Net for Tap {
         self.registration.readable.clear();
         match rustix::io::read(&self.descriptor, &mut *buffer) {
             Ok(length) => {
-                let frame = TapFrame { buffer, length };
+                let frame = TapFrame {
+                    buffer,
+                    start: header::SHORT,
+                    end: length.max(header::SHORT),
+                };
                 self.counters.received_frames += 1;
                 self.counters.received_bytes += frame.as_ref().len() as u64;
                 Some(frame)
@@ -205,7 +213,7 @@ impl Net for Tap {
         let end = header::SHORT + length;
         let (header, frame) = self.outgoing[..end].split_at_mut(header::SHORT);
         let (result, offload) = fill(frame);
-        if length > self.mtu + HEADER && !matches!(offload, Offload::Segments { .. }) {
+        if length > self.mtu + LONGEST_HEADER && !matches!(offload, Offload::Segments { .. }) {
             return Err(TransmitError::TooLong);
         }
         header::encode(offload, header);

@@ -30,4 +30,5 @@ mod support;
 mod terminal;
 mod tool;
 mod trace;
+mod vlan;
 mod weather;

@@ -140,13 +140,17 @@ impl Engine {
         });
         let (mut count, mut size) = (0, 0);
         while count < batch && size < BATCH_BYTES {
-            let Some(frame) = adapter.device().receive() else {
+            let Some(mut frame) = adapter.device().receive() else {
                 break;
             };
-            let bytes = frame.as_ref();
             self.totals.batches += u64::from(count == 0);
             count += 1;
-            size += bytes.len();
+            size += frame.as_ref().len();
+            if !adapter.transmitter.vlan.admits(&mut frame) {
+                self.discard(adapter, frame);
+                continue;
+            }
+            let bytes = frame.as_ref();
             match frame::classify(bytes, crate::Frame::is_verified(&frame)) {
                 Kind::Tcp { tuple, start, end } => {
                     self.receive_segment(&mut adapter.transmitter, bytes, (start, end), tuple, now);

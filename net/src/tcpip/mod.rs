@@ -42,6 +42,7 @@ mod tests;
 mod trouble;
 mod udp;
 mod wire;
+mod vlan;
 
 pub use config::{Config, Ipv4Config, Ipv6Config};
 pub use listener::TcpListener;
@@ -49,6 +50,7 @@ pub use statistics::{Statistics, Totals};
 pub use stream::{ReadHalf, TcpStream, WriteHalf};
 pub use udp::UdpSocket;
 
+pub use vlan::VlanId;
 use crate::{Error, Net, Stack, VirtioNet};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -99,7 +101,7 @@ impl TcpIp {
     /// `seed` has to be different and unpredictable at each start: the keys from which
     /// sequence numbers and cookies are computed follow from it, and ports.
     pub fn start<N: Net + 'static>(tasks: &Handle, device: N, config: Config, seed: u64) -> Self {
-        let mut adapter = Adapter::new(device);
+        let mut adapter = Adapter::new(device, config.vlan);
         let engine = Engine::new(&mut adapter, config, tasks.clone(), seed);
         let shared = Rc::new(Shared {
             engine: RefCell::new(engine),

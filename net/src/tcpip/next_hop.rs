@@ -82,9 +82,7 @@ impl Engine {
             target,
         };
         // What is lost is asked again.
-        let _ = transmitter
-            .device
-            .transmit(question.len(), |frame| question.emit(frame));
+        let _ = transmitter.transmit(question.len(), |frame| question.emit(frame));
     }
 
     /// Where packets to many hosts go (RFC 1112, section 6.4; RFC 2464, section 7).

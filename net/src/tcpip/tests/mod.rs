@@ -19,6 +19,7 @@ mod tcp;
 mod trouble;
 mod udp;
 
+mod vlan;
 use super::*;
 use crate::{Link, TcpListener as _, TcpStream as _, UdpSocket as _};
 use core::net::{Ipv4Addr, Ipv6Addr};
