@@ -1,4 +1,5 @@
 use super::Config;
+use super::allowance::Allowance;
 use super::arp::Arp;
 use super::dhcp::Lease;
 use super::flow::Kind as FlowKind;
@@ -45,6 +46,8 @@ pub(super) struct Engine {
     pub(super) settings: Settings,
     pub(super) secret: Secret,
     pub(super) arp: Arp,
+    /// ICMP errors that may be sent.
+    pub(super) errors: Allowance,
     pub(super) neighbors: Neighbors,
     /// Connections that wait for a neighbor's hardware address.
     pub(super) stalled: Vec<usize>,
@@ -102,6 +105,7 @@ impl Engine {
             },
             secret: Secret::new((random.next(), random.next())),
             arp: Arp::default(),
+            errors: Allowance::new(tasks.now()),
             neighbors: Neighbors::default(),
             stalled: Vec::new(),
             flows,
@@ -157,10 +161,10 @@ impl Engine {
                     adapter.device().recycle(frame);
                 }
                 Kind::Udp { local } => match self.udp_ports.lookup(local) {
-                    // To no group it is said that nobody listens (RFC 4443, section 2.4(e)).
-                    None if local.addr.is_multicast() => self.discard(adapter, frame),
-                    key => self.deliver(adapter, frame, key.unwrap_or(self.interface_flow), now),
+                    Some(key) => self.deliver(adapter, frame, key, now),
+                    None => self.refuse(adapter, frame, local.addr, now),
                 },
+                Kind::Unknown { destination } => self.refuse(adapter, frame, destination, now),
                 Kind::Neighbor => {
                     self.receive_trouble(bytes);
                     self.receive_ipv6(bytes);
@@ -180,6 +184,23 @@ impl Engine {
                 Kind::Nowhere => self.discard(adapter, frame),
             }
         }
+    }
+
+    /// Has an error sent for a frame that nobody takes, if not too many are sent. Groups do not
+    /// send any (RFC 4443, section 2.4(e)).
+    fn refuse<N: Net>(
+        &mut self,
+        adapter: &mut Adapter<N>,
+        frame: N::Frame,
+        destination: IpAddress,
+        now: Instant,
+    ) {
+        let is_ours = self.interface.has_ip_addr(destination);
+        if is_ours && self.errors.take(now, &mut self.random) {
+            return self.deliver(adapter, frame, self.interface_flow, now);
+        }
+        self.totals.withheld_errors += u64::from(is_ours);
+        self.discard(adapter, frame);
     }
 
     fn discard<N: Net>(&mut self, adapter: &mut Adapter<N>, frame: N::Frame) {

@@ -15,6 +15,7 @@
 
 mod address;
 mod admission;
+mod allowance;
 mod arp;
 mod config;
 mod connections;
@@ -41,16 +42,16 @@ mod table;
 mod tests;
 mod trouble;
 mod udp;
-mod wire;
 mod vlan;
+mod wire;
 
 pub use config::{Config, Ipv4Config, Ipv6Config};
 pub use listener::TcpListener;
 pub use statistics::{Statistics, Totals};
 pub use stream::{ReadHalf, TcpStream, WriteHalf};
 pub use udp::UdpSocket;
-
 pub use vlan::VlanId;
+
 use crate::{Error, Net, Stack, VirtioNet};
 use alloc::rc::Rc;
 use alloc::vec::Vec;

@@ -60,6 +60,9 @@ pub struct Totals {
     pub evicted_time_wait: u64,
     /// Frames that were dropped: damaged, fragmented, or nobody's business.
     pub dropped_frames: u64,
+    /// Packets that nobody takes and of which the sender was not told, as too many errors were
+    /// sent. They count as dropped frames, too.
+    pub withheld_errors: u64,
     /// Datagrams that were dropped because no neighbor or no route was found.
     pub unreachable: u64,
 }

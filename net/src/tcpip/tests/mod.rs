@@ -14,12 +14,13 @@ mod model;
 mod moving;
 mod offload;
 mod packets;
+mod refusal;
 mod router;
 mod tcp;
 mod trouble;
 mod udp;
-
 mod vlan;
+
 use super::*;
 use crate::{Link, TcpListener as _, TcpStream as _, UdpSocket as _};
 use core::net::{Ipv4Addr, Ipv6Addr};
