@@ -212,12 +212,17 @@ impl Engine {
         let interface = &self.interface;
         let is_own = |address: IpAddress| interface.has_ip_addr(address);
         if self.neighbors.learn(frame, is_own, now) {
-            while let Some(key) = self.stalled.pop() {
-                if let Some(flow) = self.table.flow(key) {
-                    flow.stalled = false;
-                }
-                self.table.make_ready(key);
+            self.make_stalled_ready();
+        }
+    }
+
+    /// Lets connections go on that wait for a neighbor.
+    pub(super) fn make_stalled_ready(&mut self) {
+        while let Some(key) = self.stalled.pop() {
+            if let Some(flow) = self.table.flow(key) {
+                flow.stalled = false;
             }
+            self.table.make_ready(key);
         }
     }
 

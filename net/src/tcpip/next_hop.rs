@@ -70,12 +70,19 @@ impl Engine {
         }
     }
 
+    /// Asks for a neighbor's hardware address. Routers are asked again until they answer or
+    /// another one is used.
     pub(super) fn ask<N: Net>(
-        &self,
+        &mut self,
         transmitter: &mut Transmitter<N>,
         source: IpAddress,
         target: IpAddress,
     ) {
+        if let IpAddress::Ipv6(router) = target
+            && self.ipv6.doubt_router(router, self.now())
+        {
+            return;
+        }
         let question = Question {
             hardware: self.hardware,
             source,

@@ -12,6 +12,7 @@ mod interface;
 mod message;
 mod options;
 mod packet;
+mod routers;
 mod slaac;
 
 use super::Ipv6Config;
@@ -110,6 +111,8 @@ impl Ipv6 {
             Content::NeighborAdvertisement { target } => {
                 if self.addresses.claimed(target) {
                     self.lose(target, now);
+                } else if let Some(slaac) = &mut self.slaac {
+                    slaac.routers.hear(target);
                 }
             }
             Content::Query(query) => self.groups.ask(&query, now, random),
@@ -135,6 +138,9 @@ impl Ipv6 {
             None => {}
         }
         let slaac = self.slaac.as_mut()?;
+        if let Some(router) = slaac.question(now) {
+            return Some(Packet::question(self.mac, source, router));
+        }
         slaac
             .solicits(now, random)
             .then(|| Packet::router_solicitation(self.mac, source))
@@ -189,8 +195,15 @@ impl Ipv6 {
 
     /// The router to other networks.
     fn router(&self) -> Option<Ipv6Addr> {
-        let announced = self.slaac.as_ref().and_then(Slaac::router);
-        self.gateway.or(announced)
+        let announced = || self.slaac.as_ref()?.routers.best();
+        self.gateway.or_else(announced)
+    }
+
+    /// Has a router asked, for as long as it takes to know whether it answers. Returns whether
+    /// it is one that was announced.
+    pub(super) fn doubt_router(&mut self, address: Ipv6Addr, now: Instant) -> bool {
+        let slaac = self.slaac.as_mut();
+        slaac.is_some_and(|slaac| slaac.routers.doubt(address, now))
     }
 
     /// Recursive name servers that routers have announced.

@@ -16,6 +16,7 @@ mod offload;
 mod packets;
 mod refusal;
 mod router;
+mod routers;
 mod tcp;
 mod trouble;
 mod udp;
