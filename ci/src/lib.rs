@@ -36,7 +36,7 @@ pub use packets::RawSender;
 pub use program::{Ending, Program};
 pub use relay::{Counts, Relay};
 pub use stats::Stats;
-pub use tap::{Headers, attach};
+pub use tap::{Headers, attach, header_size, leaves_segments_whole, set_header_size};
 pub use time_server::TimeServer;
 pub use tool::{run, succeed};
 pub use trunk::Trunk;

@@ -13,7 +13,7 @@ use core::task::{Context, Poll};
 use fata_task::{Reactor, Registration};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use rustix::ioctl::{IntegerSetter, Opcode, Updater, ioctl, opcode};
+use rustix::ioctl::{Getter, IntegerSetter, Opcode, Setter, Updater, ioctl, opcode};
 use rustix::net::{AddressFamily, SocketType};
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -33,6 +33,10 @@ const ETHERNET: u16 = 0x0002 | 0x1000 | 0x4000;
 /// TUN_F_CSUM, TUN_F_TSO4 and TUN_F_TSO6.
 const OFFLOAD: Opcode = opcode::write::<u32>(b'T', 208);
 const OFFLOADS: usize = 1 | 2 | 4;
+/// The host's requests for the length of what precedes a frame, and to set it: TUNGETVNETHDRSZ and
+/// TUNSETVNETHDRSZ. A device keeps it when its owner goes.
+const GET_HEADER_SIZE: Opcode = opcode::read::<u32>(b'T', 215);
+const SET_HEADER_SIZE: Opcode = opcode::write::<i32>(b'T', 216);
 
 /// The host's `struct ifreq`: the name of an interface, and a union of 24 bytes.
 #[repr(C)]
@@ -42,9 +46,12 @@ struct InterfaceRequest {
 }
 
 /// A TAP device: the host sees a network interface, whose cable ends here.
+///
+/// A device that outlives its owner is left as it was found: with complete frames no longer than
+/// the MTU.
 pub struct Tap {
     registration: Registration,
-    descriptor: OwnedFd,
+    attachment: Attachment,
     name: String,
     mac: MacAddress,
     mtu: usize,
@@ -97,15 +104,13 @@ impl Tap {
         let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let descriptor = rustix::fs::open(DEVICE, flags, Mode::empty()).map_err(failed)?;
         configure::<ATTACH>(&descriptor, &mut request).map_err(failed)?;
-        // If the host does not know it, its frames are complete and no longer than the MTU.
-        // SAFETY: the request takes a number.
-        let _ = unsafe { ioctl(&descriptor, IntegerSetter::<OFFLOAD>::new_usize(OFFLOADS)) };
+        let attachment = Attachment::set_up(descriptor).map_err(failed)?;
         let mtu = mtu(name).map_err(failed)?;
-        let registration = Registration::new(reactor, &descriptor)
+        let registration = Registration::new(reactor, &attachment.descriptor)
             .map_err(|error| failed(Errno::from_io_error(&error).unwrap_or(Errno::IO)))?;
         Ok(Self {
             registration,
-            descriptor,
+            attachment,
             name: name.into(),
             mac,
             mtu,
@@ -125,7 +130,7 @@ impl Tap {
         };
         self.registration.writable.clear();
         self.counters.notifications += 1;
-        match rustix::io::write(&self.descriptor, &self.outgoing[..length]) {
+        match rustix::io::write(&self.attachment.descriptor, &self.outgoing[..length]) {
             Err(Errno::AGAIN | Errno::INTR) => return,
             Err(errno) => self.refuse(errno),
             Ok(_) => self.refused = false,
@@ -140,6 +145,52 @@ impl Tap {
             log::warn!(target: "net", "the host takes no frames ({errno}); try: ip link set {name} up");
             self.refused = true;
         }
+    }
+}
+
+/// The host's end of the cable, and what has to be put back there.
+struct Attachment {
+    descriptor: OwnedFd,
+    header_size: i32,
+}
+
+impl Attachment {
+    /// Sets up what a device keeps from one owner to the next.
+    fn set_up(descriptor: OwnedFd) -> Result<Self, Errno> {
+        // SAFETY: the request fills in an `int`.
+        let header_size = unsafe { ioctl(&descriptor, Getter::<GET_HEADER_SIZE, i32>::new()) }?;
+        let attachment = Self {
+            descriptor,
+            header_size,
+        };
+        attachment.set_header_size(header::SHORT as i32)?;
+        // If the host does not know it, its frames are complete and no longer than the MTU.
+        let _ = attachment.set_offloads(OFFLOADS);
+        Ok(attachment)
+    }
+
+    fn set_header_size(&self, size: i32) -> Result<(), Errno> {
+        // SAFETY: the request takes a pointer to an `int` and does not keep it.
+        unsafe { ioctl(&self.descriptor, Setter::<SET_HEADER_SIZE, i32>::new(size)) }
+    }
+
+    fn set_offloads(&self, offloads: usize) -> Result<(), Errno> {
+        // SAFETY: the request takes a number.
+        unsafe {
+            ioctl(
+                &self.descriptor,
+                IntegerSetter::<OFFLOAD>::new_usize(offloads),
+            )
+        }
+    }
+}
+
+impl Drop for Attachment {
+    /// The next owner may know nothing of partial checksums and long frames; one that does, asks
+    /// for them. The device may be gone.
+    fn drop(&mut self) {
+        let _ = self.set_offloads(0);
+        let _ = self.set_header_size(self.header_size);
     }
 }
 
@@ -169,7 +220,7 @@ impl Net for Tap {
     fn receive(&mut self) -> Option<TapFrame> {
         let mut buffer = self.free.pop().unwrap_or_else(|| vec![0; BUFFER].into());
         self.registration.readable.clear();
-        match rustix::io::read(&self.descriptor, &mut *buffer) {
+        match rustix::io::read(&self.attachment.descriptor, &mut *buffer) {
             Ok(length) => {
                 let frame = TapFrame {
                     buffer,

@@ -27,6 +27,7 @@ mod slow;
 mod stalled;
 mod storage;
 mod support;
+mod tap;
 mod terminal;
 mod tool;
 mod trace;
