@@ -188,6 +188,7 @@ impl Engine {
 
     /// Has an error sent for a frame that nobody takes, if not too many are sent. Groups do not
     /// send any (RFC 4443, section 2.4(e)).
+    #[cold]
     fn refuse<N: Net>(
         &mut self,
         adapter: &mut Adapter<N>,

@@ -133,6 +133,7 @@ fn ipv6(bytes: &[u8], verified: bool) -> Option<Kind> {
 }
 
 /// Whether a hop-by-hop header has no options but padding and router alerts.
+#[cold]
 fn has_known_options(bytes: &[u8]) -> bool {
     let header = Ipv6ExtHeader::new_checked(bytes);
     header.is_ok_and(|header| {

@@ -46,6 +46,8 @@ pub(super) struct Ipv6 {
     groups: Groups,
     /// Whether addresses have changed since that was last asked.
     changed: bool,
+    /// When there is something to do. Each batch of frames asks for it.
+    due: Option<Instant>,
     /// Whether the device had no room when there was something to send.
     is_blocked: bool,
 }
@@ -63,6 +65,7 @@ impl Ipv6 {
             addresses: Addresses::default(),
             groups: Groups::default(),
             changed: false,
+            due: None,
             is_blocked: false,
         };
         match *config {
@@ -81,6 +84,7 @@ impl Ipv6 {
             }
         }
         ipv6.update(now);
+        ipv6.schedule();
         ipv6
     }
 
@@ -117,10 +121,17 @@ impl Ipv6 {
             }
             Content::Query(query) => self.groups.ask(&query, now, random),
         }
+        self.schedule();
     }
 
     /// Does what is due. Returns the next frame that is to be sent.
     fn next(&mut self, now: Instant, random: &mut Random) -> Option<Packet> {
+        let packet = self.act(now, random);
+        self.schedule();
+        packet
+    }
+
+    fn act(&mut self, now: Instant, random: &mut Random) -> Option<Packet> {
         if let Some(slaac) = &mut self.slaac {
             slaac.expire(now);
             self.update(now);
@@ -148,9 +159,13 @@ impl Ipv6 {
 
     /// When [`next`](Self::next) has something to do: never while the device has no room.
     pub(super) fn deadline(&self) -> Option<Instant> {
+        self.due.filter(|_| !self.is_blocked)
+    }
+
+    fn schedule(&mut self) {
         let slaac = self.slaac.as_ref().and_then(Slaac::deadline);
         let own = [self.addresses.deadline(), self.groups.deadline(), slaac];
-        own.into_iter().flatten().min().filter(|_| !self.is_blocked)
+        self.due = own.into_iter().flatten().min();
     }
 
     /// The address that other hosts on the link know it by.
@@ -203,7 +218,11 @@ impl Ipv6 {
     /// it is one that was announced.
     pub(super) fn doubt_router(&mut self, address: Ipv6Addr, now: Instant) -> bool {
         let slaac = self.slaac.as_mut();
-        slaac.is_some_and(|slaac| slaac.routers.doubt(address, now))
+        let is_announced = slaac.is_some_and(|slaac| slaac.routers.doubt(address, now));
+        if is_announced {
+            self.schedule();
+        }
+        is_announced
     }
 
     /// Recursive name servers that routers have announced.
