@@ -204,6 +204,11 @@ impl FromArgs for Options {
             ipv6: ipv6(args)?,
             // It is told for as long as the program runs.
             host_name: host_name.map(|name| &*name.leak()),
+            vlan: args.optional(
+                "vlan",
+                "ID",
+                "be in the VLAN of this number alone (IEEE 802.1Q), 1 to 4094",
+            )?,
             max_connections: max_connections.unwrap_or(defaults.max_connections),
             receive_buffer: buffer,
             transmit_buffer: buffer,

@@ -18,8 +18,10 @@ mod packets;
 mod program;
 mod relay;
 mod stats;
+mod tap;
 mod time_server;
 mod tool;
+mod trunk;
 mod weather;
 
 pub use attached::Attached;
@@ -36,8 +38,10 @@ pub use packets::RawSender;
 pub use program::{Ending, Program};
 pub use relay::{Counts, Relay};
 pub use stats::Stats;
+pub use tap::{Headers, attach, header_size, leaves_segments_whole, set_header_size};
 pub use time_server::TimeServer;
 pub use tool::{run, succeed};
+pub use trunk::Trunk;
 pub use weather::Weather;
 
 use std::time::Duration;

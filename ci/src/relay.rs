@@ -1,8 +1,7 @@
 use crate::lab::{GUEST_MAC, Lab, TAP};
+use crate::tap::{Headers, attach};
 use crate::weather::{Random, Weather};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{Mode, OFlags, open};
-use rustix::ioctl::{Opcode, Setter, ioctl, opcode};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fs::{self, File};
@@ -15,22 +14,9 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// The host's request to attach to an interface, TUNSETIFF of `linux/if_tun.h`.
-const ATTACH: Opcode = opcode::write::<i32>(b'T', 202);
-/// IFF_TAP and IFF_NO_PI: Ethernet frames and nothing before them, so that the host completes
-/// checksums and cuts segments itself.
-const ETHERNET: u16 = 0x0002 | 0x1000;
 const LONGEST_FRAME: usize = 2048;
 /// How long the relay may take to notice that it is to end.
 const NAP: Duration = Duration::from_millis(50);
-
-/// The host's `struct ifreq`.
-#[repr(C)]
-struct InterfaceRequest {
-    name: [u8; 16],
-    flags: u16,
-    rest: [u8; 22],
-}
 
 /// The cable between the lab's tap and a virtual machine, with [`Weather`] on it.
 ///
@@ -72,7 +58,7 @@ impl<'a> Relay<'a> {
         fs::write("/proc/sys/net/unix/max_dgram_qlen", "512").expect("the lab's limits can be set");
         let guest = UnixDatagram::bind(folder.join("relay")).expect("a socket can be bound");
         let mut cable = Cable {
-            tap: open_tap(),
+            tap: attach(TAP, Headers::None),
             guest,
             guest_path: folder.join("guest"),
             weather,
@@ -138,21 +124,6 @@ fn socket_folder() -> PathBuf {
     let folder = std::env::temp_dir().join(name);
     fs::create_dir_all(&folder).expect("the folder of temporary files can be written to");
     folder
-}
-
-fn open_tap() -> File {
-    let mut request = InterfaceRequest {
-        name: [0; 16],
-        flags: ETHERNET,
-        rest: [0; 22],
-    };
-    request.name[..TAP.len()].copy_from_slice(TAP.as_bytes());
-    let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let descriptor = open("/dev/net/tun", flags, Mode::empty()).expect("there are TAP devices");
-    // SAFETY: the request takes a pointer to a `struct ifreq`, whose layout this is.
-    let attached = unsafe { ioctl(&descriptor, Setter::<ATTACH, _>::new(request)) };
-    attached.expect("the lab's tap is free");
-    descriptor.into()
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

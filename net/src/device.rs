@@ -29,9 +29,20 @@ pub struct Counters {
     pub notifications: u64,
 }
 
+/// Bytes of the largest IP packet.
+pub(crate) const LARGEST_PACKET: usize = 65_535;
+/// Bytes before a frame's payload at most: an Ethernet header with the tag of a VLAN.
+pub(crate) const LONGEST_HEADER: usize = ADDRESSES + TAG + 2;
+/// Bytes of a tag (IEEE 802.1Q), which stands behind both addresses of a frame.
+pub(crate) const TAG: usize = 4;
+/// The type of a frame that has a tag, which the first half of the tag is.
+pub(crate) const TAGGED: [u8; 2] = [0x81, 0x00];
+/// Bytes of both addresses of a frame.
+pub(crate) const ADDRESSES: usize = 12;
+
 /// The longest frame in bytes that a device takes or hands over where it segments or merges
-/// TCP: an Ethernet header and the largest IP packet.
-pub const LARGEST_FRAME: usize = 14 + 65_535;
+/// TCP: an Ethernet header with the tag of a VLAN, and the largest IP packet.
+pub const LARGEST_FRAME: usize = LONGEST_HEADER + LARGEST_PACKET;
 
 /// What a device does to frames that it transmits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -85,9 +96,28 @@ pub trait Frame: AsRef<[u8]> {
     fn is_verified(&self) -> bool {
         false
     }
+
+    /// Takes out the four bytes behind both addresses, where the tag of a VLAN is (IEEE 802.1Q).
+    /// A frame that is too short for one stays as it is.
+    fn remove_tag(&mut self);
 }
 
-impl Frame for Vec<u8> {}
+impl Frame for Vec<u8> {
+    fn remove_tag(&mut self) {
+        let excess = close_gap(self);
+        self.drain(..excess);
+    }
+}
+
+/// Moves the addresses of a frame to where its tag ends. Returns how many bytes are left over
+/// before them.
+pub(crate) fn close_gap(frame: &mut [u8]) -> usize {
+    if frame.len() < LONGEST_HEADER {
+        return 0;
+    }
+    frame.copy_within(..ADDRESSES, TAG);
+    TAG
+}
 
 /// A network device (NET): Ethernet frames in and out.
 ///
@@ -102,7 +132,8 @@ pub trait Net {
     /// The device's own address.
     fn mac(&self) -> MacAddress;
 
-    /// The largest payload of a frame in bytes, without the 14 bytes of the Ethernet header.
+    /// The largest payload of a frame in bytes, without the 14 bytes of the Ethernet header and
+    /// the four of a VLAN's tag.
     fn mtu(&self) -> usize;
 
     /// What the device does to frames that it transmits.

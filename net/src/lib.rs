@@ -39,7 +39,9 @@ pub use metrics::{Metric, MetricKind};
 pub use resolver::{ResolveError, Resolver};
 #[cfg(not(fata_vm))]
 pub use tap::{Tap, TapError, TapFrame};
-pub use tcpip::{AddressError, Config, Ipv4Config, Ipv6Config, TcpIp, check_host, check_router};
+pub use tcpip::{
+    AddressError, Config, Ipv4Config, Ipv6Config, TcpIp, VlanId, check_host, check_router,
+};
 pub use traits::{Stack, TcpListener, TcpStream, UdpSocket};
 pub use virtio::{ReceivedFrame, VirtioNet};
 pub use weather::{Climate, Weather, WeatherCounts, WeatherFrame, WeatherHandle};

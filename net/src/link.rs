@@ -5,6 +5,7 @@ mod frame;
 
 pub use frame::LinkFrame;
 
+use crate::device::LONGEST_HEADER;
 use crate::segmentation::complete;
 use crate::{Counters, LARGEST_FRAME, MacAddress, Net, Offload, Offloads, TransmitError};
 use alloc::boxed::Box;
@@ -14,8 +15,6 @@ use alloc::vec::Vec;
 use core::cell::RefCell;
 use core::task::{Context, Poll, Waker};
 
-/// Bytes of an Ethernet header.
-const HEADER: usize = 14;
 /// The largest payload of a frame, in bytes.
 const MTU: usize = 1_500;
 
@@ -187,7 +186,13 @@ impl Net for Link {
         fill: impl FnOnce(&mut [u8]) -> (R, Offload),
     ) -> Result<R, TransmitError> {
         let cuts = self.offloads.tcp_ipv4 || self.offloads.tcp_ipv6;
-        if length > if cuts { LARGEST_FRAME } else { HEADER + MTU } {
+        if length
+            > if cuts {
+                LARGEST_FRAME
+            } else {
+                LONGEST_HEADER + MTU
+            }
+        {
             return Err(TransmitError::TooLong);
         }
         if !self.can_transmit() {
@@ -197,7 +202,7 @@ impl Net for Link {
         let mut bytes = outgoing.spare.pop().unwrap_or_default();
         bytes.resize(length, 0);
         let (result, offload) = fill(&mut bytes);
-        if length > HEADER + MTU && !matches!(offload, Offload::Segments { .. }) {
+        if length > LONGEST_HEADER + MTU && !matches!(offload, Offload::Segments { .. }) {
             outgoing.spare.push(bytes);
             return Err(TransmitError::TooLong);
         }

@@ -97,6 +97,11 @@ impl Statistics {
             drops("frame", totals.dropped_frames),
             drops("syn", totals.dropped_syns),
             drops("unreachable", totals.unreachable),
+            counter(
+                "net_withheld_errors_total",
+                "ICMP errors that were not sent, as too many were.",
+                totals.withheld_errors,
+            ),
             connections("half_open", self.half_open),
             connections("waiting", self.waiting),
             connections("connecting", self.connecting),

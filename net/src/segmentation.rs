@@ -1,10 +1,9 @@
 //! What a card does to the frames that are left to it, done by the processor.
 
+use crate::device::{ADDRESSES, TAG, TAGGED};
 use crate::{Offload, PartialChecksum};
 use alloc::vec::Vec;
 
-/// Bytes of an Ethernet header.
-const ETHERNET: usize = 14;
 /// Where TCP's sequence number and flags are in its header (RFC 9293, section 3.1).
 const SEQUENCE: usize = 4;
 const FLAGS: usize = 13;
@@ -80,14 +79,19 @@ fn fill_checksum(frame: &mut [u8], checksum: PartialChecksum) {
 }
 
 fn set_ip_length(frame: &mut [u8], ipv6: bool) {
-    let length = (frame.len() - ETHERNET) as u16;
+    let tag = match frame[ADDRESSES..].starts_with(&TAGGED) {
+        true => TAG,
+        false => 0,
+    };
+    let packet = &mut frame[ADDRESSES + tag + 2..];
+    let length = packet.len() as u16;
     if ipv6 {
-        write(frame, ETHERNET + 4, length - 40);
+        write(packet, 4, length - 40);
     } else {
-        write(frame, ETHERNET + 2, length);
-        write(frame, ETHERNET + 10, 0);
-        let value = !sum(&frame[ETHERNET..ETHERNET + 20]);
-        write(frame, ETHERNET + 10, value);
+        write(packet, 2, length);
+        write(packet, 10, 0);
+        let value = !sum(&packet[..20]);
+        write(packet, 10, value);
     }
 }
 

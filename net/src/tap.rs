@@ -1,5 +1,6 @@
 //! TAP: a network device of the host that a process drives.
 
+use crate::device::{LONGEST_HEADER, close_gap};
 use crate::virtio::header;
 use crate::{Counters, Frame, LARGEST_FRAME, MacAddress, Net, Offload, Offloads, TransmitError};
 use alloc::boxed::Box;
@@ -12,13 +13,11 @@ use core::task::{Context, Poll};
 use fata_task::{Reactor, Registration};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use rustix::ioctl::{IntegerSetter, Opcode, Updater, ioctl, opcode};
+use rustix::ioctl::{Getter, IntegerSetter, Opcode, Setter, Updater, ioctl, opcode};
 use rustix::net::{AddressFamily, SocketType};
 use std::os::fd::{AsFd, OwnedFd};
 
 const DEVICE: &str = "/dev/net/tun";
-/// The length of an Ethernet header.
-const HEADER: usize = 14;
 /// Bytes of a buffer: what precedes a frame, and the largest frame.
 const BUFFER: usize = header::SHORT + LARGEST_FRAME;
 /// How many receive buffers are kept for reuse.
@@ -34,6 +33,10 @@ const ETHERNET: u16 = 0x0002 | 0x1000 | 0x4000;
 /// TUN_F_CSUM, TUN_F_TSO4 and TUN_F_TSO6.
 const OFFLOAD: Opcode = opcode::write::<u32>(b'T', 208);
 const OFFLOADS: usize = 1 | 2 | 4;
+/// The host's requests for the length of what precedes a frame, and to set it: TUNGETVNETHDRSZ and
+/// TUNSETVNETHDRSZ. A device keeps it when its owner goes.
+const GET_HEADER_SIZE: Opcode = opcode::read::<u32>(b'T', 215);
+const SET_HEADER_SIZE: Opcode = opcode::write::<i32>(b'T', 216);
 
 /// The host's `struct ifreq`: the name of an interface, and a union of 24 bytes.
 #[repr(C)]
@@ -43,9 +46,12 @@ struct InterfaceRequest {
 }
 
 /// A TAP device: the host sees a network interface, whose cable ends here.
+///
+/// A device that outlives its owner is left as it was found: with complete frames no longer than
+/// the MTU.
 pub struct Tap {
     registration: Registration,
-    descriptor: OwnedFd,
+    attachment: Attachment,
     name: String,
     mac: MacAddress,
     mtu: usize,
@@ -65,18 +71,23 @@ pub struct Tap {
 /// A frame that a [`Tap`] has received.
 pub struct TapFrame {
     buffer: Box<[u8]>,
-    length: usize,
+    start: usize,
+    end: usize,
 }
 
 impl AsRef<[u8]> for TapFrame {
     fn as_ref(&self) -> &[u8] {
-        &self.buffer[header::SHORT..self.length.max(header::SHORT)]
+        &self.buffer[self.start..self.end]
     }
 }
 
 impl Frame for TapFrame {
     fn is_verified(&self) -> bool {
         header::is_verified(&self.buffer)
+    }
+
+    fn remove_tag(&mut self) {
+        self.start += close_gap(&mut self.buffer[self.start..self.end]);
     }
 }
 
@@ -93,15 +104,13 @@ impl Tap {
         let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let descriptor = rustix::fs::open(DEVICE, flags, Mode::empty()).map_err(failed)?;
         configure::<ATTACH>(&descriptor, &mut request).map_err(failed)?;
-        // If the host does not know it, its frames are complete and no longer than the MTU.
-        // SAFETY: the request takes a number.
-        let _ = unsafe { ioctl(&descriptor, IntegerSetter::<OFFLOAD>::new_usize(OFFLOADS)) };
+        let attachment = Attachment::set_up(descriptor).map_err(failed)?;
         let mtu = mtu(name).map_err(failed)?;
-        let registration = Registration::new(reactor, &descriptor)
+        let registration = Registration::new(reactor, &attachment.descriptor)
             .map_err(|error| failed(Errno::from_io_error(&error).unwrap_or(Errno::IO)))?;
         Ok(Self {
             registration,
-            descriptor,
+            attachment,
             name: name.into(),
             mac,
             mtu,
@@ -121,7 +130,7 @@ impl Tap {
         };
         self.registration.writable.clear();
         self.counters.notifications += 1;
-        match rustix::io::write(&self.descriptor, &self.outgoing[..length]) {
+        match rustix::io::write(&self.attachment.descriptor, &self.outgoing[..length]) {
             Err(Errno::AGAIN | Errno::INTR) => return,
             Err(errno) => self.refuse(errno),
             Ok(_) => self.refused = false,
@@ -136,6 +145,52 @@ impl Tap {
             log::warn!(target: "net", "the host takes no frames ({errno}); try: ip link set {name} up");
             self.refused = true;
         }
+    }
+}
+
+/// The host's end of the cable, and what has to be put back there.
+struct Attachment {
+    descriptor: OwnedFd,
+    header_size: i32,
+}
+
+impl Attachment {
+    /// Sets up what a device keeps from one owner to the next.
+    fn set_up(descriptor: OwnedFd) -> Result<Self, Errno> {
+        // SAFETY: the request fills in an `int`.
+        let header_size = unsafe { ioctl(&descriptor, Getter::<GET_HEADER_SIZE, i32>::new()) }?;
+        let attachment = Self {
+            descriptor,
+            header_size,
+        };
+        attachment.set_header_size(header::SHORT as i32)?;
+        // If the host does not know it, its frames are complete and no longer than the MTU.
+        let _ = attachment.set_offloads(OFFLOADS);
+        Ok(attachment)
+    }
+
+    fn set_header_size(&self, size: i32) -> Result<(), Errno> {
+        // SAFETY: the request takes a pointer to an `int` and does not keep it.
+        unsafe { ioctl(&self.descriptor, Setter::<SET_HEADER_SIZE, i32>::new(size)) }
+    }
+
+    fn set_offloads(&self, offloads: usize) -> Result<(), Errno> {
+        // SAFETY: the request takes a number.
+        unsafe {
+            ioctl(
+                &self.descriptor,
+                IntegerSetter::<OFFLOAD>::new_usize(offloads),
+            )
+        }
+    }
+}
+
+impl Drop for Attachment {
+    /// The next owner may know nothing of partial checksums and long frames; one that does, asks
+    /// for them. The device may be gone.
+    fn drop(&mut self) {
+        let _ = self.set_offloads(0);
+        let _ = self.set_header_size(self.header_size);
     }
 }
 
@@ -165,9 +220,13 @@ impl Net for Tap {
     fn receive(&mut self) -> Option<TapFrame> {
         let mut buffer = self.free.pop().unwrap_or_else(|| vec![0; BUFFER].into());
         self.registration.readable.clear();
-        match rustix::io::read(&self.descriptor, &mut *buffer) {
+        match rustix::io::read(&self.attachment.descriptor, &mut *buffer) {
             Ok(length) => {
-                let frame = TapFrame { buffer, length };
+                let frame = TapFrame {
+                    buffer,
+                    start: header::SHORT,
+                    end: length.max(header::SHORT),
+                };
                 self.counters.received_frames += 1;
                 self.counters.received_bytes += frame.as_ref().len() as u64;
                 Some(frame)
@@ -205,7 +264,7 @@ impl Net for Tap {
         let end = header::SHORT + length;
         let (header, frame) = self.outgoing[..end].split_at_mut(header::SHORT);
         let (result, offload) = fill(frame);
-        if length > self.mtu + HEADER && !matches!(offload, Offload::Segments { .. }) {
+        if length > self.mtu + LONGEST_HEADER && !matches!(offload, Offload::Segments { .. }) {
             return Err(TransmitError::TooLong);
         }
         header::encode(offload, header);

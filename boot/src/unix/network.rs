@@ -163,8 +163,9 @@ fn device_error(error: impl fmt::Display) -> NetworkError {
 }
 
 fn host(env: &Env, config: &Config) -> HostStack {
-    if config.ipv4 != Ipv4Config::Dhcp || config.ipv6 != Ipv6Config::default() {
-        log::warn!(target: "net", "the host has its own addresses: --ipv4 and --ipv6 change nothing here");
+    let is_default = config.ipv4 == Ipv4Config::Dhcp && config.ipv6 == Ipv6Config::default();
+    if !is_default || config.vlan.is_some() {
+        log::warn!(target: "net", "the host has its own addresses: --ipv4, --ipv6 and --vlan change nothing here");
     }
     if !sandbox::is_on() {
         raise_descriptor_limit();

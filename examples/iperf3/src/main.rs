@@ -1,32 +1,37 @@
-//! A server for iperf3's TCP tests, in both directions and with several streams; one test at a
-//! time. Other clients are told that it is busy.
+//! A server for iperf3's tests of TCP and UDP, in both directions and with several streams; one test
+//! at a time. Other clients are told that it is busy.
 #![cfg_attr(fata_vm, no_std, no_main)]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
+mod pace;
 mod protocol;
+mod tcp;
+mod udp;
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
-use alloc::vec;
 use alloc::vec::Vec;
 use core::cell::Cell;
 use core::error::Error;
 use core::future::Future;
-use core::net::Ipv6Addr;
+use core::net::{Ipv6Addr, SocketAddr};
 use core::time::Duration;
 use embassy_futures::select::{Either, select};
-use embedded_io_async::Write;
-use fata_boot::{Args, ArgsError, Env, FromArgs};
+use embedded_io_async::{Read, Write};
+use fata_boot::{Args, ArgsError, Env, FromArgs, Network};
 use fata_net::{Stack, TcpListener, TcpStream};
 use fata_task::{Handle, JoinHandle};
-use protocol::{Cookie, Parameters, Refusal, Results};
+use protocol::{Cookie, Counts, Parameters, Refusal, Results};
 
 #[global_allocator]
 static HEAP: fata_boot::heap::Talc = fata_boot::heap::Talc::new();
 
 fata_boot::main!(app, Options);
+
+type Listener = <Network as Stack>::Listener;
+type Connection = <Network as Stack>::Stream;
 
 /// How long a client may take for each step before and after the test.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -40,7 +45,7 @@ struct Options {
 impl FromArgs for Options {
     fn from_args(args: &mut Args) -> Result<Self, ArgsError> {
         Ok(Self {
-            port: args.option("port", "PORT", "TCP port to serve on", 5201)?,
+            port: args.option("port", "PORT", "TCP and UDP port to serve on", 5201)?,
         })
     }
 }
@@ -54,56 +59,74 @@ async fn app(env: Env, options: Options) -> Result<(), Box<dyn Error>> {
     loop {
         let control = listener.accept().await?;
         let peer = control.peer_addr();
-        match serve(&env, &listener, control).await {
+        match serve(&env, &network, &listener, control).await {
             Ok(()) => log::info!("a test with {peer} is done"),
             Err(refusal) => log::warn!("no test with {peer}: {refusal}"),
         }
     }
 }
 
-/// A data connection, and the bytes that it has carried.
-struct Stream {
-    task: JoinHandle<()>,
-    bytes: Rc<Cell<u64>>,
+/// The streams of a test, which carry data until this is dropped.
+#[derive(Default)]
+struct Streams {
+    /// What was counted of each.
+    counts: Vec<Rc<Cell<Counts>>>,
+    tasks: Vec<JoinHandle<()>>,
 }
 
-impl Drop for Stream {
+impl Streams {
+    /// What is to be counted of one stream more.
+    fn add(&mut self) -> Rc<Cell<Counts>> {
+        let counts = Rc::<Cell<Counts>>::default();
+        self.counts.push(Rc::clone(&counts));
+        counts
+    }
+
+    fn spawn(&mut self, tasks: &Handle, task: impl Future<Output = ()> + 'static) {
+        self.tasks.push(tasks.spawn(task));
+    }
+}
+
+impl Drop for Streams {
     fn drop(&mut self) {
-        self.task.cancel();
+        self.tasks.iter().for_each(JoinHandle::cancel);
     }
 }
 
 /// Serves one test, whose control connection has come.
-async fn serve<L: TcpListener>(
+async fn serve(
     env: &Env,
-    listener: &L,
-    mut control: L::Stream,
+    network: &Network,
+    listener: &Listener,
+    mut control: Connection,
 ) -> Result<(), Refusal> {
     let tasks = &env.tasks;
     let (cookie, parameters) = patiently(tasks, agree(&mut control)).await?;
-    let mut sockets = Vec::new();
-    while sockets.len() < parameters.streams() {
-        sockets.push(patiently(tasks, join(tasks, listener, &cookie)).await?);
-    }
-    control
-        .write_all(&[protocol::TEST_START, protocol::TEST_RUNNING])
-        .await?;
-    let (start, busy) = (tasks.now(), env.busy());
-    let block = parameters
-        .reverse
-        .then(|| vec![0; parameters.block()].into());
-    let streams: Vec<Stream> = sockets
-        .into_iter()
-        .map(|socket| carry(tasks, socket, block.clone()))
-        .collect();
-    match select(until_end(&mut control), deny(listener)).await {
-        Either::First(ended) | Either::Second(ended) => ended?,
-    }
+    let streams = open(tasks, network, listener, &mut control, &cookie, &parameters).await?;
+    let (mut start, mut busy) = (tasks.now(), env.busy());
+    let omitted = Duration::from_secs(parameters.omit.into());
+    let ended = match tasks
+        .timeout(omitted, until_end(&mut control, listener))
+        .await
+    {
+        Ok(ended) => ended,
+        Err(_) => {
+            (start, busy) = (tasks.now(), env.busy());
+            // iperf3 goes on counting the rest.
+            let forget = |counts: Counts| Counts { bytes: 0, ..counts };
+            streams
+                .counts
+                .iter()
+                .for_each(|counts| counts.update(forget));
+            until_end(&mut control, listener).await
+        }
+    };
+    ended?;
     let seconds = (tasks.now() - start).as_secs_f32();
     let busy = (env.busy() - busy).as_secs_f32() / seconds * 100.0;
-    let bytes: Vec<u64> = streams.iter().map(|stream| stream.bytes.get()).collect();
+    let counts = streams.counts.iter().map(|counts| counts.get());
+    let results = Results::new(counts, seconds, busy);
     drop(streams);
-    let results = Results::new(bytes.into_iter(), seconds, busy);
     patiently(tasks, finish(&mut control, &results)).await
 }
 
@@ -122,19 +145,43 @@ async fn agree(control: &mut impl TcpStream) -> Result<(Cookie, Parameters), Ref
     let text = protocol::read_text(control).await?;
     let parameters: Parameters = serde_json::from_slice(&text).map_err(|_| Refusal::Malformed)?;
     if let Err(refusal) = parameters.check() {
-        control.write_all(&[protocol::ACCESS_DENIED]).await?;
+        protocol::refuse(control).await?;
         return Err(refusal);
     }
-    control.write_all(&[protocol::CREATE_STREAMS]).await?;
     Ok((cookie, parameters))
 }
 
-/// Waits for the next data connection of this test, and lets no other one end it.
-async fn join<L: TcpListener>(
+/// Waits for the streams, and has them carry data.
+async fn open(
     tasks: &Handle,
-    listener: &L,
+    network: &Network,
+    listener: &Listener,
+    control: &mut Connection,
     cookie: &Cookie,
-) -> Result<L::Stream, Refusal> {
+    parameters: &Parameters,
+) -> Result<Streams, Refusal> {
+    const START: [u8; 2] = [protocol::TEST_START, protocol::TEST_RUNNING];
+    if parameters.udp {
+        let peer = control.peer_addr();
+        let local = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), listener.local_addr().port());
+        let socket = network.bind(local).await?;
+        control.write_all(&[protocol::CREATE_STREAMS]).await?;
+        let joining = udp::join(&socket, peer.ip(), parameters.streams().count());
+        let peers = patiently(tasks, joining).await?;
+        control.write_all(&START).await?;
+        return Ok(udp::carry(tasks, socket, peers, parameters));
+    }
+    control.write_all(&[protocol::CREATE_STREAMS]).await?;
+    let mut sockets = Vec::new();
+    for _ in parameters.streams() {
+        sockets.push(patiently(tasks, join(tasks, listener, cookie)).await?);
+    }
+    control.write_all(&START).await?;
+    Ok(tcp::carry(tasks, sockets, parameters))
+}
+
+/// Waits for the next data connection of this test, and lets no other one end it.
+async fn join(tasks: &Handle, listener: &Listener, cookie: &Cookie) -> Result<Connection, Refusal> {
     loop {
         let mut stream = listener.accept().await?;
         let told = tasks.timeout(COOKIE_PATIENCE, protocol::read_cookie(&mut stream));
@@ -152,38 +199,22 @@ async fn refuse(stream: &mut impl TcpStream) {
 }
 
 /// Tells other clients that a test is running.
-async fn deny<L: TcpListener>(listener: &L) -> Result<(), Refusal> {
+async fn deny(listener: &Listener) -> Result<(), Refusal> {
     loop {
         refuse(&mut listener.accept().await?).await;
     }
 }
 
-async fn until_end(control: &mut impl TcpStream) -> Result<(), Refusal> {
+/// Waits for the test's end.
+async fn until_end(control: &mut Connection, listener: &Listener) -> Result<(), Refusal> {
     let mut state = [0];
-    control.read_exact(&mut state).await?;
+    match select(control.read_exact(&mut state), deny(listener)).await {
+        Either::First(read) => read?,
+        Either::Second(denied) => denied?,
+    }
     (state[0] == protocol::TEST_END)
         .then_some(())
         .ok_or(Refusal::Malformed)
-}
-
-/// Receives on a data connection, after it has sent a block again and again if there is one, in a
-/// task of its own.
-fn carry(tasks: &Handle, mut socket: impl TcpStream + 'static, block: Option<Rc<[u8]>>) -> Stream {
-    let bytes = Rc::new(Cell::new(0));
-    let count = Rc::clone(&bytes);
-    let add = move |length: usize| count.set(count.get() + length as u64);
-    let task = tasks.spawn(async move {
-        if let Some(block) = block {
-            while let Ok(length) = socket.write(&block).await {
-                add(length);
-            }
-        }
-        while let Ok(length @ 1..) = socket.fill_buf().await.map(<[u8]>::len) {
-            socket.consume(length);
-            add(length);
-        }
-    });
-    Stream { task, bytes }
 }
 
 /// Exchanges results, and waits for the client to be content.

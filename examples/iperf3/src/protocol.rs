@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
+use core::iter::repeat_n;
 use embedded_io_async::{Read, ReadExactError, Write};
 use fata_net::Error;
 use serde::{Deserialize, Serialize};
@@ -22,10 +23,13 @@ pub const EXCHANGE_RESULTS: u8 = 13;
 pub const DISPLAY_RESULTS: u8 = 14;
 pub const IPERF_DONE: u8 = 16;
 pub const ACCESS_DENIED: u8 = 0xff;
+const SERVER_ERROR: u8 = 0xfe;
+/// What follows the last one: IEUNIMP, something that is not implemented, and no error of a system.
+const NOT_IMPLEMENTED: [u32; 2] = [13, 0];
 
 /// Longer texts are refused.
 const LONGEST_TEXT: usize = 64 * 1024;
-/// Streams of one test at most, as in iperf3.
+/// Streams in one direction at most, as in iperf3.
 const MOST_STREAMS: usize = 128;
 /// Bytes that are sent at a time at most.
 const LONGEST_BLOCK: usize = 1 << 20;
@@ -35,15 +39,25 @@ const LONGEST_BLOCK: usize = 1 << 20;
 pub struct Parameters {
     #[serde(default)]
     tcp: bool,
+    #[serde(default)]
+    pub udp: bool,
     #[serde(default = "one")]
     parallel: usize,
-    /// Whether the server sends.
     #[serde(default)]
-    pub reverse: bool,
+    reverse: bool,
     #[serde(default)]
     bidirectional: bool,
     #[serde(default)]
     len: usize,
+    /// Bits a second of each stream that the server sends; 0 without a limit.
+    #[serde(default)]
+    pub bandwidth: f64,
+    /// For so many seconds at first nothing is counted.
+    #[serde(default)]
+    pub omit: u32,
+    /// Not 0 if datagrams have long numbers.
+    #[serde(default)]
+    pub udp_counters_64bit: u8,
 }
 
 fn one() -> usize {
@@ -53,22 +67,36 @@ fn one() -> usize {
 impl Parameters {
     /// Whether this server can do what is asked for.
     pub fn check(&self) -> Result<(), Refusal> {
-        let is_possible = self.tcp && !self.bidirectional;
         let is_bounded = (1..=MOST_STREAMS).contains(&self.parallel);
-        (is_possible && is_bounded)
+        (self.tcp != self.udp && is_bounded)
             .then_some(())
             .ok_or(Refusal::Unsupported)
     }
 
-    /// How many data connections there are to be.
-    pub fn streams(&self) -> usize {
-        self.parallel
+    /// For each stream, in their order, whether the server sends.
+    pub fn streams(&self) -> impl Iterator<Item = bool> + use<> {
+        let received = if self.reverse { 0 } else { self.parallel };
+        let is_both = self.reverse || self.bidirectional;
+        let sent = if is_both { self.parallel } else { 0 };
+        repeat_n(false, received).chain(repeat_n(true, sent))
     }
 
     /// Bytes that are sent at a time.
     pub fn block(&self) -> usize {
         self.len.clamp(1, LONGEST_BLOCK)
     }
+}
+
+/// What was counted of a stream.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counts {
+    pub bytes: u64,
+    /// Datagrams, those that were lost included.
+    pub packets: u64,
+    /// Datagrams that were lost.
+    pub errors: u64,
+    /// In seconds.
+    pub jitter: f64,
 }
 
 /// What a server has counted.
@@ -86,9 +114,9 @@ struct StreamResults {
     id: usize,
     bytes: u64,
     retransmits: i8,
-    jitter: u8,
-    errors: u8,
-    packets: u8,
+    jitter: f64,
+    errors: u64,
+    packets: u64,
     start_time: u8,
     end_time: f32,
 }
@@ -96,15 +124,15 @@ struct StreamResults {
 impl Results {
     /// What each stream has carried, in `seconds`, for which the processor was busy to so many
     /// parts of a hundred.
-    pub fn new(bytes: impl Iterator<Item = u64>, seconds: f32, busy: f32) -> Self {
-        let stream = |(index, bytes)| StreamResults {
+    pub fn new(streams: impl Iterator<Item = Counts>, seconds: f32, busy: f32) -> Self {
+        let stream = |(index, counts): (usize, Counts)| StreamResults {
             // iperf3 leaves number 2 out.
             id: if index == 0 { 1 } else { index + 2 },
-            bytes,
+            bytes: counts.bytes,
             retransmits: -1,
-            jitter: 0,
-            errors: 0,
-            packets: 0,
+            jitter: counts.jitter,
+            errors: counts.errors,
+            packets: counts.packets,
             start_time: 0,
             end_time: seconds,
         };
@@ -112,8 +140,9 @@ impl Results {
             cpu_util_total: busy,
             cpu_util_user: busy,
             cpu_util_system: 0.0,
-            sender_has_retransmits: -1,
-            streams: bytes.enumerate().map(stream).collect(),
+            // Nobody counts them for a stream.
+            sender_has_retransmits: 0,
+            streams: streams.enumerate().map(stream).collect(),
         }
     }
 }
@@ -121,7 +150,7 @@ impl Results {
 /// Why a test does not take place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// UDP, both directions at once, or too many streams.
+    /// Neither TCP nor UDP, or too many streams.
     Unsupported,
     /// That is not how iperf3 talks.
     Malformed,
@@ -133,8 +162,8 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Unsupported => {
-                "the client asks for what this server has not: use TCP, one direction (-R for the \
-                 other), at most 128 streams"
+                "the client asks for what this server has not: use TCP or UDP, at most 128 streams \
+                 in each direction"
             }
             Self::Malformed => "the client does not talk as iperf3 does",
             Self::Gone => "the client is gone",
@@ -152,6 +181,15 @@ impl From<ReadExactError<Error>> for Refusal {
     fn from(_: ReadExactError<Error>) -> Self {
         Self::Gone
     }
+}
+
+/// Tells a client that what it asks for is not there.
+pub async fn refuse(stream: &mut impl Write<Error = Error>) -> Result<(), Refusal> {
+    stream.write_all(&[SERVER_ERROR]).await?;
+    for number in NOT_IMPLEMENTED {
+        stream.write_all(&number.to_be_bytes()).await?;
+    }
+    Ok(())
 }
 
 pub async fn read_cookie(stream: &mut impl Read<Error = Error>) -> Result<Cookie, Refusal> {
@@ -194,13 +232,15 @@ mod tests {
             "reverse":true,"client_version":"3.12"}"#;
         let parameters = parse(text);
         assert_eq!(parameters.check(), Ok(()));
-        assert_eq!((parameters.streams(), parameters.block()), (4, 131_072));
-        assert!(parameters.reverse);
+        assert_eq!(parameters.block(), 131_072);
+        assert!(parameters.streams().eq([true; 4]));
+        let both = parse(r#"{"udp":true,"parallel":2,"bidirectional":true,"bandwidth":1048576}"#);
+        assert_eq!((both.check(), both.bandwidth), (Ok(()), 1_048_576.0));
+        assert!(both.streams().eq([false, false, true, true]));
         for text in [
-            r#"{"udp":true,"parallel":1}"#,
+            r#"{"sctp":true,"parallel":1}"#,
             r#"{"tcp":true,"parallel":0}"#,
             r#"{"tcp":true,"parallel":129}"#,
-            r#"{"tcp":true,"bidirectional":true}"#,
         ] {
             assert_eq!(parse(text).check(), Err(Refusal::Unsupported), "{text}");
         }
@@ -208,7 +248,11 @@ mod tests {
 
     #[test]
     fn streams_have_iperf3s_numbers() {
-        let results = Results::new([7, 8, 9].into_iter(), 1.5, 50.0);
+        let counts = [7, 8, 9].map(|bytes| Counts {
+            bytes,
+            ..Counts::default()
+        });
+        let results = Results::new(counts.into_iter(), 1.5, 50.0);
         let ids: Vec<_> = results.streams.iter().map(|stream| stream.id).collect();
         assert_eq!(ids, [1, 3, 4]);
         let text = serde_json::to_string(&results).expect("it becomes text");

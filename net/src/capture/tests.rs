@@ -59,7 +59,7 @@ fn both_directions_are_written_in_their_order() {
         }
         let file = memory.bytes.borrow();
         let header = [
-            0x4d, 0x3c, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x0d, 0, 1, 0, 1, 0, 0, 0,
+            0x4d, 0x3c, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x11, 0, 1, 0, 1, 0, 0, 0,
         ];
         assert_eq!(&file[..24], header);
         let expected = (1..=3_u8).flat_map(|byte| {

@@ -30,4 +30,8 @@ impl Frame for LinkFrame {
     fn is_verified(&self) -> bool {
         self.offload != Offload::None
     }
+
+    fn remove_tag(&mut self) {
+        self.bytes.remove_tag();
+    }
 }

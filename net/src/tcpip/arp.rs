@@ -154,7 +154,7 @@ impl Engine {
     /// Tells neighbors of a new address, so that they forget who had it before (RFC 5227,
     /// section 2.3), as soon as the device has room.
     pub(super) fn announce<N: Net>(&mut self, transmitter: &mut Transmitter<N>) {
-        if !self.arp.announces || !transmitter.device.can_transmit() {
+        if !self.arp.announces || !transmitter.can_transmit() {
             return;
         }
         self.arp.announces = false;
@@ -177,7 +177,5 @@ pub(super) fn probe<N: Net>(
 
 fn send<N: Net>(transmitter: &mut Transmitter<N>, message: &Message, destination: EthernetAddress) {
     // What is lost is asked for again.
-    let _ = transmitter
-        .device
-        .transmit(LENGTH, |frame| message.emit(destination, frame));
+    let _ = transmitter.transmit(LENGTH, |frame| message.emit(destination, frame));
 }

@@ -1,3 +1,4 @@
+use super::vlan::VlanId;
 use core::net::{Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 use fata_memory::Budget;
@@ -11,6 +12,9 @@ pub struct Config {
     pub ipv6: Ipv6Config,
     /// The name that a DHCP server is told, of up to 63 bytes; a longer one is not told.
     pub host_name: Option<&'static str>,
+    /// The VLAN that this host is in, if it is not in the network of frames without a tag: only
+    /// that one's frames are taken in, and own frames are tagged.
+    pub vlan: Option<VlanId>,
     /// TCP connections, without those that are half open or in TIME-WAIT. At the bound SYNs
     /// are dropped without an answer, and connecting from here fails with
     /// [`Error::LimitReached`](crate::Error::LimitReached).
@@ -57,6 +61,7 @@ impl Default for Config {
             ipv4: Ipv4Config::default(),
             ipv6: Ipv6Config::default(),
             host_name: None,
+            vlan: None,
             max_connections: 4_096,
             backlog: 1_024,
             max_time_wait: 4_096,

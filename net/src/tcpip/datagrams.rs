@@ -42,7 +42,7 @@ impl Engine {
             return false;
         }
         while let Some((ends, _)) = self.outbox(key).and_then(Outbox::first) {
-            if !transmitter.device.can_transmit() {
+            if !transmitter.can_transmit() {
                 return false;
             }
             let way = self.way(transmitter, key, ends, now);
@@ -86,7 +86,7 @@ impl Engine {
         }
         let mut index = 0;
         while let Some(held) = self.outbox(key).and_then(|outbox| outbox.held().get(index)) {
-            if !transmitter.device.can_transmit() {
+            if !transmitter.can_transmit() {
                 return false;
             }
             let (hop, source, until) = (held.hop, held.ends.local.addr, held.until);
@@ -157,7 +157,7 @@ pub(super) fn send<N: Net>(
     let datagram_length = UDP_HEADER_LEN + payload.len();
     let header = IpRepr::new(from, to, IpProtocol::Udp, datagram_length, hop_limit);
     let length = ETHERNET + header.buffer_len();
-    let _ = transmitter.device.transmit(length, |bytes| {
+    let _ = transmitter.transmit(length, |bytes| {
         let mut frame = EthernetFrame::new_unchecked(bytes);
         frame.set_src_addr(source);
         frame.set_dst_addr(destination);

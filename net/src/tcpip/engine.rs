@@ -1,5 +1,6 @@
 use super::Config;
 use super::admission::Cookie;
+use super::allowance::Allowance;
 use super::arp::Arp;
 use super::dhcp;
 use super::flow::Kind as FlowKind;
@@ -43,6 +44,8 @@ pub(super) struct Engine {
     pub(super) settings: Settings,
     pub(super) secret: Secret,
     pub(super) arp: Arp,
+    /// ICMP errors that may be sent.
+    pub(super) errors: Allowance,
     pub(super) neighbors: Neighbors,
     /// Connections that wait for a neighbor's hardware address.
     pub(super) stalled: Vec<usize>,
@@ -109,6 +112,7 @@ impl Engine {
             },
             secret: Secret::new((random.next(), random.next())),
             arp: Arp::default(),
+            errors: Allowance::new(tasks.now()),
             neighbors: Neighbors::default(),
             stalled: Vec::new(),
             flows,
@@ -151,28 +155,31 @@ impl Engine {
         });
         let (mut count, mut size) = (0, 0);
         while count < batch && size < BATCH_BYTES {
-            let Some(frame) = adapter.device().receive() else {
+            let Some(mut frame) = adapter.device().receive() else {
                 break;
             };
-            let bytes = frame.as_ref();
             self.totals.batches += u64::from(count == 0);
             count += 1;
-            size += bytes.len();
+            size += frame.as_ref().len();
+            if !adapter.transmitter.vlan.admits(&mut frame) {
+                self.discard(adapter, frame);
+                continue;
+            }
+            let bytes = frame.as_ref();
             match frame::classify(bytes, crate::Frame::is_verified(&frame)) {
                 Kind::Tcp { tuple, start, end } => {
                     self.receive_segment(&mut adapter.transmitter, bytes, (start, end), tuple, now);
                     adapter.device().recycle(frame);
                 }
                 Kind::Udp { local } => match self.udp_ports.lookup(local) {
-                    // To no group it is said that nobody listens (RFC 4443, section 2.4(e)).
-                    None if local.addr.is_multicast() => self.discard(adapter, frame),
                     Some(key) if key == self.interface_flow => {
                         self.receive_dhcp(bytes, now);
                         adapter.device().recycle(frame);
                     }
-                    None if adapter.device().is_crowded() => self.discard(adapter, frame),
-                    key => self.deliver(adapter, frame, key.unwrap_or(self.interface_flow), now),
+                    Some(key) => self.deliver(adapter, frame, key, now),
+                    None => self.refuse(adapter, frame, local.addr, now),
                 },
+                Kind::Unknown { destination } => self.refuse(adapter, frame, destination, now),
                 Kind::Neighbor => {
                     self.receive_trouble(bytes);
                     self.receive_ipv6(bytes);
@@ -198,6 +205,25 @@ impl Engine {
         }
     }
 
+    /// Has an error sent for a frame that nobody takes, if not too many are sent. Groups do not
+    /// send any (RFC 4443, section 2.4(e)).
+    #[cold]
+    fn refuse<N: Net>(
+        &mut self,
+        adapter: &mut Adapter<N>,
+        frame: N::Frame,
+        destination: IpAddress,
+        now: Instant,
+    ) {
+        let is_ours = self.interface.has_ip_addr(destination);
+        let may_answer = is_ours && !adapter.device().is_crowded();
+        if may_answer && self.errors.take(now, &mut self.random) {
+            return self.deliver(adapter, frame, self.interface_flow, now);
+        }
+        self.totals.withheld_errors += u64::from(is_ours);
+        self.discard(adapter, frame);
+    }
+
     fn discard<N: Net>(&mut self, adapter: &mut Adapter<N>, frame: N::Frame) {
         self.totals.dropped_frames += 1;
         adapter.device().recycle(frame);
@@ -207,12 +233,17 @@ impl Engine {
         let interface = &self.interface;
         let is_own = |address: IpAddress| interface.has_ip_addr(address);
         if self.neighbors.learn(frame, is_own, now) {
-            while let Some(key) = self.stalled.pop() {
-                if let Some(flow) = self.table.flow(key) {
-                    flow.stalled = false;
-                }
-                self.table.make_ready(key);
+            self.make_stalled_ready();
+        }
+    }
+
+    /// Lets connections go on that wait for a neighbor.
+    pub(super) fn make_stalled_ready(&mut self) {
+        while let Some(key) = self.stalled.pop() {
+            if let Some(flow) = self.table.flow(key) {
+                flow.stalled = false;
             }
+            self.table.make_ready(key);
         }
     }
 

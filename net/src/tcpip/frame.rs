@@ -2,8 +2,8 @@
 
 use core::hash::{Hash, Hasher};
 use smoltcp::wire::{
-    EthernetFrame, EthernetProtocol, IpAddress, IpEndpoint, IpProtocol, Ipv4Packet, Ipv6Packet,
-    TcpPacket, UdpPacket,
+    EthernetFrame, EthernetProtocol, IpAddress, IpEndpoint, IpProtocol, Ipv4Packet, Ipv6ExtHeader,
+    Ipv6OptionRepr, Ipv6OptionsIterator, Ipv6Packet, TcpPacket, UdpPacket,
 };
 
 /// Bytes of an Ethernet header.
@@ -66,6 +66,8 @@ pub(super) enum Kind {
     Neighbor,
     /// To the interface.
     Interface,
+    /// To the interface at `destination`, which does not know what it is and would say so.
+    Unknown { destination: IpAddress },
     /// Nowhere: damaged, a fragment, or something that must not be answered.
     Nowhere,
 }
@@ -103,7 +105,8 @@ fn ipv4(bytes: &[u8], verified: bool) -> Option<Kind> {
             tcp(source, destination, start, packet.payload(), verified)
         }
         IpProtocol::Udp => udp(source, destination, packet.payload(), verified),
-        _ => Some(Kind::Interface),
+        IpProtocol::Icmp => Some(Kind::Interface),
+        _ => Some(Kind::Unknown { destination }),
     }
 }
 
@@ -119,9 +122,27 @@ fn ipv6(bytes: &[u8], verified: bool) -> Option<Kind> {
         IpProtocol::Icmpv6 => Some(Kind::Neighbor),
         // smoltcp would look behind these options; only ICMPv6 has a use for them.
         IpProtocol::HopByHop => (packet.payload().first() == Some(&IpProtocol::Icmpv6.into()))
-            .then_some(Kind::Interface),
-        _ => Some(Kind::Interface),
+            .then_some(match has_known_options(packet.payload()) {
+                true => Kind::Interface,
+                false => Kind::Unknown { destination },
+            }),
+        // Nothing follows that could be unknown (RFC 8200, section 4.7).
+        IpProtocol::Ipv6NoNxt => None,
+        _ => Some(Kind::Unknown { destination }),
     }
+}
+
+/// Whether a hop-by-hop header has no options but padding and router alerts.
+#[cold]
+fn has_known_options(bytes: &[u8]) -> bool {
+    let header = Ipv6ExtHeader::new_checked(bytes);
+    header.is_ok_and(|header| {
+        let mut options = Ipv6OptionsIterator::new(header.payload());
+        options.all(|option| {
+            use Ipv6OptionRepr::{Pad1, PadN, RouterAlert};
+            matches!(option, Ok(Pad1 | PadN(_) | RouterAlert(_)))
+        })
+    })
 }
 
 fn tcp(

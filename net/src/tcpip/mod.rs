@@ -15,6 +15,7 @@
 
 mod address;
 mod admission;
+mod allowance;
 mod arp;
 mod config;
 mod connections;
@@ -43,6 +44,7 @@ mod table;
 mod tests;
 mod trouble;
 mod udp;
+mod vlan;
 mod wire;
 
 pub use config::{Config, Ipv4Config, Ipv6Config};
@@ -51,6 +53,7 @@ pub use listener::TcpListener;
 pub use statistics::{Statistics, Totals};
 pub use stream::{ReadHalf, TcpStream, WriteHalf};
 pub use udp::UdpSocket;
+pub use vlan::VlanId;
 
 use crate::{Error, Net, Stack, VirtioNet};
 use alloc::rc::Rc;
@@ -102,7 +105,7 @@ impl TcpIp {
     /// `seed` has to be different and unpredictable at each start: the keys from which
     /// sequence numbers and cookies are computed follow from it, and ports.
     pub fn start<N: Net + 'static>(tasks: &Handle, device: N, config: Config, seed: u64) -> Self {
-        let mut adapter = Adapter::new(device);
+        let mut adapter = Adapter::new(device, config.vlan);
         let engine = Engine::new(&mut adapter, config, tasks.clone(), seed);
         let shared = Rc::new(Shared {
             engine: RefCell::new(engine),

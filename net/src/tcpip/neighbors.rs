@@ -19,9 +19,9 @@ use smoltcp::wire::{
 const MOST: usize = 256;
 /// A neighbor is asked for that often.
 const PAUSE: Duration = Duration::from_secs(1);
-/// So long a neighbor is believed to be where it was, unless that is doubted. After that it is
-/// asked for again, but used meanwhile.
-const FRESH: Duration = Duration::from_secs(60);
+/// So long a neighbor is believed to be where it was, unless that is doubted (REACHABLE_TIME of
+/// RFC 4861, section 10). After that it is asked for again, but used meanwhile.
+const FRESH: Duration = Duration::from_secs(30);
 
 struct Neighbor {
     address: IpAddress,

@@ -98,21 +98,26 @@ impl Engine {
         Some(routes.get_default_ipv6_route()?.via_router)
     }
 
+    /// Asks for a neighbor's hardware address. Routers are asked again until they answer or
+    /// another one is used.
     pub(super) fn ask<N: Net>(
-        &self,
+        &mut self,
         transmitter: &mut Transmitter<N>,
         source: IpAddress,
         target: IpAddress,
     ) {
+        if let IpAddress::Ipv6(router) = target
+            && self.ipv6.doubt_router(router, self.now())
+        {
+            return;
+        }
         let question = Question {
             hardware: self.hardware,
             source,
             target,
         };
         // What is lost is asked again.
-        let _ = transmitter
-            .device
-            .transmit(question.len(), |frame| question.emit(frame));
+        let _ = transmitter.transmit(question.len(), |frame| question.emit(frame));
     }
 
     /// Where packets to many hosts go (RFC 1112, section 6.4; RFC 2464, section 7).

@@ -1,6 +1,7 @@
 //! What smoltcp sees of a [`Net`] device.
 
-use crate::{Net, Offloads};
+use super::vlan::{Vlan, VlanId};
+use crate::{Net, Offload, Offloads, TransmitError};
 use alloc::vec::Vec;
 use smoltcp::phy::{self, Checksum, DeviceCapabilities, Medium};
 use smoltcp::time::Instant;
@@ -19,15 +20,51 @@ pub(super) struct Adapter<N: Net> {
 pub(super) struct Transmitter<N> {
     pub(super) device: N,
     pub(super) offloads: Offloads,
+    pub(super) vlan: Vlan,
     /// Where answers go that the device has no room for: they are lost.
     scratch: Vec<u8>,
 }
 
+impl<N: Net> Transmitter<N> {
+    /// Whether the device has room for a frame.
+    pub(super) fn can_transmit(&mut self) -> bool {
+        self.device.can_transmit()
+    }
+
+    /// As [`Net::transmit`], with the tag that frames are to have: `length` is without it.
+    pub(super) fn transmit<R>(
+        &mut self,
+        length: usize,
+        fill: impl FnOnce(&mut [u8]) -> R,
+    ) -> Result<R, TransmitError> {
+        self.transmit_offloaded(length, |frame| (fill(frame), Offload::None))
+    }
+
+    /// The same as [`Net::transmit_offloaded`].
+    pub(super) fn transmit_offloaded<R>(
+        &mut self,
+        length: usize,
+        fill: impl FnOnce(&mut [u8]) -> (R, Offload),
+    ) -> Result<R, TransmitError> {
+        let Self { device, vlan, .. } = self;
+        let room = vlan.room();
+        device.transmit_offloaded(room + length, |frame| {
+            let (result, offload) = fill(&mut frame[room..]);
+            let offload = match room {
+                0 => offload,
+                _ => vlan.insert_tag(frame, offload),
+            };
+            (result, offload)
+        })
+    }
+}
+
 impl<N: Net> Adapter<N> {
-    pub(super) fn new(device: N) -> Self {
+    pub(super) fn new(device: N, vlan: Option<VlanId>) -> Self {
         let transmitter = Transmitter {
             offloads: device.offloads(),
             device,
+            vlan: Vlan::new(vlan),
             scratch: Vec::new(),
         };
         Self {
@@ -78,7 +115,7 @@ impl<N: Net> phy::Device for Adapter<N> {
     }
 
     fn transmit(&mut self, _: Instant) -> Option<TxToken<'_, N>> {
-        let can_transmit = self.transmitter.device.can_transmit();
+        let can_transmit = self.transmitter.can_transmit();
         can_transmit.then_some(TxToken {
             transmitter: &mut self.transmitter,
         })
@@ -116,17 +153,14 @@ pub(super) struct TxToken<'a, N: Net> {
 
 impl<N: Net> phy::TxToken for TxToken<'_, N> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, fill: F) -> R {
-        let Transmitter {
-            device, scratch, ..
-        } = self.transmitter;
         let (mut fill, mut result) = (Some(fill), None);
         // A frame that is refused is lost, as on the wire.
-        let _ = device.transmit(length, |frame| {
+        let _ = self.transmitter.transmit(length, |frame| {
             result = fill.take().map(|fill| fill(frame));
         });
         match (result, fill) {
             (Some(result), _) => result,
-            (None, Some(fill)) => fill_scratch(scratch, length, fill),
+            (None, Some(fill)) => fill_scratch(&mut self.transmitter.scratch, length, fill),
             (None, None) => unreachable!("what fills a frame has a result"),
         }
     }

@@ -65,6 +65,9 @@ pub struct Totals {
     /// Frames that were dropped: damaged, fragmented, nobody's business, or of strangers while
     /// the device had no room for answers to them.
     pub dropped_frames: u64,
+    /// Packets that nobody takes and of which the sender was not told, as too many errors were
+    /// sent. They count as dropped frames, too.
+    pub withheld_errors: u64,
     /// Datagrams that were dropped because no neighbor or no route was found.
     pub unreachable: u64,
 }

@@ -2,8 +2,9 @@
 
 use super::frame::{ETHERNET, Tuple};
 use super::phy::Transmitter;
+use crate::device::LARGEST_PACKET;
 use crate::tcp::{Header, Transmit};
-use crate::{LARGEST_FRAME, Net, Offload, Offloads, PartialChecksum};
+use crate::{Net, Offload, Offloads, PartialChecksum};
 use core::num::NonZeroU16;
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::{
@@ -126,7 +127,7 @@ impl<N: Net> Transmit for Wire<'_, N> {
             return size;
         }
         // What fits the length of an IPv4 packet fits IPv6's, too.
-        let most = (LARGEST_FRAME - ETHERNET - IPV6_HEADER_LEN - TCP_HEADER) as u32;
+        let most = (LARGEST_PACKET - IPV6_HEADER_LEN - TCP_HEADER) as u32;
         (most / size).max(1) * size
     }
 
@@ -135,21 +136,19 @@ impl<N: Net> Transmit for Wire<'_, N> {
         let start = path.start();
         let data = start + header.len();
         let length = data + payload.0.len() + payload.1.len();
-        if !self.transmitter.device.can_transmit() {
+        if !self.transmitter.can_transmit() {
             return false;
         }
-        let Transmitter {
-            device, offloads, ..
-        } = &mut *self.transmitter;
+        let offloads = self.transmitter.offloads;
         // A frame that is refused is lost, as on the wire.
-        let _ = device.transmit_offloaded(length, |frame| {
+        let _ = self.transmitter.transmit_offloaded(length, |frame| {
             path.write_headers(frame);
             let segment = &mut frame[start..];
             let ports = (path.tuple.local().port, path.tuple.remote().port);
             header.encode(ports.0, ports.1, &mut segment[..data - start]);
             segment[data - start..][..payload.0.len()].copy_from_slice(payload.0);
             segment[data - start + payload.0.len()..].copy_from_slice(payload.1);
-            ((), path.finish(segment, data - start, size, *offloads))
+            ((), path.finish(segment, data - start, size, offloads))
         });
         true
     }

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 /// Memory for a header and a frame.
 pub(super) type Buffer = Box<[u8]>;
 
-/// The longest header, 1,514 bytes of frame, and a multiple of a cache line.
+/// The longest header, 1,518 bytes of frame, and a multiple of a cache line.
 pub(super) const SMALL: usize = 1_536;
 /// The longest header and the largest frame, and a multiple of a cache line.
 pub(super) const LARGE: usize = (header::LONG + LARGEST_FRAME).next_multiple_of(64);

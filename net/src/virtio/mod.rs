@@ -16,6 +16,7 @@ mod transmit;
 
 pub use receive::ReceivedFrame;
 
+use crate::device::LONGEST_HEADER;
 use crate::{Counters, LARGEST_FRAME, MacAddress, Net, Offload, Offloads, TransmitError};
 use core::task::{Context, Poll};
 use error::Violation;
@@ -33,7 +34,6 @@ const TRANSMIT: u16 = 1;
 const RECEIVE_BUFFERS: u16 = 256;
 const TRANSMIT_BUFFERS: u16 = 128;
 
-const ETHERNET_HEADER: usize = 14;
 const DEFAULT_MTU: u16 = 1_500;
 /// No device may have a lower one (section 5.1.4.1).
 const LOWEST_MTU: u16 = 68;
@@ -284,7 +284,7 @@ impl Net for VirtioNet {
         length: usize,
         fill: impl FnOnce(&mut [u8]) -> (R, Offload),
     ) -> Result<R, TransmitError> {
-        let longest = self.mtu + ETHERNET_HEADER;
+        let longest = self.mtu + LONGEST_HEADER;
         let cuts = self.offloads.tcp_ipv4 || self.offloads.tcp_ipv6;
         if length > if cuts { LARGEST_FRAME } else { longest } {
             return Err(TransmitError::TooLong);

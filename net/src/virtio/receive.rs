@@ -4,6 +4,7 @@ use super::buffers::{Buffer, LARGE, SMALL, allocate};
 use super::error::Violation;
 use super::header;
 use crate::Frame;
+use crate::device::close_gap;
 use alloc::vec;
 use fata_virtio::{SplitQueue, Writable};
 
@@ -140,5 +141,9 @@ impl AsRef<[u8]> for ReceivedFrame {
 impl Frame for ReceivedFrame {
     fn is_verified(&self) -> bool {
         self.verified
+    }
+
+    fn remove_tag(&mut self) {
+        self.start += close_gap(&mut self.buffer[self.start..self.end]);
     }
 }

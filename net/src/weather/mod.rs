@@ -10,6 +10,7 @@ mod tests;
 pub use climate::{Climate, WeatherCounts};
 pub use handle::WeatherHandle;
 
+use crate::device::LONGEST_HEADER;
 use crate::segmentation::complete;
 use crate::{Counters, Frame, LARGEST_FRAME, MacAddress, Net, Offload, Offloads, TransmitError};
 use alloc::vec::Vec;
@@ -21,8 +22,6 @@ use fata_task::{Handle, Sleep};
 use fata_time::Instant;
 use handle::Way;
 
-/// Bytes of an Ethernet header.
-const HEADER: usize = 14;
 /// Frames that are taken in from the device before other tasks run.
 const BATCH: usize = 64;
 
@@ -59,6 +58,10 @@ impl AsRef<[u8]> for WeatherFrame {
 impl Frame for WeatherFrame {
     fn is_verified(&self) -> bool {
         self.0.verified
+    }
+
+    fn remove_tag(&mut self) {
+        self.0.bytes.remove_tag();
     }
 }
 
@@ -173,7 +176,7 @@ impl<N: Net> Net for Weather<N> {
         length: usize,
         fill: impl FnOnce(&mut [u8]) -> (R, Offload),
     ) -> Result<R, TransmitError> {
-        let (whole, offloads) = (self.mtu() + HEADER, self.offloads());
+        let (whole, offloads) = (self.mtu() + LONGEST_HEADER, self.offloads());
         let cuts = offloads.tcp_ipv4 || offloads.tcp_ipv6;
         if length > if cuts { LARGEST_FRAME } else { whole } {
             return Err(TransmitError::TooLong);

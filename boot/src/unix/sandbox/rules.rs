@@ -43,6 +43,9 @@ const ALWAYS: &[Rule] = &[
     (Sysno::close, &[]),
     // Debug builds look whether a descriptor is open before they close it.
     (Sysno::fcntl, &[is(1, libc::F_GETFD)]),
+    // A TAP device is left as it was found.
+    (Sysno::ioctl, &[is(1, libc::TUNSETOFFLOAD as i32), is(2, 0)]),
+    (Sysno::ioctl, &[is(1, libc::TUNSETVNETHDRSZ as i32)]),
     (Sysno::epoll_ctl, &[]),
     #[cfg(target_arch = "x86_64")]
     (Sysno::epoll_wait, &[]),

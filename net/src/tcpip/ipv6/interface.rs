@@ -43,8 +43,12 @@ impl Engine {
             if let Some(router) = router {
                 // The table has room: it holds two default routes at most.
                 let _ = routes.add_default_ipv6_route(router);
+                if known.is_some() {
+                    self.find_router(router);
+                }
             }
             self.flows.make_stalled_ready();
+            self.make_stalled_ready();
         }
         if !core::mem::take(&mut self.ipv6.changed) {
             return;
@@ -63,6 +67,15 @@ impl Engine {
             }
         });
         self.addresses_changed();
+    }
+
+    /// Asks for a router that takes another one's place, so that it is known when it is needed.
+    fn find_router(&mut self, router: Ipv6Addr) {
+        let now = self.tasks.now();
+        let (_, asks) = self.neighbors.find(router.into(), false, now);
+        if asks {
+            self.ipv6.doubt_router(router, now);
+        }
     }
 
     /// The address from which packets to `remote` are sent (RFC 6724, section 5).

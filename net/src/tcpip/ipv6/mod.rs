@@ -12,6 +12,7 @@ mod interface;
 mod message;
 mod options;
 mod packet;
+mod routers;
 mod slaac;
 
 use super::Ipv6Config;
@@ -46,6 +47,8 @@ pub(super) struct Ipv6 {
     groups: Groups,
     /// Whether addresses have changed since that was last asked.
     changed: bool,
+    /// When there is something to do. Each batch of frames asks for it.
+    due: Option<Instant>,
     /// Whether the device had no room when there was something to send.
     is_blocked: bool,
 }
@@ -63,6 +66,7 @@ impl Ipv6 {
             addresses: Addresses::default(),
             groups: Groups::default(),
             changed: false,
+            due: None,
             is_blocked: false,
         };
         match *config {
@@ -75,6 +79,7 @@ impl Ipv6 {
             } => ipv6.set_given(address, prefix.min(128), gateway),
         }
         ipv6.update(now);
+        ipv6.schedule();
         ipv6
     }
 
@@ -119,14 +124,23 @@ impl Ipv6 {
             Content::NeighborAdvertisement { target } => {
                 if self.addresses.claimed(target) {
                     self.lose(target, now);
+                } else if let Some(slaac) = &mut self.slaac {
+                    slaac.routers.hear(target);
                 }
             }
             Content::Query(query) => self.groups.ask(&query, now, random),
         }
+        self.schedule();
     }
 
     /// Does what is due. Returns the next frame that is to be sent.
     fn next(&mut self, now: Instant, random: &mut Random) -> Option<Packet> {
+        let packet = self.act(now, random);
+        self.schedule();
+        packet
+    }
+
+    fn act(&mut self, now: Instant, random: &mut Random) -> Option<Packet> {
         if let Some(slaac) = &mut self.slaac {
             slaac.expire(now);
             self.update(now);
@@ -144,6 +158,9 @@ impl Ipv6 {
             None => {}
         }
         let slaac = self.slaac.as_mut()?;
+        if let Some(router) = slaac.question(now) {
+            return Some(Packet::question(self.mac, source, router));
+        }
         slaac
             .solicits(now, random)
             .then(|| Packet::router_solicitation(self.mac, source))
@@ -151,9 +168,13 @@ impl Ipv6 {
 
     /// When [`next`](Self::next) has something to do: never while the device has no room.
     pub(super) fn deadline(&self) -> Option<Instant> {
+        self.due.filter(|_| !self.is_blocked)
+    }
+
+    fn schedule(&mut self) {
         let slaac = self.slaac.as_ref().and_then(Slaac::deadline);
         let own = [self.addresses.deadline(), self.groups.deadline(), slaac];
-        own.into_iter().flatten().min().filter(|_| !self.is_blocked)
+        self.due = own.into_iter().flatten().min();
     }
 
     /// The address that other hosts on the link know it by.
@@ -198,8 +219,19 @@ impl Ipv6 {
 
     /// The router to other networks.
     fn router(&self) -> Option<Ipv6Addr> {
-        let announced = self.slaac.as_ref().and_then(Slaac::router);
-        self.gateway.or(announced)
+        let announced = || self.slaac.as_ref()?.routers.best();
+        self.gateway.or_else(announced)
+    }
+
+    /// Has a router asked, for as long as it takes to know whether it answers. Returns whether
+    /// it is one that was announced.
+    pub(super) fn doubt_router(&mut self, address: Ipv6Addr, now: Instant) -> bool {
+        let slaac = self.slaac.as_mut();
+        let is_announced = slaac.is_some_and(|slaac| slaac.routers.doubt(address, now));
+        if is_announced {
+            self.schedule();
+        }
+        is_announced
     }
 
     /// Recursive name servers that routers have announced.

@@ -66,6 +66,16 @@ impl Packet {
         packet.finish()
     }
 
+    /// Asks for a neighbor's hardware address, and so whether it is there (RFC 4861, section 4.3).
+    pub(super) fn question(mac: MacAddress, source: Ipv6Addr, target: Ipv6Addr) -> Self {
+        let mut packet = Self::new(mac, source, solicited_node(target));
+        packet.push(&[NEIGHBOR_SOLICITATION, 0, 0, 0, 0, 0, 0, 0]);
+        packet.push(&target.octets());
+        packet.push(&[SOURCE_LINK_LAYER_ADDRESS, 1]);
+        packet.push(&mac.0);
+        packet.finish()
+    }
+
     /// Tells all that an address is taken (RFC 4861, section 7.2.4).
     pub(super) fn defence(mac: MacAddress, target: Ipv6Addr) -> Self {
         const OVERRIDE: u8 = 0x20;

@@ -2,16 +2,16 @@
 //! RFC 4862, section 5.5).
 
 use super::super::ports::Random;
-use super::advertisement::{Advertisement, Preference, Prefix, RouterOption};
+use super::advertisement::{Advertisement, Prefix, RouterOption};
+use super::routers::Routers;
 use alloc::vec::Vec;
 use core::net::Ipv6Addr;
 use core::time::Duration;
 use fata_time::Instant;
 
-/// Networks whose prefix gives an address, routers and name servers that are kept. What is
-/// announced beyond is passed over until others expire.
+/// Networks whose prefix gives an address, and name servers that are kept. What is announced
+/// beyond is passed over until others expire.
 pub(super) const MAX_PREFIXES: usize = 4;
-const MAX_ROUTERS: usize = 4;
 const MAX_SERVERS: usize = 4;
 
 /// The time between the first two solicitations, and the longest (RFC 7559, section 2).
@@ -30,12 +30,12 @@ pub(super) struct Slaac {
     /// The lower half of all addresses.
     identifier: u64,
     networks: Vec<Network>,
-    routers: Vec<Router>,
+    pub(super) routers: Routers,
     servers: Vec<(Ipv6Addr, Instant)>,
     /// The longest packet that the device can carry, and the network, in bytes.
     device_mtu: usize,
     mtu: usize,
-    /// When routers are asked next, unless one is known.
+    /// When routers are asked next, unless one is known and answers.
     solicit_at: Instant,
     interval: Duration,
     /// Before that they are not asked again in any case.
@@ -51,18 +51,12 @@ struct Network {
     on_link_until: Option<Instant>,
 }
 
-struct Router {
-    address: Ipv6Addr,
-    preference: Preference,
-    until: Instant,
-}
-
 impl Slaac {
     pub(super) fn new(identifier: u64, device_mtu: usize, now: Instant) -> Self {
         Self {
             identifier,
             networks: Vec::new(),
-            routers: Vec::new(),
+            routers: Routers::default(),
             servers: Vec::new(),
             device_mtu,
             mtu: device_mtu,
@@ -98,18 +92,9 @@ impl Slaac {
     }
 
     fn update_router(&mut self, address: Ipv6Addr, told: &Advertisement<'_>, now: Instant) {
-        let router = Router {
-            address,
-            preference: told.preference,
-            until: now + told.lifetime,
-        };
-        let known = self.routers.iter_mut().find(|old| old.address == address);
-        if let Some(known) = known {
-            *known = router;
-            self.expire(now);
-        } else if !told.lifetime.is_zero() && self.routers.len() < MAX_ROUTERS {
-            self.routers.push(router);
-        }
+        let until = now + told.lifetime;
+        self.routers.update(address, told.preference, until);
+        self.expire(now);
     }
 
     /// RFC 4861, section 6.3.4.
@@ -163,9 +148,23 @@ impl Slaac {
             network.on_link_until.take_if(|until| *until <= now);
         }
         self.servers.retain(|(_, until)| *until > now);
-        let had_router = !self.routers.is_empty();
-        self.routers.retain(|router| router.until > now);
-        if had_router && self.routers.is_empty() {
+        let had_router = self.routers.has_answering();
+        self.routers.expire(now);
+        self.look_for_routers(had_router, now);
+    }
+
+    /// The router that is to be asked now whether it is there. If none is left that answers,
+    /// another one is looked for.
+    pub(super) fn question(&mut self, now: Instant) -> Option<Ipv6Addr> {
+        let had_router = self.routers.has_answering();
+        let router = self.routers.next_question(now);
+        self.look_for_routers(had_router, now);
+        router
+    }
+
+    /// Begins to ask for routers if there is none any more.
+    fn look_for_routers(&mut self, had_router: bool, now: Instant) {
+        if had_router && !self.routers.has_answering() {
             self.interval = Duration::ZERO;
             self.solicit_at = self.silent_until.max(now);
         }
@@ -173,7 +172,7 @@ impl Slaac {
 
     /// Whether routers are to be asked now; then the next time is set (RFC 7559, section 2).
     pub(super) fn solicits(&mut self, now: Instant, random: &mut Random) -> bool {
-        if !self.routers.is_empty() || now < self.solicit_at {
+        if self.routers.has_answering() || now < self.solicit_at {
             return false;
         }
         let base = match self.interval * 2 {
@@ -188,7 +187,8 @@ impl Slaac {
         true
     }
 
-    /// When [`expire`](Self::expire) or [`solicits`](Self::solicits) has something to do.
+    /// When [`expire`](Self::expire), [`question`](Self::question) or
+    /// [`solicits`](Self::solicits) has something to do.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let networks = self.networks.iter().map(|network| network.valid_until);
         let on_link = self
@@ -196,11 +196,10 @@ impl Slaac {
             .iter()
             .filter_map(|network| network.on_link_until);
         let servers = self.servers.iter().map(|(_, until)| *until);
-        let routers = self.routers.iter().map(|router| router.until);
-        let solicitation = self.routers.is_empty().then_some(self.solicit_at);
+        let solicitation = (!self.routers.has_answering()).then_some(self.solicit_at);
         networks
             .chain(servers)
-            .chain(routers)
+            .chain(self.routers.deadline())
             .chain(solicitation)
             .chain(on_link)
             .min()
@@ -223,14 +222,6 @@ impl Slaac {
     pub(super) fn is_deprecated(&self, address: Ipv6Addr, now: Instant) -> bool {
         let mut networks = self.networks.iter();
         networks.any(|network| network.preferred_until <= now && self.address(network) == address)
-    }
-
-    /// The router to other networks: of those with the highest preference the one that has
-    /// been known for longest.
-    pub(super) fn router(&self) -> Option<Ipv6Addr> {
-        let routers = self.routers.iter().rev();
-        let best = routers.max_by_key(|router| router.preference);
-        best.map(|router| router.address)
     }
 
     /// Recursive name servers that routers have announced.

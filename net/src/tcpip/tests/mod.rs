@@ -16,10 +16,13 @@ mod model;
 mod moving;
 mod offload;
 mod packets;
+mod refusal;
 mod router;
+mod routers;
 mod tcp;
 mod trouble;
 mod udp;
+mod vlan;
 
 use super::*;
 use crate::{Link, TcpListener as _, TcpStream as _, UdpSocket as _};

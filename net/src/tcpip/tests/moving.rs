@@ -3,6 +3,7 @@
 use super::packets::{PORT, Peer, SEQUENCE, accepted, segment};
 use super::*;
 use crate::Error;
+use crate::tcpip::arp::Message;
 use smoltcp::wire::*;
 
 const ELSEWHERE: EthernetAddress = EthernetAddress([2, 0, 0, 0, 0, 0x77]);
@@ -100,5 +101,33 @@ fn a_connection_outlives_its_router() {
         let read = |frame: &[u8]| heard_at(frame, ELSEWHERE);
         let again = peer.receive(&tasks, read).await;
         assert_eq!(again, Some((80, next, SEQUENCE + 1)));
+    });
+}
+
+#[test]
+fn datagrams_follow_a_neighbor_that_says_nothing_of_its_move() {
+    simulate(|tasks| async move {
+        let (device, link) = Link::pair(64);
+        let stack = TcpIp::start(&tasks, device, server_config(), 1);
+        let mut peer = Peer::new(link);
+        let socket = stack.bind(everywhere(9)).await.expect("it is free");
+        let pausing = tasks.clone();
+        tasks.spawn_detached(async move {
+            while socket.send_to(b"hi", (CLIENT, 9).into()).await.is_ok() {
+                pausing.sleep(Duration::from_secs(1)).await;
+            }
+        });
+        let asks = |frame: &[u8]| (Message::read(frame)?.asks_for()? == CLIENT).then_some(());
+        peer.receive(&tasks, asks).await.expect("a question");
+        peer.reply();
+        let start = tasks.now();
+        // It is known for a while, then it is asked for again.
+        assert_eq!(peer.receive(&tasks, asks).await, None);
+        peer.hardware = ELSEWHERE;
+        peer.receive(&tasks, asks).await.expect("another");
+        peer.reply();
+        let arrives = |frame: &[u8]| frame.starts_with(&ELSEWHERE.0).then_some(());
+        peer.receive(&tasks, arrives).await.expect("a datagram");
+        assert!(tasks.now() - start < Duration::from_secs(33));
     });
 }

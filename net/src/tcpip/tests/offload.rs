@@ -11,8 +11,14 @@ const ALL: Offloads = Offloads {
 };
 
 /// Sends `data` from the server to the client and back, with offloads on the sides that say
-/// so and buffers of `buffer` bytes.
-fn transfer(data: Vec<u8>, sides: [Option<Offloads>; 2], buffer: usize, address: IpAddr) {
+/// so, buffers of `buffer` bytes, in a VLAN or in none.
+fn transfer(
+    data: Vec<u8>,
+    sides: [Option<Offloads>; 2],
+    buffer: usize,
+    address: IpAddr,
+    vlan: Option<VlanId>,
+) {
     simulate(move |tasks| async move {
         let (mut one, mut other) = Link::pair(256);
         for (link, offloads) in [(&mut one, sides[0]), (&mut other, sides[1])] {
@@ -21,6 +27,7 @@ fn transfer(data: Vec<u8>, sides: [Option<Offloads>; 2], buffer: usize, address:
         let with_buffers = |config: Config| Config {
             receive_buffer: buffer,
             transmit_buffer: buffer,
+            vlan,
             ..config
         };
         let one = TcpIp::start(&tasks, one, with_buffers(server_config()), 1);
@@ -66,9 +73,11 @@ proptest! {
         theirs in sides(),
         buffer in 2_000usize..150_000,
         ipv6: bool,
+        vlan in proptest::option::of(1u16..=4094),
     ) {
         let address = if ipv6 { SERVER_V6.into() } else { SERVER.into() };
-        transfer(pattern(length), [ours, theirs], buffer, address);
+        let vlan = vlan.and_then(VlanId::new);
+        transfer(pattern(length), [ours, theirs], buffer, address, vlan);
     }
 }
 

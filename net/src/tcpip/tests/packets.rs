@@ -22,6 +22,8 @@ pub(super) struct Peer {
     server: EthernetAddress,
     /// Its own hardware address.
     pub(super) hardware: EthernetAddress,
+    /// The second half of the VLAN tag of its frames, if they have one.
+    pub(super) tag: Option<u16>,
 }
 
 /// The port of peers, if nothing else is said.
@@ -56,6 +58,7 @@ impl Peer {
             hardware: EthernetAddress(link.mac().0),
             link,
             source: CLIENT,
+            tag: None,
             sequence: SEQUENCE,
             server: EthernetAddress([2, 0, 0, 0, 0, 1]),
         }
@@ -77,12 +80,18 @@ impl Peer {
         fill: impl FnOnce(&mut [u8]),
     ) {
         let (source, destination) = (self.mac(), self.server);
-        let sent = self.link.transmit(14 + length, |bytes| {
-            let mut frame = EthernetFrame::new_unchecked(bytes);
+        let room = self.tag.map_or(0, |_| 4);
+        let sent = self.link.transmit(room + 14 + length, |bytes| {
+            let mut frame = EthernetFrame::new_unchecked(&mut bytes[room..]);
             frame.set_src_addr(source);
             frame.set_dst_addr(destination);
             frame.set_ethertype(protocol);
             fill(frame.payload_mut());
+            if let Some(tag) = self.tag {
+                bytes.copy_within(4..16, 0);
+                bytes[12..14].copy_from_slice(&[0x81, 0]);
+                bytes[14..16].copy_from_slice(&tag.to_be_bytes());
+            }
         });
         assert_eq!(sent, Ok(()));
     }

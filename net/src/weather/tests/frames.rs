@@ -324,8 +324,8 @@ fn too_long_frames_are_refused() {
         Climate::default(),
         16,
         |_, _, mut bad| async move {
-            assert_eq!(bad.transmit(1_514, |_| ()), Ok(()));
-            assert_eq!(bad.transmit(1_515, |_| ()), Err(TransmitError::TooLong));
+            assert_eq!(bad.transmit(1_518, |_| ()), Ok(()));
+            assert_eq!(bad.transmit(1_519, |_| ()), Err(TransmitError::TooLong));
             assert_eq!(bad.handle().outgoing().frames, 1);
         },
     );
