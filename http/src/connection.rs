@@ -93,10 +93,17 @@ pub(crate) struct Connection<'s, S> {
     fields: Vec<Field>,
     exchange: Exchange<'s>,
     stop: StopListener<'s>,
+    /// Tells the stream that its end follows what is written next.
+    announce_end: fn(&mut S),
 }
 
 impl<'s, S: Read + Write> Connection<'s, S> {
-    pub(crate) fn new(stream: &'s mut S, service: &'s Service, peer: Option<SocketAddr>) -> Self {
+    pub(crate) fn new(
+        stream: &'s mut S,
+        service: &'s Service,
+        peer: Option<SocketAddr>,
+        announce_end: fn(&mut S),
+    ) -> Self {
         Self {
             wire: Wire::new(stream, service),
             service,
@@ -109,6 +116,7 @@ impl<'s, S: Read + Write> Connection<'s, S> {
             fields: Vec::new(),
             exchange: Exchange::new(service),
             stop: service.stop.listen(),
+            announce_end,
         }
     }
 
@@ -120,7 +128,10 @@ impl<'s, S: Read + Write> Connection<'s, S> {
     pub(crate) async fn run<H: Handler>(&mut self, handler: &H) -> End {
         loop {
             let next = match self.read_head().await {
-                Ok(Some((extent, head))) => self.serve(extent, &head, handler).await,
+                Ok(Some((extent, head))) => match self.serve(extent, &head, handler).await {
+                    Ok(false) if head.is_last() && self.input.is_empty() => return End::Closed,
+                    next => next,
+                },
                 Ok(None) => return End::Closed,
                 Err(Refusal::Status(status)) => self.refuse(status).await,
                 Err(Refusal::Broken) => return End::Broken,
@@ -249,9 +260,15 @@ impl<'s, S: Read + Write> Connection<'s, S> {
         let keeps_alive = self.exchange.keeps_alive();
         self.exchange.end(|rest| self.input.push(rest));
         if !keeps_alive {
-            self.wire.flush(&self.exchange).await?;
+            self.flush_last().await?;
         }
         Ok(keeps_alive)
+    }
+
+    /// Sends what the connection ends with.
+    async fn flush_last(&mut self) -> Result<(), Broken> {
+        (self.announce_end)(self.wire.stream);
+        self.wire.flush(&self.exchange).await
     }
 
     /// Drops the body, what is still to come included. Returns whether its end was found.
@@ -284,7 +301,7 @@ impl<'s, S: Read + Write> Connection<'s, S> {
         let response = Ok(Response::error(status));
         answer(&mut self.wire, &self.exchange, response).await?;
         self.log(started, None, "");
-        self.wire.flush(&self.exchange).await?;
+        self.flush_last().await?;
         Ok(false)
     }
 

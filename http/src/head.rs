@@ -145,6 +145,14 @@ pub(crate) struct RequestHead {
     pub(crate) expects_continue: bool,
 }
 
+impl RequestHead {
+    /// Whether the client sends nothing behind it: it has no body, and a client that asks for the
+    /// connection's end sends no more requests (RFC 9112, section 9.6).
+    pub(crate) fn is_last(&self) -> bool {
+        !self.keep_alive && self.framing == Framing::Length(0)
+    }
+}
+
 /// What the header fields say about the message itself.
 #[derive(Default)]
 pub(crate) struct Facts {
