@@ -109,10 +109,17 @@ pub(crate) struct Connection<'s, S> {
     exchange: Exchange<'s>,
     /// Whether no request has come yet.
     is_new: bool,
+    /// Tells the stream that its end follows what is written next.
+    announce_end: fn(&mut S),
 }
 
 impl<'s, S: Read + Write> Connection<'s, S> {
-    pub(crate) fn new(stream: &'s mut S, service: &'s Service, peer: Option<SocketAddr>) -> Self {
+    pub(crate) fn new(
+        stream: &'s mut S,
+        service: &'s Service,
+        peer: Option<SocketAddr>,
+        announce_end: fn(&mut S),
+    ) -> Self {
         Self {
             wire: Wire::new(stream, service),
             service,
@@ -126,6 +133,7 @@ impl<'s, S: Read + Write> Connection<'s, S> {
             fields: Vec::new(),
             exchange: Exchange::new(service),
             is_new: true,
+            announce_end,
         }
     }
 
@@ -137,7 +145,10 @@ impl<'s, S: Read + Write> Connection<'s, S> {
     pub(crate) async fn run<H: Handler>(&mut self, handler: &H) -> End {
         loop {
             let next = match self.read_head().await {
-                Ok(Some((extent, head))) => self.serve(extent, &head, handler).await,
+                Ok(Some((extent, head))) => match self.serve(extent, &head, handler).await {
+                    Ok(false) if head.is_last() && self.input.is_empty() => return End::Closed,
+                    next => next,
+                },
                 Ok(None) => return End::Closed,
                 Err(Refusal::Error(error)) => self.refuse(error).await,
                 Err(Refusal::Broken) => return End::Broken,
@@ -294,9 +305,15 @@ impl<'s, S: Read + Write> Connection<'s, S> {
             return Err(Broken);
         }
         if !keeps_alive {
-            self.wire.flush(&self.exchange).await?;
+            self.flush_last().await?;
         }
         Ok(keeps_alive)
+    }
+
+    /// Sends what the connection ends with.
+    async fn flush_last(&mut self) -> Result<(), Broken> {
+        (self.announce_end)(self.wire.stream);
+        self.wire.flush(&self.exchange).await
     }
 
     /// Drops the body, what is still to come included. Returns whether its end was found.
@@ -328,7 +345,7 @@ impl<'s, S: Read + Write> Connection<'s, S> {
         self.exchange.begin_refusal();
         drive::refuse(&self.exchange, error)?;
         self.log(started, None, "");
-        self.wire.flush(&self.exchange).await?;
+        self.flush_last().await?;
         Ok(false)
     }
 

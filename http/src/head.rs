@@ -147,7 +147,13 @@ pub(crate) struct RequestHead {
 
 impl RequestHead {
     pub(crate) fn has_body(&self) -> bool {
-        !matches!(self.framing, Framing::Length(0))
+        self.framing != Framing::Length(0)
+    }
+
+    /// Whether the client sends nothing behind it: it has no body, and a client that asks for the
+    /// connection's end sends no more requests (RFC 9112, section 9.6).
+    pub(crate) fn is_last(&self) -> bool {
+        !self.keep_alive && !self.has_body()
     }
 }
 

@@ -91,6 +91,7 @@ impl Server {
             ..self.service
         });
         let handler = Rc::new(handler);
+        listener.peers_send_first();
         while let Some(accepted) = accept(&service, &listener).await {
             match accepted {
                 Ok((stream, lease)) => {
@@ -122,7 +123,7 @@ impl Server {
         S: Read + Write,
         H: Handler,
     {
-        let mut connection = Connection::new(stream, &self.service, peer);
+        let mut connection = Connection::new(stream, &self.service, peer, |_| {});
         if connection.run(handler).await == End::Linger {
             connection.into_wire().linger(&self.service).await;
         }
@@ -169,7 +170,7 @@ async fn accept_next<L: TcpListener>(
 async fn serve_stream<S: TcpStream, H: Handler>(slot: Slot, mut stream: S, handler: Rc<H>) {
     let service = &*slot.service;
     let peer = stream.peer_addr();
-    let end = Connection::new(&mut stream, service, Some(peer))
+    let end = Connection::new(&mut stream, service, Some(peer), S::announce_end)
         .run(&*handler)
         .await;
     match end {

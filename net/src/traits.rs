@@ -56,6 +56,11 @@ pub trait TcpListener {
     /// The address that it listens on, with the port that was chosen.
     fn local_addr(&self) -> SocketAddr;
 
+    /// Tells that the peers of this protocol send first, so that a connection need not be
+    /// accepted before its first bytes are there. A hint: a connection that sends nothing may be
+    /// accepted at once, or after some seconds.
+    fn peers_send_first(&self) {}
+
     /// Whether the stack may hold one more connection. While it may not, none comes in
     /// before another one ends.
     fn has_room(&self) -> bool {
@@ -84,6 +89,11 @@ pub trait TcpStream: Read<Error = Error> + BufRead + Write<Error = Error> {
 
     /// The peer's address.
     fn peer_addr(&self) -> SocketAddr;
+
+    /// Tells that the end follows what is written next, so that both may leave in one segment. A
+    /// hint: the end still has to come, by [`shutdown`](Self::shutdown) or by dropping the stream,
+    /// and until then the stream may keep some of the bytes back.
+    fn announce_end(&mut self) {}
 
     /// Sends what was written, then closes this side (FIN). The peer may go on sending.
     ///

@@ -78,6 +78,7 @@ impl Idle for Idler {
     fn wait(&self, deadline: Option<Instant>) {
         let timeout = deadline.map(|deadline| deadline - HostClock.now());
         self.event_loop.turn(timeout);
+        self.event_loop.polled.set(HostClock.now());
     }
 
     fn unparker(&self) -> Option<Unparker> {

@@ -4,6 +4,7 @@
 //! network namespace of its own. `ci/test` provides them all.
 
 mod boot_protocols;
+mod calls;
 mod clients;
 mod clock;
 mod command_line;

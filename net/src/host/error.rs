@@ -16,7 +16,9 @@ impl From<Errno> for Error {
             | Errno::HOSTDOWN
             | Errno::NETDOWN
             | Errno::NONET => Self::Unreachable,
-            Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM => Self::LimitReached,
+            Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM | Errno::NOSPC => {
+                Self::LimitReached
+            }
             Errno::MSGSIZE => Self::TooLong,
             Errno::AFNOSUPPORT | Errno::OPNOTSUPP | Errno::PROTONOSUPPORT => Self::Unsupported,
             Errno::ACCESS | Errno::PERM => Self::NotPermitted,

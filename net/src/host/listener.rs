@@ -1,6 +1,7 @@
 //! TCP listeners of the host.
 
 use super::limit::Shared;
+use super::option::set_tcp_defer_accept;
 use super::socket::{UNKNOWN, bound};
 use super::stream::HostStream;
 use crate::{Error, TcpListener};
@@ -12,11 +13,13 @@ use fata_task::{Registration, select};
 use fata_time::Instant;
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, SocketType, acceptfrom_with, sockopt};
-use std::io;
 use std::os::fd::OwnedFd;
 
 /// How long accepting pauses when the host has no descriptor or memory left.
 const PAUSE: Duration = Duration::from_millis(100);
+/// How long the host keeps a connection that sends nothing to itself. It rounds to its times of
+/// asking again, the first of which is a second.
+const DEFER_SECONDS: i32 = 1;
 /// That is logged at most this often.
 const WARN_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -36,6 +39,9 @@ impl HostListener {
         // Accepted sockets inherit this.
         sockopt::set_tcp_nodelay(&socket, true)?;
         rustix::net::listen(&socket, shared.limits.backlog.into())?;
+        // Accepted sockets inherit this too, once the socket listens: the answer acknowledges the
+        // request. A stream that reads on before it answers acknowledges at once.
+        sockopt::set_tcp_quickack(&socket, false)?;
         Ok(Self {
             local: rustix::net::getsockname(&socket)?.try_into()?,
             registration: Registration::new(&shared.reactor, &socket)?,
@@ -50,7 +56,11 @@ impl HostListener {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         let (socket, peer) = acceptfrom_with(&self.socket, flags)?;
         let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
-        HostStream::new(self.shared.slot(), socket, peer.unwrap_or(UNKNOWN)).map_err(errno)
+        Ok(HostStream::accepted(
+            self.shared.slot(),
+            socket,
+            peer.unwrap_or(UNKNOWN),
+        ))
     }
 
     /// Lets some time pass, as the host has no descriptor or memory left.
@@ -80,13 +90,9 @@ impl TcpListener for HostListener {
             match self.try_accept() {
                 Ok(stream) => return Ok(stream),
                 Err(Errno::AGAIN) => self.registration.readable.wait().await,
-                Err(
-                    reason @ (Errno::MFILE
-                    | Errno::NFILE
-                    | Errno::NOBUFS
-                    | Errno::NOMEM
-                    | Errno::NOSPC),
-                ) => self.pause(reason).await,
+                Err(reason @ (Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)) => {
+                    self.pause(reason).await
+                }
                 // The listener itself is broken.
                 Err(reason @ (Errno::BADF | Errno::INVAL | Errno::NOTSOCK)) => {
                     return Err(reason.into());
@@ -103,11 +109,14 @@ impl TcpListener for HostListener {
         self.local
     }
 
+    /// The host reports a connection when its first bytes are there, or after a second or two.
+    fn peers_send_first(&self) {
+        if let Err(reason) = set_tcp_defer_accept(&self.socket, DEFER_SECONDS) {
+            log::debug!(target: "net", "{}: cannot defer accepting: {reason}", self.local);
+        }
+    }
+
     fn has_room(&self) -> bool {
         self.shared.has_room()
     }
-}
-
-fn errno(error: io::Error) -> Errno {
-    Errno::from_io_error(&error).unwrap_or(Errno::IO)
 }

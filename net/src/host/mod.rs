@@ -4,9 +4,11 @@ mod ahead;
 mod error;
 mod limit;
 mod listener;
+mod option;
 mod socket;
 mod stream;
 mod udp;
+mod watch;
 
 pub use listener::HostListener;
 pub use stream::{HostReadHalf, HostStream, HostWriteHalf};

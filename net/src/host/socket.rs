@@ -1,11 +1,9 @@
-//! Sockets of the host: opening them, and trying before waiting.
+//! Sockets of the host: opening them.
 
 use crate::Error;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
-use fata_task::Event;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with, sockopt};
-use std::io;
 use std::os::fd::OwnedFd;
 
 /// Opens a socket of the family of `address`, which neither blocks nor is inherited.
@@ -14,17 +12,8 @@ pub(super) fn open(address: &SocketAddr, kind: SocketType) -> Result<OwnedFd, Er
         SocketAddr::V4(_) => AddressFamily::INET,
         SocketAddr::V6(_) => AddressFamily::INET6,
     };
-    let socket = socket_with(
-        family,
-        kind,
-        SocketFlags::NONBLOCK | SocketFlags::CLOEXEC,
-        None,
-    )?;
-    if address.is_ipv6() {
-        // The unspecified IPv6 address takes IPv4 peers too.
-        sockopt::set_ipv6_v6only(&socket, false)?;
-    }
-    Ok(socket)
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    socket_with(family, kind, flags, None)
 }
 
 /// Opens a socket that is bound to `local`. Where the host has no IPv6, the unspecified
@@ -37,6 +26,10 @@ pub(super) fn bound(local: SocketAddr, kind: SocketType) -> Result<OwnedFd, Erro
         socket = open(&local, kind);
     }
     let socket = socket?;
+    if local.is_ipv6() {
+        // The unspecified IPv6 address takes IPv4 peers too.
+        sockopt::set_ipv6_v6only(&socket, false)?;
+    }
     if kind == SocketType::STREAM {
         // A server can be started anew while its old connections fade.
         sockopt::set_socket_reuseaddr(&socket, true)?;
@@ -49,23 +42,6 @@ pub(super) fn bound(local: SocketAddr, kind: SocketType) -> Result<OwnedFd, Erro
 /// an IPv6 address.
 pub(super) fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
-}
-
-/// Tries an operation until it does not block any more, and waits for `ready` in
-/// between, so that a socket that is ready costs one call of the host.
-pub(super) async fn when_ready<T>(
-    ready: &Event,
-    mut attempt: impl FnMut() -> io::Result<T>,
-) -> io::Result<T> {
-    loop {
-        // What was signalled before the attempt is answered by the attempt.
-        ready.clear();
-        match attempt() {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready.wait().await,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
-        }
-    }
 }
 
 /// What stands for an address that the host does not tell.

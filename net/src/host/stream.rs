@@ -2,17 +2,18 @@
 
 use super::ahead::Ahead;
 use super::limit::{Shared, Slot};
-use super::socket::{UNKNOWN, canonical, open, when_ready};
+use super::socket::{UNKNOWN, canonical, open};
+use super::watch::{Watch, readable, would_block, writable};
 use crate::{Error, TcpStream};
 use alloc::rc::Rc;
 use core::cell::Cell;
 use core::net::SocketAddr;
 use core::time::Duration;
 use embedded_io_async::{BufRead, ErrorType, Read, Write};
-use fata_task::Registration;
+use fata_task::{Event, Readiness};
 use rustix::io::{Errno, ioctl_fionread};
-use rustix::net::{Shutdown, SocketType, connect_unspec, sockopt};
-use std::io::{self, Read as _, Write as _};
+use rustix::net::{SendFlags, Shutdown, SocketType, connect_unspec, sockopt};
+use std::io::{self, Read as _};
 use std::os::fd::OwnedFd;
 
 /// How long a connection that was dropped goes on to take what the peer still sends.
@@ -38,34 +39,39 @@ pub struct HostWriteHalf {
 }
 
 impl HostStream {
-    pub(super) fn new(slot: Slot, socket: OwnedFd, peer: SocketAddr) -> io::Result<Self> {
+    /// A connection that a listener has accepted.
+    pub(super) fn accepted(slot: Slot, socket: OwnedFd, peer: SocketAddr) -> Self {
+        Self::new(slot, socket, peer, Acknowledging::WithAnswer)
+    }
+
+    fn new(slot: Slot, socket: OwnedFd, peer: SocketAddr, acknowledging: Acknowledging) -> Self {
         let connection = Connection {
-            registration: Registration::new(&slot.shared().reactor, &socket)?,
+            watch: Watch::default(),
             socket: socket.into(),
             slot,
             peer: canonical(peer),
             input: Cell::new(Input::Unknown),
             shut: Cell::new(false),
+            ends: Cell::new(false),
+            acknowledging: Cell::new(acknowledging),
         };
-        Ok(Self {
+        Self {
             link: Link(Rc::new(connection)),
             ahead: Ahead::default(),
-        })
+        }
     }
 
     pub(super) async fn connect(shared: &Rc<Shared>, remote: SocketAddr) -> Result<Self, Error> {
         if !shared.has_room() {
             return Err(Error::LimitReached);
         }
+        // A socket of IPv6 need not be told then whether it serves IPv4, too.
+        let remote = canonical(remote);
         let slot = shared.slot();
         let socket = open(&remote, SocketType::STREAM)?;
         sockopt::set_tcp_nodelay(&socket, true)?;
-        match rustix::net::connect(&socket, &remote) {
-            Ok(()) | Err(Errno::INPROGRESS) => {}
-            Err(errno) => return Err(errno.into()),
-        }
-        let stream = Self::new(slot, socket, remote)?;
-        stream.link.0.connected().await?;
+        let stream = Self::new(slot, socket, remote, Acknowledging::Usual);
+        stream.link.0.connect().await?;
         Ok(stream)
     }
 }
@@ -80,6 +86,11 @@ impl TcpStream for HostStream {
 
     fn peer_addr(&self) -> SocketAddr {
         self.link.0.peer
+    }
+
+    /// The host waits for the end for a fifth of a second at most (`MSG_MORE`).
+    fn announce_end(&mut self) {
+        self.link.0.ends.set(true);
     }
 
     async fn shutdown(&mut self) -> Result<(), Error> {
@@ -160,13 +171,27 @@ writes!(HostWriteHalf);
 
 /// A connection, for its halves. The fields are dropped in this order.
 struct Connection {
-    registration: Registration,
+    watch: Watch,
     socket: std::net::TcpStream,
     slot: Slot,
     peer: SocketAddr,
     input: Cell<Input>,
     /// Whether this side was closed for writing.
     shut: Cell<bool>,
+    /// Whether the end follows what is written next.
+    ends: Cell<bool>,
+    acknowledging: Cell<Acknowledging>,
+}
+
+/// When the host acknowledges what comes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Acknowledging {
+    /// With the answer, as a listener's connections begin.
+    WithAnswer,
+    /// The same, and bytes have come.
+    Owed,
+    /// As the host likes.
+    Usual,
 }
 
 /// What is known of a connection's input.
@@ -181,18 +206,29 @@ enum Input {
 }
 
 impl Connection {
-    /// Waits for a connection in the making.
-    async fn connected(&self) -> Result<(), Error> {
-        loop {
-            self.registration.writable.wait().await;
-            if let Some(error) = self.socket.take_error()? {
-                self.input.set(Input::Ended);
-                return Err(error.into());
-            }
-            if self.socket.peer_addr().is_ok() {
-                return Ok(());
-            }
+    /// Connects to the peer.
+    async fn connect(&self) -> Result<(), Error> {
+        // Asked again, the host tells how far the connection is, and why it failed.
+        let connect = || match rustix::net::connect(&self.socket, &self.peer) {
+            Err(Errno::INPROGRESS | Errno::ALREADY) => Err(io::ErrorKind::WouldBlock.into()),
+            Ok(()) | Err(Errno::ISCONN) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        };
+        let connected = self.when_ready(writable, connect).await;
+        if connected.is_err() {
+            self.input.set(Input::Ended);
         }
+        Ok(connected?)
+    }
+
+    async fn when_ready<T>(
+        &self,
+        event: fn(&Readiness) -> &Event,
+        attempt: impl FnMut() -> io::Result<T>,
+    ) -> io::Result<T> {
+        let reactor = &self.slot.shared().reactor;
+        let ready = self.watch.when_ready(reactor, &self.socket, event, attempt);
+        ready.await
     }
 
     async fn read(&self, buffer: &mut [u8]) -> Result<usize, Error> {
@@ -200,13 +236,23 @@ impl Connection {
             return Ok(0);
         }
         self.slot.shared().pace().await;
-        if self.input.get() == Input::Drained && !self.registration.has_ended() {
-            self.registration.readable.wait().await;
+        if self.input.get() == Input::Drained && !self.watch.has_ended() {
+            self.acknowledge();
+            let reactor = &self.slot.shared().reactor;
+            let readiness = self.watch.begin(reactor, &self.socket)?;
+            readiness.readable.wait().await;
         }
-        let result = when_ready(&self.registration.readable, || {
-            (&self.socket).read(&mut *buffer)
-        })
-        .await;
+        let read = || {
+            let result = (&self.socket).read(&mut *buffer);
+            if would_block(&result) {
+                self.acknowledge();
+            }
+            result
+        };
+        let result = self.when_ready(readable, read).await;
+        if self.acknowledging.get() == Acknowledging::WithAnswer {
+            self.acknowledging.set(Acknowledging::Owed);
+        }
         self.input.set(match result {
             Ok(0) | Err(_) => Input::Ended,
             Ok(length) if length < buffer.len() => Input::Drained,
@@ -215,12 +261,27 @@ impl Connection {
         Ok(result?)
     }
 
+    /// Acknowledges what has come, as it gets no answer yet: the peer may hold the rest back
+    /// until then (Nagle's algorithm).
+    fn acknowledge(&self) {
+        if self.acknowledging.get() == Acknowledging::Owed {
+            self.acknowledging.set(Acknowledging::Usual);
+            // If it fails, the connection has ended, or the host acknowledges a little later.
+            let _ = sockopt::set_tcp_quickack(&self.socket, true);
+        }
+    }
+
     async fn write(&self, bytes: &[u8]) -> Result<usize, Error> {
         if self.shut.get() {
             return Err(Error::Closed);
         }
+        self.acknowledging.set(Acknowledging::Usual);
         self.slot.shared().pace().await;
-        let result = when_ready(&self.registration.writable, || (&self.socket).write(bytes)).await;
+        let mut flags = SendFlags::NOSIGNAL;
+        // The last bytes leave together with the end, which is a segment less.
+        flags.set(SendFlags::MORE, self.ends.get());
+        let send = || Ok(rustix::net::send(&self.socket, bytes, flags)?);
+        let result = self.when_ready(writable, send).await;
         Ok(result?)
     }
 

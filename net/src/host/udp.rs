@@ -1,15 +1,15 @@
 use super::limit::Shared;
-use super::socket::{bound, canonical, when_ready};
+use super::socket::{bound, canonical};
+use super::watch::{Watch, readable, writable};
 use crate::{Error, UdpSocket};
 use alloc::rc::Rc;
 use core::net::{IpAddr, SocketAddr};
-use fata_task::Registration;
 use rustix::net::SocketType;
 use std::io;
 
 /// A UDP socket of the host.
 pub struct HostSocket {
-    registration: Registration,
+    watch: Watch,
     socket: std::net::UdpSocket,
     shared: Rc<Shared>,
     local: SocketAddr,
@@ -20,7 +20,7 @@ impl HostSocket {
         let socket = std::net::UdpSocket::from(bound(local, SocketType::DGRAM)?);
         Ok(Self {
             local: socket.local_addr()?,
-            registration: Registration::new(&shared.reactor, &socket)?,
+            watch: Watch::default(),
             socket,
             shared: Rc::clone(shared),
         })
@@ -45,21 +45,22 @@ impl UdpSocket for HostSocket {
     async fn send_to(&self, payload: &[u8], remote: SocketAddr) -> Result<(), Error> {
         self.shared.pace().await;
         let remote = self.mapped(remote);
-        when_ready(&self.registration.writable, || {
-            self.socket.send_to(payload, remote)
-        })
-        .await?;
+        let reactor = &self.shared.reactor;
+        let send = || self.socket.send_to(payload, remote);
+        let sent = self.watch.when_ready(reactor, &self.socket, writable, send);
+        sent.await?;
         Ok(())
     }
 
     async fn receive_from(&self, buffer: &mut [u8]) -> Result<(usize, SocketAddr), Error> {
         self.shared.pace().await;
         loop {
-            let received = when_ready(&self.registration.readable, || {
-                self.socket.recv_from(buffer)
-            })
-            .await;
-            match received {
+            let reactor = &self.shared.reactor;
+            let receive = || self.socket.recv_from(buffer);
+            let received = self
+                .watch
+                .when_ready(reactor, &self.socket, readable, receive);
+            match received.await {
                 Ok((length, sender)) => return Ok((length, canonical(sender))),
                 // An ICMP message about a datagram that was sent before.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}

@@ -93,6 +93,10 @@ impl<H: TcpListener, D: TcpListener> TcpListener for Either<H, D> {
         delegate!(self, listener => listener.local_addr())
     }
 
+    fn peers_send_first(&self) {
+        delegate!(self, listener => listener.peers_send_first());
+    }
+
     fn has_room(&self) -> bool {
         delegate!(self, listener => listener.has_room())
     }
@@ -112,6 +116,10 @@ impl<H: TcpStream, D: TcpStream> TcpStream for Either<H, D> {
 
     fn peer_addr(&self) -> SocketAddr {
         delegate!(self, stream => stream.peer_addr())
+    }
+
+    fn announce_end(&mut self) {
+        delegate!(self, stream => stream.announce_end());
     }
 
     async fn shutdown(&mut self) -> Result<(), Error> {

@@ -8,6 +8,7 @@ use embedded_io_async::{Read, Write};
 use fata_net::host::{HostListener, HostStream};
 use fata_net::{Error, Stack as _, TcpListener, TcpStream, UdpSocket};
 use fata_task::{Executor, Handle, join, yield_now};
+use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::vec::Vec;
 
@@ -255,6 +256,99 @@ fn one_busy_connection_does_not_starve_the_others() {
             far.read_exact(&mut [0; 4]).await.unwrap();
             yield_now().await;
         }
+    });
+}
+
+#[test]
+fn connections_that_send_come_before_those_that_do_not() {
+    with_stack(8, |_, stack| async move {
+        let listener = stack.listen(ANY_PORT).await.unwrap();
+        listener.peers_send_first();
+        let address = listener.local_addr();
+        let mut silent = stack.connect(address).await.unwrap();
+        let mut quick = stack.connect(address).await.unwrap();
+        for client in [&mut quick, &mut silent] {
+            client.write_all(b"x").await.unwrap();
+            let mut accepted = listener.accept().await.unwrap();
+            assert_eq!(accepted.peer_addr(), client.local_addr());
+            accepted.read_exact(&mut [0]).await.unwrap();
+        }
+        // Nor does one have to wait for ever that sends nothing.
+        let silent = stack.connect(address).await.unwrap();
+        let accepted = listener.accept().await.unwrap();
+        assert_eq!(accepted.peer_addr(), silent.local_addr());
+    });
+}
+
+/// A peer with Nagle's algorithm sends the next bytes once these are acknowledged.
+#[test]
+fn bytes_that_get_no_answer_yet_are_acknowledged_at_once() {
+    with_stack(1, |tasks, stack| async move {
+        let listener = stack.listen(ANY_PORT).await.unwrap();
+        let mut client = std::net::TcpStream::connect(listener.local_addr()).unwrap();
+        std::io::Write::write_all(&mut client, b"half a request").unwrap();
+        let mut stream = listener.accept().await.unwrap();
+        stream.read_exact(&mut [0; 14]).await.unwrap();
+        let more = tasks.timeout(Duration::ZERO, stream.read(&mut [0])).await;
+        assert!(more.is_err(), "there is no more");
+        assert_eq!(unacknowledged(&client), 0);
+    });
+}
+
+/// How many bytes were sent and not acknowledged yet.
+fn unacknowledged(stream: &std::net::TcpStream) -> i32 {
+    let mut count = 0;
+    // SAFETY: the host writes an `int`, which lives for the call.
+    let status = unsafe { libc::ioctl(stream.as_raw_fd(), libc::TIOCOUTQ, &raw mut count) };
+    assert_eq!(status, 0);
+    count
+}
+
+#[test]
+fn an_end_that_is_announced_and_does_not_come_keeps_nothing_back() {
+    with_stack(2, |_, stack| async move {
+        let (mut near, mut far) = pair(&stack).await;
+        near.announce_end();
+        for part in [b"one", b"two"] {
+            near.write_all(part).await.unwrap();
+            let mut buffer = [0; 3];
+            far.read_exact(&mut buffer).await.unwrap();
+            assert_eq!(&buffer, part);
+        }
+        near.write_all(b"end").await.unwrap();
+        drop(near);
+        assert_eq!(read_all(&mut far).await.unwrap(), b"end");
+    });
+}
+
+#[test]
+fn a_connection_that_was_reset_before_it_is_accepted_harms_no_other() {
+    with_stack(8, |_, stack| async move {
+        let listener = stack.listen(ANY_PORT).await.unwrap();
+        let address = listener.local_addr();
+        for _ in 0..3 {
+            stack.connect(address).await.unwrap().abort();
+        }
+        let near = stack.connect(address).await.unwrap();
+        loop {
+            // Linux hands out the others, too, as connections that have failed.
+            let mut far = listener.accept().await.unwrap();
+            if far.peer_addr() == near.local_addr() {
+                break;
+            }
+            assert_eq!(far.read(&mut [0]).await, Err(Error::ConnectionReset));
+        }
+    });
+}
+
+#[test]
+fn an_ipv4_address_in_the_form_of_ipv6_is_reached() {
+    with_stack(2, |_, stack| async move {
+        let listener = stack.listen(ANY_PORT).await.unwrap();
+        let port = listener.local_addr().port();
+        let mapped = SocketAddr::from((Ipv4Addr::LOCALHOST.to_ipv6_mapped(), port));
+        let (near, far) = join(stack.connect(mapped), listener.accept()).await;
+        assert_eq!(near.unwrap().peer_addr(), far.unwrap().local_addr());
     });
 }
 

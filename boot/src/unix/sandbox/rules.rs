@@ -109,11 +109,6 @@ const SOCKETS: &[Rule] = &[
     (Sysno::sendto, &[]),
     (Sysno::recvfrom, &[]),
     (Sysno::getsockname, &[]),
-    (Sysno::getpeername, &[]),
-    (
-        Sysno::getsockopt,
-        &[is(1, libc::SOL_SOCKET), is(2, libc::SO_ERROR)],
-    ),
     (
         Sysno::setsockopt,
         &[is(1, libc::SOL_SOCKET), is(2, libc::SO_REUSEADDR)],
@@ -121,6 +116,14 @@ const SOCKETS: &[Rule] = &[
     (
         Sysno::setsockopt,
         &[is(1, libc::IPPROTO_TCP), is(2, libc::TCP_NODELAY)],
+    ),
+    (
+        Sysno::setsockopt,
+        &[is(1, libc::IPPROTO_TCP), is(2, libc::TCP_QUICKACK)],
+    ),
+    (
+        Sysno::setsockopt,
+        &[is(1, libc::IPPROTO_TCP), is(2, libc::TCP_DEFER_ACCEPT)],
     ),
     (
         Sysno::setsockopt,

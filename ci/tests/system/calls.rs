@@ -1,0 +1,146 @@
+//! Calls of the host for each connection and request of a process, counted by strace, and the
+//! segments on the network: both repeat, where times do not.
+
+use crate::support::BENCH_LISTENING;
+use fata_ci::{Client, GUEST_IPV4, Home, Lab, Launch, Program};
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::IpAddr;
+
+const REQUESTS: usize = 300;
+/// Something else may happen meanwhile, such as a late acknowledgement, and the program's end.
+const OTHERS: usize = REQUESTS / 10;
+
+/// How often a program makes each call while it is driven.
+type Calls = BTreeMap<String, usize>;
+
+/// Traces `program` while `drive` runs, and ends it.
+fn count(mut program: Program, drive: impl FnOnce()) -> Calls {
+    let id = program.id();
+    let file = tempfile::NamedTempFile::new().expect("a file for what strace counts");
+    let path = file.path().to_str().expect("it has a plain name");
+    let number = id.to_string();
+    let mut strace = Program::run([
+        "strace",
+        "-f",
+        "-c",
+        "-U",
+        "name,calls",
+        "-o",
+        path,
+        "-p",
+        &number,
+    ]);
+    strace.wait_for("attached");
+    drive();
+    program.terminate();
+    program.wait();
+    strace.wait();
+    let table = fs::read_to_string(path).expect("strace has written its table");
+    let line = |line: &str| {
+        let (name, calls) = line.trim().split_once(' ')?;
+        Some((name.to_owned(), calls.trim().parse().ok()?))
+    };
+    let mut calls: Calls = table.lines().filter_map(line).collect();
+    calls.remove("total").expect("strace has counted");
+    calls
+}
+
+/// Asserts that each call was made for every request at most so many times, and no others were.
+#[track_caller]
+fn assert_at_most(calls: &Calls, bounds: &[(&str, usize)]) {
+    for (name, count) in calls {
+        let bound = bounds.iter().find(|(known, _)| known == name);
+        let most = bound.map_or(0, |(_, times)| times * REQUESTS) + OTHERS;
+        assert!(*count <= most, "{name}: {count} times; all: {calls:?}");
+    }
+}
+
+/// The TCP segments that this namespace has sent.
+fn segments() -> usize {
+    let counters = fs::read_to_string("/proc/thread-self/net/snmp").expect("Linux counts");
+    let mut tcp = counters
+        .lines()
+        .filter_map(|line| line.strip_prefix("Tcp: "));
+    let (names, values) = (tcp.next().expect("names"), tcp.next().expect("values"));
+    let mut pairs = names.split(' ').zip(values.split(' '));
+    let sent = pairs.find(|(name, _)| *name == "OutSegs");
+    sent.and_then(|(_, count)| count.parse().ok())
+        .expect("a number of segments")
+}
+
+fn start(arguments: &[&str]) -> Program {
+    let program = Launch::new("bench-guest", Home::Process)
+        .arguments(arguments.iter().copied())
+        .start();
+    program.wait_for(BENCH_LISTENING);
+    program
+}
+
+fn request(client: &mut Client, lines: &str) {
+    let response = client.request("GET", "/", lines);
+    assert_eq!(response.expect("the server answers").status, 200);
+}
+
+/// One connection for each request, whose end the client asks for.
+fn connect_for_each(address: IpAddr) {
+    for _ in 0..REQUESTS {
+        let mut client = Client::connect(address, 80).expect("the server accepts");
+        request(&mut client, "Connection: close\r\n");
+        assert_eq!(client.rest().expect("the server closes"), b"");
+    }
+}
+
+fn keep_alive(address: IpAddr) {
+    let mut client = Client::connect(address, 80).expect("the server accepts");
+    (0..REQUESTS).for_each(|_| request(&mut client, ""));
+}
+
+#[test]
+#[ignore = "runs processes; ci/test runs it"]
+fn a_connection_for_each_request_is_few_calls_and_segments() {
+    let lab = Lab::enter();
+    let program = start(&[]);
+    let mut sent = 0;
+    let calls = count(program, || {
+        let before = segments();
+        connect_for_each(lab.loopback());
+        sent = segments() - before;
+    });
+    let bounds = [
+        ("epoll_pwait", 2),
+        // The second time none waits.
+        ("accept4", 2),
+        ("recvfrom", 1),
+        ("sendto", 1),
+        // Whether something is unread.
+        ("ioctl", 1),
+        ("close", 1),
+        // Debug builds look whether a descriptor is open before they close it.
+        ("fcntl", 1),
+    ];
+    assert_at_most(&calls, &bounds);
+    // Four of the client: SYN, its acknowledgement, request, end. Three of the server: SYN, answer
+    // and end, acknowledgement of the client's end.
+    assert!(sent <= 7 * REQUESTS + OTHERS, "{sent} segments");
+}
+
+#[test]
+#[ignore = "runs processes; ci/test runs it"]
+fn a_request_is_three_calls() {
+    let lab = Lab::enter();
+    let calls = count(start(&[]), || keep_alive(lab.loopback()));
+    assert_at_most(
+        &calls,
+        &[("epoll_pwait", 1), ("recvfrom", 1), ("sendto", 1)],
+    );
+}
+
+#[test]
+#[ignore = "runs processes; ci/test runs it"]
+fn a_request_over_a_tap_is_four_calls() {
+    let _lab = Lab::enter();
+    let program = start(&["--net=tap=tap0", "--ipv4=198.51.100.2/24"]);
+    let calls = count(program, || keep_alive(GUEST_IPV4.into()));
+    assert_at_most(&calls, &[("epoll_pwait", 1), ("read", 2), ("write", 1)]);
+}
