@@ -19,6 +19,7 @@ mod load;
 mod names;
 mod network;
 mod pages;
+mod path;
 mod queue;
 mod random;
 mod router;
