@@ -24,6 +24,7 @@ mod memory;
 mod names;
 mod network;
 mod pages;
+mod path;
 mod queue;
 mod random;
 mod reset;

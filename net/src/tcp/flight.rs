@@ -95,6 +95,18 @@ impl Flight {
         self.lost > 0
     }
 
+    /// Bytes that are lost.
+    pub(super) fn lost(&self) -> u32 {
+        self.lost
+    }
+
+    /// Whether what begins at `start` is lost.
+    pub(super) fn is_lost(&self, start: Sequence) -> bool {
+        let index = self.records.partition_point(|record| record.end <= start);
+        let record = self.records.get(index);
+        record.is_some_and(|record| record.mark == Mark::Lost)
+    }
+
     /// Notes what was sent for the first time, behind everything else.
     pub(super) fn push(&mut self, start: Sequence, end: Sequence, now: Instant) {
         self.records.push_back(Record {

@@ -4,7 +4,8 @@
 //! Nothing here knows devices, tasks or other connections, so all of it runs under a fake
 //! clock. Beside the RFC: SACK (RFC 2018) with loss detection by time and tail loss probes
 //! (RFC 8985), CUBIC (RFC 9438), window scaling (RFC 7323), retransmission time-outs (RFC
-//! 6298, but not under 200 ms instead of a second, as Linux has it), challenges to blind
+//! 6298, but not under 200 ms instead of a second, as Linux has it), the search for a path's MTU
+//! where routers do not tell it (RFC 4821), challenges to blind
 //! resets and data (RFC 5961), sequence numbers that strangers cannot guess (RFC 6528), SYN cookies
 //! (RFC 4987).
 #![forbid(unsafe_code)]

@@ -5,6 +5,7 @@ extern crate std;
 
 mod blind;
 mod opening;
+mod path;
 mod repair;
 mod solo;
 
@@ -29,6 +30,8 @@ struct Path {
     delay: u64,
     /// Which of the first segments are lost, one bit for each.
     first_lost: u8,
+    /// The longest payload that gets through, if there is a limit.
+    longest: Option<usize>,
     /// What SYNs cannot agree on.
     without_sack: bool,
     without_scaling: bool,
@@ -109,6 +112,13 @@ impl Transmit for Out<'_> {
             if index + 1 < count {
                 header.flags.0 &= !(Flags::FIN.0 | Flags::PSH.0);
             }
+            if self
+                .path
+                .longest
+                .is_some_and(|longest| end - start > longest)
+            {
+                continue;
+            }
             let mut bytes = vec![0; header.len()];
             header.encode(1, 2, &mut bytes);
             bytes.extend(&payload[start..end]);
@@ -130,6 +140,8 @@ struct End {
     to_send: Vec<u8>,
     sent: usize,
     received: Vec<u8>,
+    /// Whether it stays open when everything is sent.
+    stays: bool,
     /// Bytes that are read at a time, 0 for all.
     gulp: usize,
 }
@@ -163,6 +175,7 @@ impl World {
             incoming: Wire::default(),
             to_send,
             sent: 0,
+            stays: false,
             received: Vec::new(),
             gulp,
         };
@@ -260,7 +273,7 @@ impl World {
                     break;
                 }
             }
-            if end.sent == end.to_send.len() {
+            if end.sent == end.to_send.len() && !end.stays {
                 connection.close();
             }
         }
@@ -440,6 +453,7 @@ proptest! {
         repetition in prop_oneof![Just(0u64), 1u64..200],
         delay in prop_oneof![Just(0u64), 1u64..500],
         first_lost in prop_oneof![Just(0u8), 1u8..16],
+        longest in prop_oneof![Just(None), (536usize..1_000).prop_map(Some)],
         without_sack: bool,
         without_scaling: bool,
         pieces in prop_oneof![Just(1u32), 2u32..64],
@@ -454,6 +468,7 @@ proptest! {
             repetition,
             delay,
             first_lost,
+            longest,
             without_sack,
             without_scaling,
         };

@@ -270,6 +270,12 @@ impl Connection {
         }
     }
 
+    /// Bytes of payload in a segment.
+    #[cfg(test)]
+    pub(crate) fn segment(&self) -> u32 {
+        self.sender.segment()
+    }
+
     /// Whether a number is one of something in flight.
     pub(crate) fn is_in_flight(&self, number: Sequence) -> bool {
         number >= self.sender.unacknowledged() && number < self.sender.next()

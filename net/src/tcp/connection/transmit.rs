@@ -71,8 +71,14 @@ impl Connection {
     fn transmit_open(&mut self, out: &mut impl Transmit, now: Instant) -> bool {
         self.sender.restart_after_pause(now);
         let most = out.most(self.sender.segment());
+        if let Some(next) = self.sender.plan_longer(now) {
+            if !self.send(&next, next.range.1.since(next.range.0), out, now) {
+                return false;
+            }
+            self.sender.sent_longer(&next);
+        }
         while let Some(next) = self.sender.plan(most) {
-            if !self.send(&next, out, now) {
+            if !self.send(&next, self.sender.segment(), out, now) {
                 return false;
             }
         }
@@ -83,7 +89,8 @@ impl Connection {
         true
     }
 
-    fn send(&mut self, next: &Next, out: &mut impl Transmit, now: Instant) -> bool {
+    /// Sends a segment, to be cut into pieces of `size` bytes.
+    fn send(&mut self, next: &Next, size: u32, out: &mut impl Transmit, now: Instant) -> bool {
         let mut flags = Flags::ACK;
         if next.last {
             flags = flags.with(Flags::PSH);
@@ -92,7 +99,7 @@ impl Connection {
             flags = flags.with(Flags::FIN);
         }
         let header = self.header(next.range.0, flags);
-        if !out.send(&header, self.sender.payload(next), self.sender.segment()) {
+        if !out.send(&header, self.sender.payload(next), size) {
             return false;
         }
         self.counts.sent += 1;
@@ -110,7 +117,7 @@ impl Connection {
             None => true,
             Some(Probe::Tail) => {
                 let sent = match self.sender.tail() {
-                    Some(next) => self.send(&next, out, now),
+                    Some(next) => self.send(&next, self.sender.segment(), out, now),
                     None => true,
                 };
                 if sent {

@@ -24,6 +24,9 @@ impl Sender {
         if progress > 0 {
             news = self.flight.acknowledge(acknowledged, least, now);
             self.advance(acknowledged, pool, now);
+            if self.search.is_some() {
+                self.note_longer_arrived(now);
+            }
         }
         if self.sack && segment.has_options() {
             self.take_sacked(segment, &mut news, now);
@@ -142,7 +145,7 @@ impl Sender {
             lost = self.flight.lose_first(self.segment);
         }
         if lost {
-            self.begin_recovery();
+            self.react_to_loss(now);
         }
         let is_limited = before >= self.congestion.window() / 2;
         let may_grow = self.recovery.is_none_or(|recovery| recovery.slow);
@@ -183,9 +186,10 @@ impl Sender {
         });
     }
 
-    pub(super) fn begin_recovery(&mut self) {
+    /// Something was found to be lost.
+    pub(super) fn react_to_loss(&mut self, now: Instant) {
         self.urgent = true;
-        if self.recovery.is_none() {
+        if !self.is_probe_lost(now) && self.recovery.is_none() {
             self.prepare_undo();
             self.congestion.lost(self.segment);
             self.recovery = Some(Recovery {

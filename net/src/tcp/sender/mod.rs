@@ -1,6 +1,7 @@
 //! The sending half of a connection.
 
 mod acknowledge;
+mod path;
 mod plan;
 mod timer;
 
@@ -12,8 +13,10 @@ use crate::tcp::ring::Ring;
 use crate::tcp::round_trip::RoundTrip;
 use crate::tcp::segment::Range;
 use crate::tcp::sequence::Sequence;
+use alloc::boxed::Box;
 use core::time::Duration;
 use fata_time::Instant;
+use path::Search;
 
 /// Bytes that an application can write ahead, whatever the congestion window.
 const LEAST_BUFFER: usize = 16 * 1024;
@@ -93,6 +96,8 @@ pub(super) struct Sender {
     pub(super) shift: u8,
     /// Bytes of payload in a segment.
     segment: u32,
+    /// The search for their size, where routers do not tell it.
+    search: Option<Box<Search>>,
     pub(super) sack: bool,
     flight: Flight,
     round_trip: RoundTrip,
@@ -140,6 +145,7 @@ impl Sender {
             widest: 0,
             shift: 0,
             segment,
+            search: None,
             sack: false,
             flight: Flight::default(),
             round_trip: RoundTrip::default(),
@@ -218,15 +224,6 @@ impl Sender {
     /// Takes a round trip in that was measured elsewhere.
     pub(super) fn measure(&mut self, trip: Duration) {
         self.round_trip.measure(trip);
-    }
-
-    /// The path has turned out to take no longer segments than that: what is under way is
-    /// sent again. It is no sign of congestion (RFC 8201, section 5.4).
-    pub(super) fn shorten_segments(&mut self, segment: u32, now: Instant) {
-        self.set_segment(segment);
-        self.flight.lose_all();
-        self.urgent = true;
-        self.arm(now);
     }
 
     pub(super) fn next(&self) -> Sequence {

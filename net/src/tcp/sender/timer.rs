@@ -50,13 +50,13 @@ impl Sender {
         self.timer = None;
         match timer {
             Timer::Timeout => {
-                self.time_out();
+                self.time_out(now);
                 self.armed = now;
                 None
             }
             Timer::Late => {
                 if self.find_lost(now) {
-                    self.begin_recovery();
+                    self.react_to_loss(now);
                 }
                 None
             }
@@ -73,8 +73,9 @@ impl Sender {
         }
     }
 
-    fn time_out(&mut self) {
+    fn time_out(&mut self, now: Instant) {
         self.flight.lose_all();
+        self.suspect_size(now);
         if self.recovery.is_none() {
             self.prepare_undo();
         }
