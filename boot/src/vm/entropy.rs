@@ -4,20 +4,35 @@ mod generator;
 mod health;
 
 use super::lock::InterruptLock;
-use super::virtio;
+use super::virtio::{self, DeviceError};
 use crate::EntropyError;
 use core::arch::x86_64::{__cpuid, __cpuid_count, _rdrand64_step, _rdseed64_step, _rdtsc};
+use core::time::Duration;
 use fata_time::{Clock, MachineClock};
 use generator::Generator;
-use health::SAMPLE;
+pub(super) use health::SAMPLE;
 
 /// RDSEED may be exhausted for a moment, RDRAND hardly ever (Intel's guide to the digital
 /// random number generator, 5.2.1).
 const TRIES: usize = 100;
 
-/// The machine's generator, once it was asked for, and what its numbers are good for.
-static GENERATOR: InterruptLock<Option<(Generator, Quality)>> = InterruptLock::new(None);
+/// How long the virtio device may take for the first seed. It may be rationed, or give a byte
+/// at a time.
+const FIRST_PATIENCE: Duration = Duration::from_secs(1);
+/// How long it may take for a later one, which holds up whoever asked for random numbers. What
+/// comes later is part of the next seed.
+const PATIENCE: Duration = Duration::from_millis(1);
 
+/// The machine's sources, once the generator was asked for.
+static MACHINE: InterruptLock<Option<Machine>> = InterruptLock::new(None);
+
+struct Machine {
+    generator: Generator,
+    quality: Quality,
+    device: Option<virtio::Entropy>,
+}
+
+/// What the generator's numbers are good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Quality {
     /// No source has passed its test: only the time is in it, which can be guessed.
@@ -58,45 +73,88 @@ pub(crate) fn fill_or_warn(buffer: &mut [u8]) {
 }
 
 fn with_generator<T>(action: impl FnOnce(&mut Generator, Quality) -> T) -> T {
-    let known = GENERATOR.lock().take();
+    let known = MACHINE.lock().take();
     // The lock is not held meanwhile: a device may have to be waited for.
-    let (mut generator, quality) = known.unwrap_or_else(seeded);
-    let result = action(&mut generator, quality);
-    *GENERATOR.lock() = Some((generator, quality));
+    let mut machine = known.unwrap_or_else(Machine::find);
+    machine.seed_if_due();
+    let result = action(&mut machine.generator, machine.quality);
+    *MACHINE.lock() = Some(machine);
     result
 }
 
-/// Mixes all sources. Those that fail their test are mixed too, which does no harm, but
-/// do not count.
-fn seeded() -> (Generator, Quality) {
-    type Source = fn(&mut [u8; SAMPLE]) -> bool;
-    const SOURCES: [(&str, Source); 3] = [
-        ("RDSEED", from_rdseed),
-        ("RDRAND", from_rdrand),
-        ("the virtio-rng device", virtio::entropy),
-    ];
-    let mut generator = Generator::new();
-    let mut quality = Quality::Guessable;
-    if let Some(wall) = MachineClock.wall() {
-        generator.absorb(&wall.as_nanos().to_le_bytes());
+impl Machine {
+    fn find() -> Self {
+        let mut machine = Self {
+            generator: Generator::new(),
+            quality: Quality::Guessable,
+            device: virtio::Entropy::find(),
+        };
+        machine.seed(FIRST_PATIENCE);
+        machine
     }
-    for (name, source) in SOURCES {
+
+    #[inline]
+    fn seed_if_due(&mut self) {
+        if self.generator.is_due(MachineClock.now()) {
+            self.seed(PATIENCE);
+        }
+    }
+
+    /// Mixes all sources into the generator. Those that fail their test are mixed too, which does
+    /// no harm, but do not count.
+    #[cold]
+    fn seed(&mut self, patience: Duration) {
+        self.generator.begin_seed(MachineClock.now());
+        if let Some(wall) = MachineClock.wall() {
+            self.generator.absorb(&wall.as_nanos().to_le_bytes());
+        }
         let mut sample = [0; SAMPLE];
-        let is_there = source(&mut sample);
-        generator.absorb(&sample);
+        let is_there = from_rdseed(&mut sample);
+        self.mix("RDSEED", is_there, &sample);
+        let is_there = from_rdrand(&mut sample);
+        self.mix("RDRAND", is_there, &sample);
+        let is_there = self.ask_device(&mut sample, patience);
+        self.mix("the virtio-rng device", is_there, &sample);
+    }
+
+    fn mix(&mut self, name: &str, is_there: bool, sample: &[u8; SAMPLE]) {
+        self.generator.absorb(sample);
         // SAFETY: every x86_64 processor has the instruction.
-        generator.absorb(&unsafe { _rdtsc() }.to_le_bytes());
-        if is_there {
-            match health::check(&sample) {
-                Ok(()) => quality = Quality::Secure,
-                Err(failure) => log::error!(
-                    target: "boot",
-                    "{name} is no source of random numbers: {failure}"
-                ),
+        self.generator.absorb(&unsafe { _rdtsc() }.to_le_bytes());
+        if !is_there {
+            return;
+        }
+        match health::check(sample) {
+            Ok(()) => {
+                self.quality = Quality::Secure;
+                log::debug!(target: "boot", "random numbers have a new seed from {name}");
+            }
+            Err(failure) => log::error!(
+                target: "boot",
+                "{name} is no source of random numbers: {failure}"
+            ),
+        }
+    }
+
+    /// False if the machine has no virtio device, or it gives nothing in time.
+    fn ask_device(&mut self, sample: &mut [u8; SAMPLE], patience: Duration) -> bool {
+        let Some(mut device) = self.device.take() else {
+            return false;
+        };
+        match device.fill(sample, patience) {
+            Ok(is_filled) => {
+                if !is_filled && patience == FIRST_PATIENCE {
+                    virtio::Entropy::tell(DeviceError::NoAnswer);
+                }
+                self.device = Some(device);
+                is_filled
+            }
+            Err(error) => {
+                device.forget(error);
+                false
             }
         }
     }
-    (generator, quality)
 }
 
 /// False if the processor has no RDSEED, or it fails.

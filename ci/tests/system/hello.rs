@@ -104,5 +104,5 @@ fn hello_is_a_small_image() {
     let size = fs::metadata(image("hello"))
         .expect("the image was built")
         .len();
-    assert!(size <= 64 * KIBIBYTE, "the image of hello has {size} bytes");
+    assert!(size <= 48 * KIBIBYTE, "the image of hello has {size} bytes");
 }

@@ -143,3 +143,26 @@ fn a_device_reaches_memory_above_four_gibibytes() {
         "qemu64",
     ]);
 }
+
+/// The machine's time passes at once while it sleeps, so minutes take none.
+#[test]
+#[ignore = "boots virtual machines; ci/test runs it"]
+fn all_sources_give_new_seeds_each_minute() {
+    let virtio = [
+        "-object",
+        "rng-random,filename=/dev/urandom,id=entropy",
+        "-device",
+        "virtio-rng-device,rng=entropy",
+    ];
+    let said = Launch::new("random", MICROVM)
+        .arguments(["--log=debug", "--keys=10", "--pause=20"])
+        .qemu_arguments(["-icount", "shift=0,sleep=off"])
+        .qemu_arguments(virtio)
+        .start()
+        .wait_success();
+    let seeds = |source: &str| said.matches(&format!("a new seed from {source}")).count();
+    // At the start, and after one, two and three minutes. QEMU 7.2 emulates no RDSEED.
+    assert_eq!(seeds("RDRAND"), 4, "{said}");
+    // It may take its time, except for the first.
+    assert!((2..=4).contains(&seeds("the virtio-rng device")), "{said}");
+}

@@ -1,20 +1,40 @@
 //! The machine's random number generator.
 
+use core::time::Duration;
+use fata_time::Instant;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 
 const KEY: usize = 32;
+/// How long a seed is good for, as with Linux. What an attacker has learned of the key is worth
+/// nothing after that, and machines resumed from one snapshot go apart.
+const SEED_LIFETIME: Duration = Duration::from_secs(60);
 
 /// ChaCha20 with fast key erasure: each output also replaces the key, so that whoever
 /// reads the memory later cannot compute what was given out before.
 pub(super) struct Generator {
     key: [u8; KEY],
+    /// When the last seed was taken.
+    seeded: Instant,
 }
 
 impl Generator {
     /// A generator that everybody can predict, until it has absorbed something.
     pub(super) fn new() -> Self {
-        Self { key: [0; KEY] }
+        Self {
+            key: [0; KEY],
+            seeded: Instant::from_nanos(0),
+        }
+    }
+
+    /// Notes that a seed is being taken, whether anything comes of it or not.
+    pub(super) fn begin_seed(&mut self, now: Instant) {
+        self.seeded = now;
+    }
+
+    /// Whether it is time for a new seed.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        now.since(self.seeded) >= SEED_LIFETIME
     }
 
     /// Mixes `input` into the key. What is known of the input takes nothing away from
@@ -61,6 +81,17 @@ mod tests {
             output
         };
         assert_ne!(fill(), fill());
+    }
+
+    #[test]
+    fn a_seed_is_due_each_minute() {
+        let at = |seconds: u64| Instant::from_nanos(seconds * 1_000_000_000);
+        let mut generator = Generator::new();
+        generator.begin_seed(at(5));
+        assert!(!generator.is_due(at(5)) && !generator.is_due(at(64)));
+        assert!(generator.is_due(at(65)) && generator.is_due(at(1_000_000)));
+        generator.begin_seed(at(1_000_000));
+        assert!(!generator.is_due(at(1_000_001)));
     }
 
     /// RFC 8439's ChaCha20 with a key of zeros, appendix A.1, vector 1: the first half of

@@ -5,8 +5,9 @@
 
 use core::fmt;
 
-/// Bytes that are tested when a source is first used (section 4.3, item 4).
-pub(super) const SAMPLE: usize = 1024;
+/// Bytes that are tested when a source is used (section 4.3, item 4, for the first time; here for
+/// every seed).
+pub const SAMPLE: usize = 1024;
 
 /// Equal bytes in a row that a healthy source gives with a probability of 2^-40: 1 + 40 / 8,
 /// as each source claims eight bits of entropy a byte (section 4.4.1).

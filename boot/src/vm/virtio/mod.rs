@@ -18,7 +18,7 @@ use core::fmt;
 use virtio_drivers::transport::DeviceType;
 
 pub(crate) use dma::Identity;
-pub(super) use entropy::entropy;
+pub(super) use entropy::Entropy;
 pub(super) use mmio::announce;
 use transport::Transport;
 
