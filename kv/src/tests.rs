@@ -204,6 +204,35 @@ fn a_batch_is_made_as_a_whole_or_not_at_all() {
 }
 
 #[test]
+fn of_two_kinds_that_is_opened_which_is_there() {
+    type Opened = Result<EitherKv<u8, u8>, Error>;
+    let open = |first: Result<u8, Error>, second: Result<u8, Error>| -> Opened {
+        fata_task::simulate(|_| EitherKv::open(async move { first }, async move { second }))
+    };
+    let is = |opened: Opened, expected: Result<(u8, u8), Error>| {
+        let opened = opened.map(|opened| match opened {
+            EitherKv::First(first) => (first, 0),
+            EitherKv::Second(second) => (0, second),
+        });
+        assert_eq!(opened, expected);
+    };
+    is(open(Ok(1), Ok(2)), Ok((1, 0)));
+    is(open(Err(Error::NotAStore), Ok(2)), Ok((0, 2)));
+    is(open(Err(Error::Unsupported), Ok(2)), Ok((0, 2)));
+    is(open(Err(Error::NoSectors), Ok(2)), Err(Error::NoSectors));
+    is(open(Err(Error::Damaged), Ok(2)), Err(Error::Damaged));
+    let second = Err(Error::NotAStore);
+    is(
+        open(Err(Error::Unsupported), second),
+        Err(Error::Unsupported),
+    );
+    is(
+        open(Err(Error::NotAStore), Err(Error::Damaged)),
+        Err(Error::Damaged),
+    );
+}
+
+#[test]
 fn a_store_of_either_kind_is_a_store() {
     type Either = EitherKv<MemoryKv, MemoryKv>;
     simulate(|tasks| async move {
