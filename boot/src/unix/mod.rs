@@ -5,6 +5,7 @@ pub(crate) mod console;
 pub(crate) mod disk;
 pub(crate) mod entropy;
 pub(crate) mod heap;
+mod lookout;
 #[cfg(feature = "net")]
 pub(crate) mod network;
 mod reactor;

@@ -1,5 +1,6 @@
 //! The event loop of a process: epoll, edge-triggered.
 
+use super::lookout::{LOOK, Lookout};
 use alloc::rc::Rc;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -41,6 +42,7 @@ pub(crate) fn idle() -> Idler {
             watched: RefCell::default(),
             changes: RefCell::new(Vec::with_capacity(BATCH)),
             polled: Cell::default(),
+            lookout: RefCell::default(),
         }),
     }
 }
@@ -77,8 +79,7 @@ impl Idle for Idler {
 
     fn wait(&self, deadline: Option<Instant>) {
         let timeout = deadline.map(|deadline| deadline - HostClock.now());
-        self.event_loop.turn(timeout);
-        self.event_loop.polled.set(HostClock.now());
+        self.event_loop.wait(timeout);
     }
 
     fn unparker(&self) -> Option<Unparker> {
@@ -102,11 +103,39 @@ struct EventLoop {
     changes: RefCell<Vec<epoll::Event>>,
     /// When the host was asked without waiting last.
     polled: Cell<Instant>,
+    lookout: RefCell<Lookout>,
 }
 
 impl EventLoop {
-    /// Waits for changes for at most `timeout`, and signals their events.
-    fn turn(&self, timeout: Option<Duration>) {
+    /// Waits for changes for at most `timeout`, looking for them first if that is quicker.
+    fn wait(&self, timeout: Option<Duration>) {
+        let looks = self.lookout.borrow().looks();
+        let mut changes = match looks {
+            true => self.look(timeout.map_or(LOOK, |timeout| timeout.min(LOOK))),
+            false => 0,
+        };
+        let in_vain = looks && changes == 0;
+        if changes == 0 {
+            changes = self.turn(timeout);
+        }
+        let now = HostClock.now();
+        self.polled.set(now);
+        self.lookout.borrow_mut().end_wait(now, changes, in_vain);
+    }
+
+    /// Asks the host for changes again and again, until there are some. Returns how many.
+    fn look(&self, limit: Duration) -> usize {
+        let begin = HostClock.now();
+        loop {
+            let changes = self.turn(Some(Duration::ZERO));
+            if changes > 0 || HostClock.now() - begin >= limit {
+                return changes;
+            }
+        }
+    }
+
+    /// Waits for changes for at most `timeout`, and signals their events. Returns how many.
+    fn turn(&self, timeout: Option<Duration>) -> usize {
         // The host rounds up to its own precision, so that no deadline is met too early
         // and then polled for in a hot loop.
         let timeout = timeout.map(|timeout| {
@@ -130,6 +159,7 @@ impl EventLoop {
                 signal(readiness, flags);
             }
         }
+        changes.len()
     }
 }
 
