@@ -98,7 +98,7 @@ fn small_queues_are_used_as_they_are() {
     bench.send(b"one").expect("there is room");
     bench.send(b"two").expect("there is room");
     assert_eq!(bench.send(b"three"), Err(TransmitError::Full));
-    assert_eq!(bench.send(&[0; 1_415]), Err(TransmitError::TooLong));
+    assert_eq!(bench.send(&[0; 1_419]), Err(TransmitError::TooLong));
     bench.card.flush();
     // Who found the queue full waits for room.
     assert_eq!(bench.poll(), Poll::Pending);
@@ -228,7 +228,7 @@ fn a_frame_says_what_the_device_has_to_do() {
     };
     send(60_000, SEGMENTS).expect("there is room");
     send(60, Offload::Checksum(checksum)).expect("there is room");
-    assert_eq!(send(1_415, Offload::None), Err(TransmitError::TooLong));
+    assert_eq!(send(1_419, Offload::None), Err(TransmitError::TooLong));
     assert_eq!(send(70_000, SEGMENTS), Err(TransmitError::TooLong));
     // Of four large buffers one is under way, and the one that was refused is free again.
     for _ in 0..3 {

@@ -100,10 +100,9 @@ fn fitted(config: Config, is_given: bool) -> Config {
     let state =
         config.max_connections * CONNECTION + (config.max_time_wait + config.backlog) * ENTRY;
     // The stack lives as long as the program.
-    config
-        .memory
-        .try_take(Part::Network, state)
-        .map(mem::forget);
+    if let Some(lease) = config.memory.try_take(Part::Network, state) {
+        mem::forget(lease);
+    }
     log::debug!(
         target: "net",
         "at most {} connections, {} bytes in their buffers",

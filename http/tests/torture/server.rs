@@ -136,7 +136,8 @@ fn chunks(mut input: &[u8]) -> Option<(Vec<u8>, &[u8])> {
         };
         input = input.get(start..)?;
         if size == 0 {
-            let mut trailers = [httparse::EMPTY_HEADER; 64];
+            // As many as the limit of bytes lets through.
+            let mut trailers = [httparse::EMPTY_HEADER; 256];
             let parsed = httparse::parse_headers(input, &mut trailers).ok()?;
             return parsed
                 .is_complete()

@@ -16,8 +16,8 @@ const FEATURE_MAC: u64 = 1 << 5;
 /// Checksums, segmentation and mergeable buffers, both ways.
 const OFFLOADS: u64 = 1 << 15 | 3 << 11 | 3 << 7 | 3;
 
-/// Bytes of an Ethernet header.
-const HEADER: usize = 14;
+/// Bytes of an Ethernet header with the tag of a VLAN.
+const HEADER: usize = 18;
 /// Bytes of a large buffer.
 const LONGEST: usize = (LARGEST_FRAME + 12).next_multiple_of(64);
 /// Frames that the driver's user holds, at most.
