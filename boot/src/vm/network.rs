@@ -65,9 +65,13 @@ pub(crate) fn name_servers(_: &Options, stack: &Stack) -> Vec<IpAddr> {
 const SMALL_MACHINE: usize = 8 << 20;
 /// What the stack holds of a connection beside its buffers.
 const CONNECTION: usize = 768;
-const SMALLEST_BUFFER: usize = 2 << 10;
-/// The same of one that is half open or in TIME-WAIT, with what finds it.
+/// What one is expected to take with a smallest buffer in each direction, and in a server.
+const BUSY: usize = CONNECTION + 8 * 1024;
+/// What the stack holds of one that is half open or in TIME-WAIT, with what finds it.
 const ENTRY: usize = 192;
+/// Connections that wait to be accepted for each that may be open. A crowd waits in order: who is
+/// turned away at the door tries again at longer and longer intervals.
+const WAITING: usize = 2;
 
 /// How many buffers of 64 KiB the network card may have for each direction: a 32nd of the
 /// memory. A small machine has no use for them, as its connections' buffers are smaller.
@@ -84,29 +88,24 @@ fn large_buffers() -> u16 {
 /// budget here; their buffers, and what servers hold for them, as they come.
 fn fitted(config: Config, is_given: bool) -> Config {
     let room = config.memory.room(Part::Network);
-    // Unless told otherwise, all of them may hold a smallest buffer in each direction.
-    let most = if is_given {
-        room / 2 / CONNECTION
-    } else {
-        room / (CONNECTION + 2 * SMALLEST_BUFFER)
-    };
+    let most = room / if is_given { 2 * CONNECTION } else { BUSY };
+    let open = config.max_connections.min(most);
+    let backlog = config.backlog.min(WAITING * most);
     let entries = room / 32 / ENTRY;
     let config = Config {
-        max_connections: config.max_connections.min(most),
+        max_connections: if is_given { open } else { open + backlog },
         max_time_wait: config.max_time_wait.min(entries),
-        backlog: config.backlog.min(entries),
+        backlog,
         ..config
     };
-    let state =
-        config.max_connections * CONNECTION + (config.max_time_wait + config.backlog) * ENTRY;
+    let state = config.max_connections * CONNECTION + 2 * entries * ENTRY;
     // The stack lives as long as the program.
     if let Some(lease) = config.memory.try_take(Part::Network, state) {
         mem::forget(lease);
     }
     log::debug!(
         target: "net",
-        "at most {} connections, {} bytes in their buffers",
-        config.max_connections,
+        "at most {open} connections, {} bytes in their buffers",
         config.buffer_memory.min(config.memory.room(Part::Network))
     );
     config

@@ -20,6 +20,8 @@ use smoltcp::wire::EthernetAddress;
 
 /// How long cookies may come back after the last was sent.
 const COOKIE_LIFE: Duration = Duration::from_secs(128);
+/// Connections of a listener that are half open.
+pub(super) const MOST_HALF_OPEN: usize = 1_024;
 /// How far the numbers of a connection in TIME-WAIT have to be passed by the next one.
 const TIME_WAIT_GAP: u32 = 1 << 16;
 
@@ -71,6 +73,14 @@ impl Engine {
             return;
         };
         match &mut entry.state {
+            // Nobody reads it yet: what memory is left is for those that somebody reads.
+            State::Flow(flow)
+                if matches!(flow.owner, Owner::Waiting(_))
+                    && !segment.payload.is_empty()
+                    && self.pool.is_scarce() =>
+            {
+                self.totals.dropped_frames += 1;
+            }
             State::Flow(flow) => {
                 let progress = flow.connection.progress();
                 flow.connection.receive(&segment, &mut self.pool, now);
@@ -169,7 +179,7 @@ impl Engine {
             self.totals.dropped_syns += 1;
             return;
         }
-        if backlog.half_open >= places {
+        if backlog.half_open >= places.min(MOST_HALF_OPEN) {
             return self.answer_with_cookie(arrival);
         }
         backlog.half_open += 1;
@@ -292,7 +302,9 @@ impl Engine {
         } = *arrival;
         let own = self.segment_size(tuple.local().addr);
         let mut connection = Connection::accepted(agreement, own, &segment, self.settings, now);
-        connection.receive(&segment, &mut self.pool, now);
+        if segment.payload.is_empty() || !self.pool.is_scarce() {
+            connection.receive(&segment, &mut self.pool, now);
+        }
         let flow = Flow::new(connection, Owner::Waiting(listener), Some(hardware));
         let key = match half_open {
             Some(key) => {

@@ -19,10 +19,10 @@ pub struct Config {
     /// are dropped without an answer, and connecting from here fails with
     /// [`Error::LimitReached`](crate::Error::LimitReached).
     pub max_connections: usize,
-    /// For each listener: connections that are half open, and connections that wait to be
-    /// accepted. At the first bound SYNs are answered with cookies, of which nothing is
-    /// kept. At the second bound SYNs are dropped, so that clients try again. A listener
-    /// never answers with RST.
+    /// For each listener: connections that wait to be accepted, and connections that are half
+    /// open, of which there are never more than 1,024. At the first bound SYNs are dropped, so that
+    /// clients try again. At the second bound they are answered with cookies, of which nothing is
+    /// kept. A listener never answers with RST.
     pub backlog: usize,
     /// Connections in TIME-WAIT, of some 200 bytes each. At the bound the oldest is
     /// forgotten.
@@ -63,7 +63,7 @@ impl Default for Config {
             host_name: None,
             vlan: None,
             max_connections: 4_096,
-            backlog: 1_024,
+            backlog: 4_096,
             max_time_wait: 4_096,
             max_sockets: 256,
             receive_buffer: 1 << 20,

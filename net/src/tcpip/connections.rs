@@ -196,7 +196,7 @@ impl Engine {
         if self.group(remote.ip().into()).is_some() {
             return Err(Error::Unreachable);
         }
-        if !self.has_room() {
+        if !self.has_room() || self.pool.is_scarce() {
             return Err(Error::LimitReached);
         }
         let address = self
@@ -219,7 +219,7 @@ impl Engine {
 
     /// Whether one more connection may come or go out.
     pub(super) fn has_room(&self) -> bool {
-        self.has_place() && !self.pool.is_scarce() && self.table.can_grow()
+        self.has_place() && self.table.can_grow()
     }
 
     /// Whether there are fewer connections than there may be.

@@ -1,5 +1,5 @@
 use super::Config;
-use super::admission::Cookie;
+use super::admission::{Cookie, MOST_HALF_OPEN};
 use super::allowance::Allowance;
 use super::arp::Arp;
 use super::dhcp;
@@ -97,7 +97,8 @@ impl Engine {
         let (flows, interface_flow) = Flows::new();
         let mtu = adapter.device().mtu();
         let ipv6 = Ipv6::new(MacAddress(mac.0), &config.ipv6, mtu, tasks.now());
-        let entries = config.max_connections + config.max_time_wait + config.backlog;
+        let half_open = config.backlog.min(MOST_HALF_OPEN);
+        let entries = config.max_connections + config.max_time_wait + half_open;
         let mut engine = Self {
             interface: Interface::new(interface_config, adapter, smoltcp_time(tasks.now())),
             hardware: mac,
