@@ -34,9 +34,9 @@ pub(crate) fn budget() -> Budget {
 fn free(least: usize) -> usize {
     let total = heap::total().unwrap_or(usize::MAX);
     let free = total.saturating_sub(heap::used());
-    let block = least.max(BLOCK);
-    let is_ample = free > total / 2 && block <= total / 16;
-    if is_ample || has_block(block) {
+    // Of small blocks there are enough in half of the heap.
+    let is_ample = free > total / 2 && least <= BLOCK;
+    if is_ample || has_block(least.max(BLOCK)) {
         free
     } else {
         0

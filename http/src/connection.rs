@@ -21,7 +21,9 @@ use fata_time::Instant;
 /// What a connection reads its first bytes into; most heads fit.
 const FIRST_BUFFER: usize = 1024;
 /// How much longer than others a new connection may be idle before it has to make room.
-const FIRST_GRACE: Duration = Duration::from_millis(500);
+const FIRST_GRACE: Duration = Duration::from_millis(700);
+/// The same where the network has no memory to keep what arrives before somebody reads it.
+const LOST_GRACE: Duration = Duration::from_secs(3);
 /// Larger buffers for answers are given back when a connection is idle.
 const MOST_IDLE_OUTPUT: usize = 16 << 10;
 
@@ -208,10 +210,10 @@ impl<'s, S: Read + Write> Connection<'s, S> {
         let (stop, watchdog) = (&guard.stop, &mut guard.watchdog);
         let since = watchdog.started();
         // The first request of a new connection may have been lost on its way.
-        let grace = if self.is_new {
-            FIRST_GRACE
-        } else {
-            Duration::ZERO
+        let grace = match self.is_new {
+            true if self.service.room.was_network_short(since) => LOST_GRACE,
+            true => FIRST_GRACE,
+            false => Duration::ZERO,
         };
         let mut read = pin!(
             self.wire

@@ -17,6 +17,8 @@ use fata_time::Instant;
 
 /// How often to look for connections that can make room while there is none.
 pub(crate) const PAUSE: Duration = Duration::from_millis(50);
+/// How long what was lost for lack of memory may take to be sent again.
+const RECENT: Duration = Duration::from_secs(5);
 /// Bytes that a connection holds while it is idle, beside its task: its first buffer, the list of
 /// a head's fields, what is kept of the buffer for answers, and its places in lists.
 const IDLE: usize = 1_152;
@@ -31,10 +33,12 @@ pub(crate) struct Room {
     task: Cell<usize>,
     /// Requests that may take long.
     long: Cell<usize>,
-    /// Requests on trial that wait until they may.
+    /// Requests that wait for more room than short ones need.
     aspiring: Cell<usize>,
     /// How many wait for room or a place.
     waiting: Cell<usize>,
+    /// When there was hardly memory for the buffers of connections.
+    short: Cell<Option<Instant>>,
     /// When connections were told last to make room, and how many.
     evicted: Cell<(Instant, usize)>,
 }
@@ -47,6 +51,7 @@ impl Room {
             long: Cell::new(0),
             aspiring: Cell::new(0),
             waiting: Cell::new(0),
+            short: Cell::new(None),
             evicted: Cell::default(),
         }
     }
@@ -59,6 +64,22 @@ impl Room {
     /// Whether there is so much memory that idle connections may keep some.
     pub(crate) fn is_ample(&self) -> bool {
         self.budget.room(Part::Http) >= self.budget.limit() / 2
+    }
+
+    /// Whether there is hardly memory for the buffers of connections.
+    pub(crate) fn is_network_short(&self, now: Instant) -> bool {
+        let share = self.budget.most(Part::Network);
+        let is_short = self.budget.room(Part::Network) < share / PARTS;
+        if is_short {
+            self.short.set(Some(now));
+        }
+        is_short
+    }
+
+    /// Whether that was so a moment ago: what arrived then may have been dropped.
+    pub(crate) fn was_network_short(&self, now: Instant) -> bool {
+        let short = self.short.get();
+        self.is_network_short(now) || short.is_some_and(|last| now.since(last) < RECENT)
     }
 
     /// Takes note of how large a connection's task is.
@@ -111,13 +132,8 @@ impl Admission<'_> {
             return true;
         }
         let service = self.service;
-        let aspiring = &service.room.aspiring;
-        if aspiring.get() >= service.most_aspiring() {
-            return false;
-        }
-        let _aspiring = Counted::one_more(aspiring);
         let extended = || self.try_extend().then_some(());
-        service.wait_for_room(extended).await.is_some()
+        service.aspire(extended).await.is_some()
     }
 
     /// Lets the request take long, if there is room.
@@ -177,7 +193,7 @@ impl Service {
         }
     }
 
-    /// How many requests on trial may wait: more would take what is left for short ones.
+    /// How many requests may wait: more would take what is left for short ones.
     fn most_aspiring(&self) -> usize {
         let requests = self.room.reserve() / 2 / self.request_bytes(true);
         requests.min(self.places() / PLACES)
@@ -191,7 +207,7 @@ impl Service {
         let take = || budget.try_take_leaving(Part::Program, bytes, spare);
         match take() {
             Some(lease) => Some(lease),
-            None => self.wait_for_room(take).await,
+            None => self.aspire(take).await,
         }
     }
 
@@ -199,6 +215,17 @@ impl Service {
     pub(crate) fn could_reserve(&self, bytes: usize) -> bool {
         let most = self.room.budget.most(Part::Program);
         bytes <= most.saturating_sub(3 * self.room.reserve())
+    }
+
+    /// Waits for more room than a short request needs. `None` if there is none for long, or too
+    /// many wait for it already.
+    async fn aspire<T>(&self, attempt: impl FnMut() -> Option<T>) -> Option<T> {
+        let aspiring = &self.room.aspiring;
+        if aspiring.get() >= self.most_aspiring() {
+            return None;
+        }
+        let _aspiring = Counted::one_more(aspiring);
+        self.wait_for_room(attempt).await
     }
 
     /// Tries `attempt` again and again, while connections that wait for their peers make room.
@@ -271,6 +298,15 @@ impl<'s> Crowd<'s> {
     /// Lets connections go that have waited for their peers for a while: one, and twice as many
     /// each time that it was not enough.
     pub(crate) fn thin_out(&self) {
+        self.evict(false);
+    }
+
+    /// The same with those alone that may hold buffers of the network.
+    pub(crate) fn thin_out_stalled(&self) {
+        self.evict(true);
+    }
+
+    fn evict(&self, spares_idle: bool) {
         let now = self.service.tasks.now();
         let evicted = &self.service.room.evicted;
         let (last, count) = evicted.get();
@@ -280,6 +316,7 @@ impl<'s> Crowd<'s> {
             return;
         }
         let most = if since < 3 * PAUSE { 2 * count } else { 1 };
-        evicted.set((now, self.service.stop.evict(now, most)));
+        let count = self.service.stop.evict(now, most, spares_idle);
+        evicted.set((now, count));
     }
 }

@@ -156,8 +156,16 @@ async fn accept_next<L: TcpListener>(
 ) -> Result<L::Stream, fata_net::Error> {
     let mut accepted = pin!(listener.accept());
     let mut crowd = None;
-    while !listener.has_room() {
-        crowd.get_or_insert_with(|| Crowd::new(service)).thin_out();
+    loop {
+        let has_room = listener.has_room();
+        if has_room && !service.room.is_network_short(service.tasks.coarse_now()) {
+            break;
+        }
+        let crowd = crowd.get_or_insert_with(|| Crowd::new(service));
+        match has_room {
+            true => crowd.thin_out_stalled(),
+            false => crowd.thin_out(),
+        }
         let soon = service.tasks.timeout(PAUSE, accepted.as_mut());
         if let Ok(accepted) = soon.await {
             return accepted;

@@ -61,9 +61,9 @@ impl StopSignal {
     /// Tells those connections to end, `most` at most, that have waited for the longest time:
     /// for a request or the rest of its head, and if there are none, for anything else. Returns
     /// how many.
-    pub(crate) fn evict(&self, now: Instant, most: usize) -> usize {
+    pub(crate) fn evict(&self, now: Instant, most: usize, spares_idle: bool) -> usize {
         let is_idle = |state| match state {
-            State::Idle(since) if now.since(since) >= LEAST_IDLE => Some(since),
+            State::Idle(since) if !spares_idle && now.since(since) >= LEAST_IDLE => Some(since),
             _ => None,
         };
         let is_stalled = |state| match state {

@@ -431,7 +431,9 @@ impl Engine {
 
     /// Lets a writer look again later, as there is no memory now.
     pub(super) fn wait_for_memory(&mut self, key: usize) {
-        let due = self.now() + MEMORY_PAUSE;
+        let now = self.now();
+        self.make_room(now);
+        let due = now + MEMORY_PAUSE;
         if let Some(flow) = self.table.flow(key) {
             flow.memory_at = Some(due);
             self.table.set_timer(key, due);

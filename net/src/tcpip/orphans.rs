@@ -55,7 +55,8 @@ fn is_orphan(table: &mut Table, key: usize, since: Instant) -> bool {
 }
 
 impl Engine {
-    /// Resets the oldest orphan if there is hardly room for one more connection.
+    /// Resets the oldest orphan if there is hardly room for one more connection, or memory for
+    /// buffers.
     pub(super) fn make_room(&mut self, now: Instant) {
         let most = self.config.max_connections;
         if self.table.connections() < most - most / 8 && !self.pool.is_scarce() {
