@@ -31,6 +31,8 @@ mod memory;
 mod network;
 mod outcome;
 mod start;
+#[cfg(any(feature = "tally", all(test, not(fata_vm))))]
+mod tallied;
 #[cfg(feature = "terminal")]
 mod terminal;
 

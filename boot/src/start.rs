@@ -40,12 +40,12 @@ pub fn run<P: FromArgs, O: Outcome, F: Future<Output = O>>(
             idler,
             env,
         },
+        termination,
         options,
     ) = match (prepared, options) {
-        (Ok(prepared), Some(options)) => (prepared, options),
+        (Ok((prepared, termination)), Some(options)) => (prepared, termination, options),
         (ended, _) => return ended.err().unwrap_or(ExitStatus::USAGE),
     };
-    let termination = home::termination(&idler);
     let ended = executor.block_on(&idler, select(main(env, options), termination));
     // The tasks end before the exit status is told: sockets close, devices stop.
     drop(executor);
@@ -64,15 +64,17 @@ struct Prepared {
 
 // What follows is not generic, so an image has it once, and made for size.
 
-/// Makes ready what runs the program.
+/// Makes ready what runs the program, and what may end it.
 #[inline(never)]
-fn prepare(settings: Settings) -> Result<Prepared, ExitStatus> {
+fn prepare(settings: Settings) -> Result<(Prepared, impl Future<Output = ExitStatus>), ExitStatus> {
     home::trace::mark();
     let is_traced = settings.trace;
     let executor = Executor::new(home::clock());
     let idler = home::idle();
     let home_settings = settings.home;
     let env = Env::new(executor.handle(), idler.clone(), settings);
+    // Signals are caught before the sandbox closes.
+    let termination = home::termination(&idler);
     if let Err(error) = home::confine(&env, home_settings) {
         return Err(Err::<(), _>(error).report());
     }
@@ -80,11 +82,12 @@ fn prepare(settings: Settings) -> Result<Prepared, ExitStatus> {
     if is_traced {
         home::trace::print();
     }
-    Ok(Prepared {
+    let prepared = Prepared {
         executor,
         idler,
         env,
-    })
+    };
+    Ok((prepared, termination))
 }
 
 /// Takes the boot arguments, those of the program by `take_options`, and starts the log. What is

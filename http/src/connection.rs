@@ -14,8 +14,7 @@ use core::pin::pin;
 use core::task::Poll;
 use core::time::Duration;
 use embedded_io_async::{Read, Write};
-use fata_memory::tally::scoped;
-use fata_memory::{Lease, Part};
+use fata_memory::Lease;
 use fata_time::Instant;
 
 /// What a connection reads its first bytes into; most heads fit.
@@ -271,7 +270,7 @@ impl<'s, S: Read + Write> Connection<'s, S> {
             drive::answer(wire, &self.exchange, &mut admission, Ok(response)).await
         } else {
             let outcome = {
-                let future = pin!(scoped(Part::Program, handler.handle(&mut request)));
+                let future = pin!(handler.handle(&mut request));
                 drive::drive(&mut self.wire, &self.exchange, &mut admission, future).await
             };
             match outcome {

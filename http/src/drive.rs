@@ -7,8 +7,10 @@ use crate::wire::{Broken, Wire};
 use crate::{Error, Response, Status};
 use core::future::{Future, poll_fn};
 use core::pin::{Pin, pin};
-use core::task::Poll;
+use core::task::{Context, Poll};
 use embedded_io_async::{Read, Write};
+use fata_memory::Part;
+use fata_memory::tally::scope;
 
 /// Runs a handler, and does for it what it waits for. One that writes a body which is not
 /// sent has nothing left to do.
@@ -19,7 +21,7 @@ pub(crate) async fn drive<S: Read + Write, F: Future<Output = Result<Response, E
     mut future: Pin<&mut F>,
 ) -> Result<F::Output, Broken> {
     loop {
-        let need = poll_fn(|context| match future.as_mut().poll(context) {
+        let need = poll_fn(|context| match poll_handler(future.as_mut(), context) {
             Poll::Ready(output) => Poll::Ready(Event::Done(output)),
             Poll::Pending => match exchange.need() {
                 Some(need) => Poll::Ready(Event::Need(need)),
@@ -53,6 +55,11 @@ pub(crate) async fn drive<S: Read + Write, F: Future<Output = Result<Response, E
             Event::Read(_) | Event::Changed => {}
         }
     }
+}
+
+/// Polls a handler, whose allocations are the program's.
+fn poll_handler<F: Future>(future: Pin<&mut F>, context: &mut Context<'_>) -> Poll<F::Output> {
+    scope(Part::Program, || future.poll(context))
 }
 
 enum Event<T> {
@@ -92,7 +99,7 @@ async fn read_beside<S: Read + Write, F: Future>(
             return Poll::Ready(Event::Read(Err(Error::TimedOut)));
         }
         if !core::mem::replace(&mut first, false) {
-            if let Poll::Ready(output) = future.as_mut().poll(context) {
+            if let Poll::Ready(output) = poll_handler(future.as_mut(), context) {
                 return Poll::Ready(Event::Done(output));
             }
             if exchange.need() != Some(need) {

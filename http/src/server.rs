@@ -13,7 +13,8 @@ use core::pin::pin;
 use core::task::Poll;
 use core::time::Duration;
 use embedded_io_async::{Read, Write};
-use fata_memory::Lease;
+use fata_memory::tally::scoped;
+use fata_memory::{Lease, Part};
 use fata_net::{TcpListener, TcpStream};
 use fata_task::Handle;
 
@@ -98,7 +99,7 @@ impl Server {
                     let slot = Slot::occupy(&service, lease);
                     let task = serve_stream(slot, stream, Rc::clone(&handler));
                     service.room.measure(&task);
-                    service.tasks.spawn_detached(task);
+                    service.tasks.spawn_detached(scoped(Part::Http, task));
                 }
                 Err(error @ (fata_net::Error::LimitReached | fata_net::Error::Other)) => {
                     log::warn!(target: "http", "cannot accept a connection: {error}");

@@ -4,8 +4,11 @@
 //! reports each block. Without it a [`scope`] costs nothing.
 
 use crate::part::{Part, PerPart};
-use core::future::{Future, poll_fn};
-use core::pin::pin;
+#[cfg(feature = "tally")]
+use alloc::boxed::Box;
+use core::future::Future;
+#[cfg(feature = "tally")]
+use core::future::poll_fn;
 #[cfg(feature = "tally")]
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -27,10 +30,19 @@ pub fn scope<T>(part: Part, work: impl FnOnce() -> T) -> T {
     result
 }
 
-/// Runs `future`, whose allocations are those of `part`.
-pub async fn scoped<F: Future>(part: Part, future: F) -> F::Output {
-    let mut future = pin!(future);
-    poll_fn(|context| scope(part, || future.as_mut().poll(context))).await
+/// A future that does what `future` does, and whose allocations are those of `part`.
+#[inline]
+pub fn scoped<F: Future>(part: Part, future: F) -> impl Future<Output = F::Output> {
+    #[cfg(feature = "tally")]
+    {
+        let mut future = Box::pin(future);
+        poll_fn(move |context| scope(part, || future.as_mut().poll(context)))
+    }
+    #[cfg(not(feature = "tally"))]
+    {
+        let _ = part;
+        future
+    }
 }
 
 /// The part to which a block belongs that is allocated now.

@@ -61,6 +61,6 @@ pub(crate) const fn confine(_: &Env, _: Settings) -> Result<(), Infallible> {
 }
 
 /// Completes when somebody asks the program to end. Nobody asks a virtual machine yet.
-pub(crate) async fn termination(_: &Idler) -> ExitStatus {
-    core::future::pending().await
+pub(crate) fn termination(_: &Idler) -> impl Future<Output = ExitStatus> + use<> {
+    core::future::pending()
 }

@@ -111,7 +111,6 @@ fn a_connection_for_each_request_is_few_calls_and_segments() {
         sent = segments() - before;
     });
     let bounds = [
-        ("epoll_pwait", 2),
         // The second time none waits.
         ("accept4", 2),
         ("recvfrom", 1),

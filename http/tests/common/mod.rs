@@ -3,6 +3,7 @@
 
 use embedded_io_async::{BufRead, ErrorType, Read, Write};
 use fata_http::{Handler, Server};
+use fata_memory::Budget;
 use fata_net::{Error, TcpListener, TcpStream};
 use fata_task::Handle;
 use std::cell::RefCell;
@@ -225,6 +226,8 @@ impl TcpStream for Stream {
 #[derive(Clone, Default)]
 pub struct Network {
     backlog: Rc<RefCell<(VecDeque<Stream>, Option<Waker>)>>,
+    /// The program's memory.
+    pub memory: Budget,
 }
 
 impl Network {
@@ -262,6 +265,10 @@ impl TcpListener for Network {
         .await
     }
 
+    fn memory(&self) -> Budget {
+        self.memory.clone()
+    }
+
     fn local_addr(&self) -> SocketAddr {
         ([127, 0, 0, 1], 80).into()
     }
@@ -269,7 +276,20 @@ impl TcpListener for Network {
 
 /// Serves `server` on a network of its own.
 pub fn serve(tasks: &Handle, server: Server, handler: impl Handler + 'static) -> Network {
-    let network = Network::default();
+    serve_within(tasks, Budget::unbounded(), server, handler)
+}
+
+/// The same with so much memory.
+pub fn serve_within(
+    tasks: &Handle,
+    memory: Budget,
+    server: Server,
+    handler: impl Handler + 'static,
+) -> Network {
+    let network = Network {
+        memory,
+        ..Network::default()
+    };
     let listener = network.clone();
     tasks.spawn(async move { server.serve(listener, handler).await });
     network

@@ -62,6 +62,8 @@ use core::cell::RefCell;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use engine::Engine;
+use fata_memory::Part;
+use fata_memory::tally::scoped;
 use fata_task::{Event, Handle};
 use phy::Adapter;
 
@@ -111,7 +113,8 @@ impl TcpIp {
             engine: RefCell::new(engine),
             wake: Event::new(),
         });
-        tasks.spawn(runner::run(Rc::clone(&shared), adapter, tasks.clone()));
+        let runner = runner::run(Rc::clone(&shared), adapter, tasks.clone());
+        tasks.spawn(scoped(Part::Network, runner));
         let stack = Self { shared };
         if !stack.shared.engine.borrow().is_configured() {
             tasks.spawn(warn_if_not_configured(stack.clone(), tasks.clone()));
