@@ -42,3 +42,21 @@ fn free(least: usize) -> usize {
         0
     }
 }
+
+/// Logs what the parts of the program hold.
+#[cfg(feature = "net")]
+pub(crate) fn log(statistics: fata_memory::Statistics) {
+    for part in Part::ALL {
+        let leased = statistics.leased[part as usize] / 1_000;
+        let allocated = statistics.allocated.map(|all| all[part as usize] / 1_000);
+        match (leased, allocated) {
+            (0, None) => {}
+            (_, None) => log::info!(target: "stats", "{}: {leased} KB promised", part.name()),
+            (_, Some(allocated)) => log::info!(
+                target: "stats",
+                "{}: {leased} KB promised, {allocated} KB allocated",
+                part.name()
+            ),
+        }
+    }
+}

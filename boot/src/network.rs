@@ -7,7 +7,6 @@ use core::net::{AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr};
 use core::ops::RangeInclusive;
 use core::str::FromStr;
 use core::time::Duration;
-use fata_memory::Part;
 use fata_net::{AddressError, Config, Ipv4Config, Ipv6Config, check_host, check_router};
 
 /// The network stack of this home: TCP/IP over the virtual machine's network device; in
@@ -95,25 +94,8 @@ async fn log_statistics(env: Env, network: Network, pause: Duration) {
             now.buffer_bytes / 1_000,
             env.heap().used / 1_000,
         );
-        log_memory(now.memory);
+        crate::memory::log(now.memory);
         before = now;
-    }
-}
-
-/// Logs what the parts of the program hold.
-fn log_memory(statistics: fata_memory::Statistics) {
-    for part in Part::ALL {
-        let leased = statistics.leased[part as usize] / 1_000;
-        let allocated = statistics.allocated.map(|all| all[part as usize] / 1_000);
-        match (leased, allocated) {
-            (0, None) => {}
-            (_, None) => log::info!(target: "stats", "{}: {leased} KB promised", part.name()),
-            (_, Some(allocated)) => log::info!(
-                target: "stats",
-                "{}: {leased} KB promised, {allocated} KB allocated",
-                part.name()
-            ),
-        }
     }
 }
 

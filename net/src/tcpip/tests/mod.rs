@@ -15,6 +15,7 @@ mod memory;
 mod model;
 mod moving;
 mod offload;
+mod orphans;
 mod packets;
 mod refusal;
 mod router;
