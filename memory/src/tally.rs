@@ -1,6 +1,6 @@
 //! Counts what each part of a program really allocates, in builds that are made for it.
 //!
-//! With the feature `tally` the allocator asks [`current`] to which part a block belongs, and
+//! With the feature `tally` the allocator asks `current` to which part a block belongs, and
 //! reports each block. Without it a [`scope`] costs nothing.
 
 use crate::part::{Part, PerPart};
@@ -51,7 +51,7 @@ pub fn current() -> u8 {
     CURRENT.load(Relaxed) as u8
 }
 
-/// Counts a block of a part, whose [`current`] index was kept with it.
+/// Counts a block of a part, whose `current` number was kept with it.
 #[cfg(feature = "tally")]
 pub fn add(part: u8, bytes: usize) {
     if let Some(counter) = ALLOCATED.get(usize::from(part)) {
