@@ -3,6 +3,8 @@
 
 #[path = "../../../boot/src/vm/virtio/announcement.rs"]
 mod announcement;
+#[path = "../../../boot/src/vm/virtio/slot.rs"]
+mod slot;
 
 use fata_boot::{Args, ArgsError, split};
 use libfuzzer_sys::fuzz_target;
@@ -25,7 +27,7 @@ fuzz_target!(|line: &str| {
     }
 });
 
-fn check(slot: Option<announcement::Slot>) {
+fn check(slot: Option<slot::Slot>) {
     let Some(slot) = slot else { return };
     assert!(slot.base >= 0x8000_0000 && slot.base + slot.size <= 1 << 32);
     assert!(slot.base.is_multiple_of(8));
