@@ -17,6 +17,8 @@ use fata_time::Instant;
 
 /// How often to look for connections that can make room while there is none.
 pub(crate) const PAUSE: Duration = Duration::from_millis(50);
+/// How many times longer than others a request waits that may be short: it holds hardly anything.
+const SHORT_PATIENCE: u32 = 5;
 /// How long what was lost for lack of memory may take to be sent again.
 const RECENT: Duration = Duration::from_secs(5);
 /// Bytes that a connection holds while it is idle, beside its task: its first buffer, the list of
@@ -189,7 +191,10 @@ impl Service {
         let bytes = self.request_bytes(has_body);
         match self.try_admit(bytes) {
             Some(admission) => Some(admission),
-            None => self.wait_for_room(|| self.try_admit(bytes)).await,
+            None => {
+                let patience = SHORT_PATIENCE * self.limits.room_timeout;
+                self.wait_for_room(patience, || self.try_admit(bytes)).await
+            }
         }
     }
 
@@ -225,12 +230,16 @@ impl Service {
             return None;
         }
         let _aspiring = Counted::one_more(aspiring);
-        self.wait_for_room(attempt).await
+        self.wait_for_room(self.limits.room_timeout, attempt).await
     }
 
     /// Tries `attempt` again and again, while connections that wait for their peers make room.
-    async fn wait_for_room<T>(&self, mut attempt: impl FnMut() -> Option<T>) -> Option<T> {
-        let deadline = self.tasks.now() + self.limits.room_timeout;
+    async fn wait_for_room<T>(
+        &self,
+        patience: Duration,
+        mut attempt: impl FnMut() -> Option<T>,
+    ) -> Option<T> {
+        let deadline = self.tasks.now() + patience;
         let crowd = Crowd::new(self);
         loop {
             crowd.thin_out();

@@ -52,10 +52,16 @@ impl StopSignal {
         }
     }
 
-    /// Whether there is memory for one more connection.
+    /// Sees to it that there is memory for one more connection. Returns whether there is.
     pub(crate) fn has_room(&self) -> bool {
-        let waiting = self.waiting.borrow();
-        can_grow::<Waiting>(waiting.len(), waiting.capacity())
+        let mut waiting = self.waiting.borrow_mut();
+        let (count, capacity) = (waiting.len(), waiting.capacity());
+        let can_grow = can_grow::<Waiting>(count, capacity);
+        if can_grow {
+            // Now, as it is known that there is memory.
+            waiting.reserve(1);
+        }
+        can_grow
     }
 
     /// Tells those connections to end, `most` at most, that have waited for the longest time:

@@ -58,10 +58,16 @@ impl<T: Ord + Copy, V> Deadlines<T, V> {
         }
     }
 
-    /// Whether there is memory for more than `values`.
-    pub fn can_exceed(&self, values: usize) -> bool {
-        can_grow::<Entry<V>>(values, self.entries.capacity())
-            && can_grow::<Node<T>>(values, self.heap.capacity())
+    /// Sees to it that there is memory for more than `values`. Returns whether there is.
+    pub fn make_room(&mut self, values: usize) -> bool {
+        let (entries, heap) = (&mut self.entries, &mut self.heap);
+        let can_grow = can_grow::<Entry<V>>(values, entries.capacity())
+            && can_grow::<Node<T>>(values, heap.capacity());
+        if can_grow {
+            entries.reserve((values + 1).saturating_sub(entries.len()));
+            heap.reserve((values + 1).saturating_sub(heap.len()));
+        }
+        can_grow
     }
 
     /// Takes in a value that is due at `deadline`.

@@ -160,9 +160,9 @@ impl Inner {
     /// Whether there is memory for one more task, and for a timer of it.
     pub(crate) fn can_grow(&self) -> bool {
         let slots = self.slots.borrow();
-        // A task and what it waits for may have a timer each.
+        // A task, what it waits for, and its patience may have a timer each.
         can_grow::<Slot>(slots.len(), slots.capacity())
-            && self.timers.borrow().can_exceed(2 * slots.len())
+            && self.timers.borrow_mut().make_room(3 * slots.len())
     }
 
     /// How many tasks there is memory for.

@@ -218,7 +218,7 @@ impl Engine {
     }
 
     /// Whether one more connection may come or go out.
-    pub(super) fn has_room(&self) -> bool {
+    pub(super) fn has_room(&mut self) -> bool {
         self.has_place() && self.table.can_grow()
     }
 

@@ -21,6 +21,12 @@ pub(super) struct Orphans {
 impl Orphans {
     /// Adds one, of which the application lets go now.
     pub(super) fn push(&mut self, key: usize, now: Instant, table: &mut Table, most: usize) {
+        // Most have closed by now.
+        while let Some((key, since)) = self.queue.front().copied()
+            && !is_orphan(table, key, since)
+        {
+            self.queue.pop_front();
+        }
         if self.queue.len() >= 2 * most {
             self.queue
                 .retain(|(key, since)| is_orphan(table, *key, *since));

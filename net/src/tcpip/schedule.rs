@@ -31,9 +31,10 @@ impl Schedule {
         }
     }
 
-    /// Whether there is memory for timers of more than so many keys.
-    pub(super) fn can_exceed(&self, keys: usize) -> bool {
-        self.timers.can_exceed(keys)
+    /// Sees to it that there is memory for timers of more than so many keys. Returns whether there
+    /// is.
+    pub(super) fn make_room(&mut self, keys: usize) -> bool {
+        self.timers.make_room(keys)
     }
 
     /// Queues a key. Returns whether it was not queued yet.

@@ -153,9 +153,9 @@ impl Table {
     }
 
     /// Whether there is memory for one more entry.
-    pub(super) fn can_grow(&self) -> bool {
+    pub(super) fn can_grow(&mut self) -> bool {
         let count = self.entries.len();
-        can_grow::<Entry>(count, self.entries.capacity()) && self.schedule.can_exceed(count)
+        can_grow::<Entry>(count, self.entries.capacity()) && self.schedule.make_room(count)
     }
 
     /// Takes something in, which segments to its tuple reach from now on.
