@@ -3,10 +3,14 @@ use fata_memory::{Budget, Part, Share, has_block};
 
 /// One of so many parts of the heap is no lease's: for what takes none, and for the room between
 /// blocks.
-const SYSTEM: usize = 8;
+const SYSTEM: usize = 6;
+/// No more than that: what takes none does not grow with the machine.
+const MOST_SYSTEM: usize = 6 << 20;
 /// While less than one of so many parts of the heap is free, nothing is leased: somebody holds
 /// more than was promised.
 const RESERVE: usize = 8;
+/// No more than that.
+const MOST_RESERVE: usize = 4 << 20;
 /// So much has to be free in one piece at least: more than a request allocates at once that does
 /// not ask for more.
 const BLOCK: usize = 16 << 10;
@@ -19,14 +23,14 @@ pub(crate) fn budget() -> Budget {
     let Some(total) = heap::total() else {
         return Budget::unbounded();
     };
-    let limit = free(0).saturating_sub(total / SYSTEM);
+    let limit = free(0).saturating_sub((total / SYSTEM).min(MOST_SYSTEM));
     let network = Share {
         floor: limit / NETWORK,
         most: limit / 2,
     };
     Budget::new(limit)
         .with_share(Part::Network, network)
-        .with_gauge(total / RESERVE, free)
+        .with_gauge((total / RESERVE).min(MOST_RESERVE), free)
 }
 
 /// Bytes that are free, if there is a block of `least` among them: free memory in pieces that are

@@ -28,8 +28,8 @@ pub struct Limits {
     /// Default: 8 KiB.
     pub write_buffer: usize,
     /// Bytes that a handler may hold for a request, beside the buffers above and what it asks for
-    /// by [`Request::reserve`](crate::Request::reserve). Default: 6 KiB, of which a
-    /// [`FileServer`](crate::FileServer) needs most.
+    /// by [`Request::reserve`](crate::Request::reserve). Default: 14 KiB: a
+    /// [`FileServer`](crate::FileServer) and a store that reads a block for it need most of that.
     pub request_memory: usize,
     /// How long a request waits for memory, or to be one of those that take long; then the answer
     /// is 503. Default: 1 s.
@@ -80,7 +80,7 @@ impl Default for Limits {
             body: 16 << 20,
             body_buffer: 8 << 10,
             write_buffer: 8 << 10,
-            request_memory: 6 << 10,
+            request_memory: 14 << 10,
             room_timeout: Duration::from_secs(1),
             head_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(60),

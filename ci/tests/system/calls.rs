@@ -177,5 +177,7 @@ fn without_descriptors_a_process_waits_for_some() {
     let response = last.response("GET").expect("the server answers");
     assert_eq!(response.status, 200);
     assert!(program.is_running());
-    assert_eq!(program.text().matches("accepts no connections").count(), 1);
+    // Once for each time that there are none, not for each attempt.
+    let warnings = program.text().matches("accepts no connections").count();
+    assert!(warnings < 10, "{warnings} warnings");
 }
