@@ -280,8 +280,11 @@ impl Engine {
     /// Whether one more connection may wait to be accepted.
     fn can_wait(&mut self, listener: usize) -> bool {
         let places = self.places();
-        let backlog = self.listeners.get(listener);
-        let can = backlog.is_some_and(|backlog| backlog.waiting.len() < places) && self.has_room();
+        let backlog = self.listeners.get_mut(listener);
+        let can = backlog.is_some_and(|backlog| {
+            let waiting = &mut backlog.waiting;
+            waiting.len() < places && waiting.try_reserve(1).is_ok()
+        }) && self.has_room();
         self.totals.dropped_syns += u64::from(!can);
         can
     }

@@ -154,9 +154,6 @@ impl Engine {
         while list.front().is_some_and(|(_, until)| *until <= now) {
             list.pop_front();
         }
-        if list.len() < list.capacity() / 8 {
-            list.shrink_to_fit();
-        }
         let most = self.config.max_time_wait;
         while self.table.time_wait() > most || self.time_wait.len() > 2 * most + 1 {
             self.evict_time_wait();

@@ -121,7 +121,7 @@ impl Engine {
             listeners: Slab::new(),
             tcp_ports: Ports::default(),
             udp_ports: Ports::default(),
-            time_wait: VecDeque::with_capacity(config.max_time_wait),
+            time_wait: VecDeque::with_capacity(2 * config.max_time_wait + 2),
             cookies: VecDeque::new(),
             orphans: Orphans::default(),
             cookies_until: Instant::default(),
