@@ -285,7 +285,7 @@ impl<'s, S: Read + Write> Connection<'s, S> {
         served?;
         self.input.consume(extent.end + taken);
         let goes_on = self.finish_body().await?;
-        if admission.is_trial() || !self.service.room.is_ample() {
+        if admission.is_trial() || self.exchange.holds_much() && !self.service.room.is_ample() {
             self.wire.flush(&self.exchange).await?;
             self.exchange.shrink(LITTLE);
         }
@@ -353,11 +353,11 @@ impl<'s, S: Read + Write> Connection<'s, S> {
     /// Gives memory back while the connection is idle.
     fn shrink(&mut self) {
         self.input.shrink();
-        self.exchange.shrink(if self.service.room.is_ample() {
-            MOST_IDLE_OUTPUT
-        } else {
-            LITTLE
-        });
+        if self.exchange.holds_much() {
+            let is_ample = self.service.room.is_ample();
+            self.exchange
+                .shrink(if is_ample { MOST_IDLE_OUTPUT } else { LITTLE });
+        }
     }
 
     fn log(&self, started: Option<Instant>, method: Option<Method>, path: &str) {

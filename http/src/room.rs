@@ -176,14 +176,18 @@ impl Service {
     }
 
     fn try_admit(&self, bytes: usize) -> Option<Admission<'_>> {
-        let lease = self.room.take(bytes, 0)?;
-        let mut admission = Admission {
+        let room = &self.room;
+        let long = self
+            .has_long_place()
+            .then(|| room.take(bytes, 3 * room.reserve()));
+        let long = long.flatten();
+        let is_long = long.is_some();
+        room.long.set(room.long.get() + usize::from(is_long));
+        Some(Admission {
             service: self,
-            _lease: lease,
-            is_long: false,
-        };
-        admission.try_extend();
-        Some(admission)
+            is_long,
+            _lease: long.or_else(|| room.take(bytes, 0))?,
+        })
     }
 
     /// Admits a request, on trial if there is little room. `None` if there is none for a while.

@@ -1,7 +1,7 @@
 //! The driver's side.
 
 use super::output::Body;
-use super::{Exchange, Need, WATCH};
+use super::{Exchange, LITTLE, Need, WATCH};
 use crate::body::Decoder;
 use crate::{Error, Status};
 use alloc::vec::Vec;
@@ -147,6 +147,11 @@ impl Exchange<'_> {
             _ => input.decoder.is_done(),
         };
         is_short && !input.continue_due && input.failed.is_none()
+    }
+
+    /// Whether the buffer for answers is larger than short ones need.
+    pub(crate) fn holds_much(&self) -> bool {
+        self.output.borrow().buffer.capacity() > LITTLE
     }
 
     /// Gives the buffer for answers back if it is larger than `most`.
