@@ -169,12 +169,12 @@ impl<'s, S: Read + Write> Connection<'s, S> {
         let mut timed = false;
         loop {
             let scanned = scanner.advance(self.input.bytes(), limits);
-            if let Some(extent) = scanned.map_err(refuse)? {
+            if let Some(extent) = scanned.map_err(refusal)? {
                 let bytes = &self.input.bytes()[extent.start..extent.end];
                 let fields_start = extent.fields - extent.start;
                 return head::parse_request(bytes, fields_start, &mut self.fields, limits)
                     .map(|head| Some((extent, head)))
-                    .map_err(refuse);
+                    .map_err(refusal);
             }
             // The answers to earlier requests leave together, before the next wait.
             let flushed = self.wire.flush(&self.exchange).await;
@@ -196,7 +196,7 @@ impl<'s, S: Read + Write> Connection<'s, S> {
                 None if !is_idle && self.wire.guard.stop.is_evicted() => {
                     return Err(Refusal::Broken);
                 }
-                None if !is_idle => return Err(refuse(Status::REQUEST_TIMEOUT)),
+                None if !is_idle => return Err(refusal(Status::REQUEST_TIMEOUT)),
                 _ => return Ok(None),
             }
         }
@@ -381,6 +381,6 @@ enum Refusal {
     Broken,
 }
 
-fn refuse(status: Status) -> Refusal {
+fn refusal(status: Status) -> Refusal {
     Refusal::Error(Error::Status(status))
 }

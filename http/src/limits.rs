@@ -50,7 +50,7 @@ pub struct Limits {
     /// [`rate_window`](Self::rate_window); else the answer is 408, or the connection is closed.
     /// Only time in which the server waits for the client counts. 0 for none. Default: 240.
     pub least_rate: u32,
-    /// How long a client may be slower. Default: 20 s.
+    /// How long a client may be slower, a second at least. Default: 20 s.
     pub rate_window: Duration,
     /// Most simultaneous connections. Further ones wait, in the stack's backlog, and the
     /// server makes room for them: it closes the connection that has been idle, or whose

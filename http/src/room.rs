@@ -3,7 +3,7 @@
 //!
 //! Each kind of work leaves some room for those that take less. Long requests leave enough for
 //! new connections, these enough for short requests. So a short request is served however many
-//! long ones there are. A request that finds no room for a long one is admitted on trial: it may
+//! long ones wait for their peers. Handlers that wait for something else keep their room. A request that finds no room for a long one is admitted on trial: it may
 //! fill the buffer for answers, but not read a body or write more. When it tries to, it waits for
 //! room or is refused, which is possible as nothing of its answer was sent.
 
@@ -110,6 +110,11 @@ impl Room {
         self.budget.limit() / PARTS
     }
 
+    /// What work that may take long leaves to new connections and short requests.
+    fn spare_of_long(&self) -> usize {
+        3 * self.reserve()
+    }
+
     fn take(&self, bytes: usize, spare: usize) -> Option<Lease> {
         self.budget.try_take_leaving(Part::Http, bytes, spare)
     }
@@ -141,11 +146,8 @@ impl Admission<'_> {
     /// Lets the request take long, if there is room.
     fn try_extend(&mut self) -> bool {
         let room = &self.service.room;
-        let has_room = room.budget.room(Part::Http) >= 3 * room.reserve();
-        if !self.is_long && has_room && self.service.has_long_place() {
-            self.is_long = true;
-            room.long.set(room.long.get() + 1);
-        }
+        let has_room = room.budget.room(Part::Http) >= room.spare_of_long();
+        self.is_long = self.is_long || has_room && self.service.take_long_place();
         self.is_long
     }
 }
@@ -169,24 +171,24 @@ impl Service {
         write_buffer + request_memory + if has_body { body_buffer } else { 0 }
     }
 
-    /// Whether one more request may take long.
-    fn has_long_place(&self) -> bool {
-        let places = self.places();
-        self.room.long.get() < places - places / PLACES
+    /// Counts one more request that may take long, unless there are as many as may be.
+    fn take_long_place(&self) -> bool {
+        let (places, long) = (self.places(), &self.room.long);
+        let has_place = long.get() < places - places / PLACES;
+        long.set(long.get() + usize::from(has_place));
+        has_place
     }
 
     fn try_admit(&self, bytes: usize) -> Option<Admission<'_>> {
         let room = &self.room;
-        let long = self
-            .has_long_place()
-            .then(|| room.take(bytes, 3 * room.reserve()));
-        let long = long.flatten();
-        let is_long = long.is_some();
-        room.long.set(room.long.get() + usize::from(is_long));
+        let (lease, has_room) = match room.take(bytes, room.spare_of_long()) {
+            Some(lease) => (lease, true),
+            None => (room.take(bytes, 0)?, false),
+        };
         Some(Admission {
             service: self,
-            is_long,
-            _lease: long.or_else(|| room.take(bytes, 0))?,
+            _lease: lease,
+            is_long: has_room && self.take_long_place(),
         })
     }
 
@@ -211,7 +213,7 @@ impl Service {
     /// Takes memory for what the program holds for a request. `None` if there is none for a
     /// while.
     pub(crate) async fn reserve(&self, bytes: usize) -> Option<Lease> {
-        let spare = 3 * self.room.reserve();
+        let spare = self.room.spare_of_long();
         let budget = &self.room.budget;
         let take = || budget.try_take_leaving(Part::Program, bytes, spare);
         match take() {
@@ -223,7 +225,7 @@ impl Service {
     /// Whether so much memory could be had if nobody else held any.
     pub(crate) fn could_reserve(&self, bytes: usize) -> bool {
         let most = self.room.budget.most(Part::Program);
-        bytes <= most.saturating_sub(3 * self.room.reserve())
+        bytes <= most.saturating_sub(self.room.spare_of_long())
     }
 
     /// Waits for more room than a short request needs. `None` if there is none for long, or too

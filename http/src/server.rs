@@ -48,9 +48,12 @@ impl Server {
     pub fn limits(mut self, limits: Limits) -> Self {
         /// Room for the head of a usual answer, and for a chunk.
         const LEAST_BUFFER: usize = 512;
+        /// A window of no time would be over before anything can be sent.
+        const LEAST_WINDOW: Duration = Duration::from_secs(1);
         self.service.limits = Limits {
             body_buffer: limits.body_buffer.max(LEAST_BUFFER),
             write_buffer: limits.write_buffer.max(LEAST_BUFFER),
+            rate_window: limits.rate_window.max(LEAST_WINDOW),
             ..limits
         };
         self

@@ -241,3 +241,16 @@ fn a_server_that_is_slow_itself_cuts_nobody() {
         assert!(stream.read_until("0\r\n\r\n").await.ends_with("0\r\n\r\n"));
     });
 }
+
+#[test]
+fn a_window_of_no_time_counts_as_a_second() {
+    simulate(async |tasks: Handle| {
+        let limits = Limits {
+            rate_window: Duration::ZERO,
+            ..Limits::default()
+        };
+        let (seen, took) = trickle(&tasks, limits, Duration::from_millis(100)).await;
+        assert_eq!(seen, [408]);
+        assert!(took >= Duration::from_secs(1), "{took:?}");
+    });
+}
