@@ -1,9 +1,9 @@
 use crate::home::heap;
-use fata_memory::{Budget, Part, Share, has_block};
+use fata_memory::{Budget, Part, Share};
 
 /// One of so many parts of the heap is no lease's: for what takes none, and for the room between
 /// blocks.
-const SYSTEM: usize = 6;
+const SYSTEM: usize = 4;
 /// No more than that: what takes none does not grow with the machine.
 const MOST_SYSTEM: usize = 6 << 20;
 /// While less than one of so many parts of the heap is free, nothing is leased: somebody holds
@@ -11,11 +11,8 @@ const MOST_SYSTEM: usize = 6 << 20;
 const RESERVE: usize = 8;
 /// No more than that.
 const MOST_RESERVE: usize = 4 << 20;
-/// So much has to be free in one piece at least: more than a request allocates at once that does
-/// not ask for more.
-const BLOCK: usize = 16 << 10;
 /// One of so many parts of the budget is kept for connections' buffers and state.
-const NETWORK: usize = 6;
+const NETWORK: usize = 3;
 
 /// The memory that the program's parts may hold for what comes from outside: that of a machine is
 /// what is free of its heap, that of a process has no bound.
@@ -23,28 +20,14 @@ pub(crate) fn budget() -> Budget {
     let Some(total) = heap::total() else {
         return Budget::unbounded();
     };
-    let limit = free(0).saturating_sub((total / SYSTEM).min(MOST_SYSTEM));
+    let limit = heap::available(0).saturating_sub((total / SYSTEM).min(MOST_SYSTEM));
     let network = Share {
         floor: limit / NETWORK,
         most: limit / 2,
     };
     Budget::new(limit)
         .with_share(Part::Network, network)
-        .with_gauge((total / RESERVE).min(MOST_RESERVE), free)
-}
-
-/// Bytes that are free, if there is a block of `least` among them: free memory in pieces that are
-/// too small is of no use.
-fn free(least: usize) -> usize {
-    let total = heap::total().unwrap_or(usize::MAX);
-    let free = total.saturating_sub(heap::used());
-    // Of small blocks there are enough in half of the heap.
-    let is_ample = free > total / 2 && least <= BLOCK;
-    if is_ample || has_block(least.max(BLOCK)) {
-        free
-    } else {
-        0
-    }
+        .with_gauge((total / RESERVE).min(MOST_RESERVE), heap::available)
 }
 
 /// Logs what the parts of the program hold.

@@ -2,6 +2,7 @@ use crate::read::Reader;
 use crate::session::Session;
 use crate::stamp::describe;
 use crate::volume::Volume;
+use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use fata_block::Block;
@@ -94,20 +95,26 @@ impl<B: Block + 'static> KvRo for FatKv<B> {
 
     async fn list(&self, key: &Key, after: &str, limit: usize) -> Result<Vec<Entry>, Error> {
         let _turn = self.volume.read().await?;
-        let mut session = Session::open(&self.volume).await?;
-        session.list(key, after, limit).await
+        let list = async {
+            let mut session = Session::open(&self.volume).await?;
+            session.list(key, after, limit).await
+        };
+        Box::pin(list).await
     }
 }
 
 impl<B: Block + 'static> KvRw for FatKv<B> {
     async fn batch(&self, changes: &[Change<'_>]) -> Result<(), Error> {
         let turn = self.volume.change().await?;
-        let mut session = Session::open(&self.volume).await?;
         let now = self.tasks.wall();
-        for change in changes {
-            session.apply(change, now).await?;
-        }
-        let changes = session.finish().await?.changes;
+        let work = async {
+            let mut session = Session::open(&self.volume).await?;
+            for change in changes {
+                session.apply(change, now).await?;
+            }
+            Ok::<_, Error>(session.finish().await?.changes)
+        };
+        let changes = Box::pin(work).await?;
         if changes.is_empty() {
             return Ok(());
         }

@@ -28,7 +28,8 @@ impl<'a, B: Block> Reader<'a, B> {
         if let Some(found) = self.volume.places.borrow_mut().get(key) {
             return Ok(Some(found));
         }
-        let found = Session::open(self.volume).await?.file(key).await?;
+        // In memory of its own: a mounted volume takes kilobytes, and most reads mount none.
+        let found = Box::pin(async { Session::open(self.volume).await?.file(key).await }).await?;
         if let Some(found) = found {
             let clusters = found.metadata.len().div_ceil(self.cluster_size());
             self.volume.places.borrow_mut().keep(key, found, clusters);

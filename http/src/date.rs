@@ -6,8 +6,10 @@ use core::fmt::{self, Write};
 use fata_task::Handle;
 use fata_time::DateTime;
 
-/// The length of a date such as `Sun, 06 Nov 1994 08:49:37 GMT`.
-const LENGTH: usize = 29;
+/// The end of a line, and the name of the field behind it.
+const FIELD: &[u8] = b"\r\nDate: ";
+/// The length of that and a date such as `Sun, 06 Nov 1994 08:49:37 GMT`.
+const LENGTH: usize = FIELD.len() + 29;
 
 struct Appender<'a>(&'a mut Vec<u8>);
 
@@ -24,7 +26,7 @@ pub(crate) fn push_date(out: &mut Vec<u8>, seconds: u64) {
     let _ = write!(Appender(out), "{}", DateTime::from_unix(seconds).http());
 }
 
-/// The value of `Date`, written once a second at most.
+/// The field `Date`, written once a second at most.
 pub(crate) struct DateCache {
     tasks: Handle,
     second: Cell<u64>,
@@ -40,12 +42,13 @@ impl DateCache {
         }
     }
 
-    /// The time now. `None` if nothing tells the wall-clock time: such a server sends no
-    /// `Date` (RFC 9110, section 6.6.1).
+    /// The field with the time now, after the end of the line before it. `None` if nothing tells
+    /// the wall-clock time: such a server sends no `Date` (RFC 9110, section 6.6.1).
     pub(crate) fn now(&self) -> Option<[u8; LENGTH]> {
         let second = self.tasks.wall()?.as_secs();
         if self.second.replace(second) != second {
             let mut text = Vec::with_capacity(LENGTH);
+            text.extend_from_slice(FIELD);
             push_date(&mut text, second);
             self.text.set(text.try_into().ok()?);
         }
@@ -126,7 +129,7 @@ mod tests {
         for seconds in [0, 951_782_399, 1_795_423_620, 4_102_444_800] {
             let mut text = Vec::new();
             push_date(&mut text, seconds);
-            assert_eq!(text.len(), LENGTH);
+            assert_eq!(text.len(), LENGTH - FIELD.len());
             assert_eq!(
                 parse_date(core::str::from_utf8(&text).unwrap()),
                 Some(seconds)

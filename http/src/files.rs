@@ -67,7 +67,9 @@ impl<C: Content> File<C> {
         let found = buffer.try_reserve_exact(STEP).is_ok();
         buffer.resize(if found { STEP } else { LEAST_STEP }, 0);
         while at < end {
-            let room = (end - at).min(buffer.len() as u64) as usize;
+            // Up to where a block of a store may end: it reads no block twice.
+            let step = buffer.len() as u64;
+            let room = (end - at).min(step - at % step) as usize;
             let length = self.content.read_at(at, &mut buffer[..room]).await?;
             if length == 0 {
                 // The file is shorter than it said, so that the answer cannot be completed.

@@ -182,12 +182,15 @@ impl Response {
 
     /// Appends the head as it is sent.
     pub(crate) fn push_head(&self, out: &mut Vec<u8>, framing: &Framing<'_>) {
-        out.extend_from_slice(b"HTTP/1.1 ");
-        push_decimal(out, u64::from(self.status.code()));
-        out.push(b' ');
-        out.extend_from_slice(self.status.reason().as_bytes());
+        match self.status.line() {
+            Some(line) => out.extend_from_slice(line.as_bytes()),
+            None => {
+                out.extend_from_slice(b"HTTP/1.1 ");
+                push_decimal(out, u64::from(self.status.code()));
+                out.push(b' ');
+            }
+        }
         if let Some(date) = framing.date {
-            out.extend_from_slice(b"\r\nDate: ");
             out.extend_from_slice(date);
         }
         if let Some(content_type) = self.content_type.filter(|_| !self.status.is_bodiless()) {
@@ -215,6 +218,7 @@ impl Response {
 
 /// What the server adds to an answer's head.
 pub(crate) struct Framing<'a> {
+    /// The field `Date`, after the end of the line before it.
     pub(crate) date: Option<&'a [u8]>,
     pub(crate) length: Length,
     pub(crate) connection: Connection,

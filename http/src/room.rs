@@ -204,10 +204,10 @@ impl Service {
         }
     }
 
-    /// How many requests may wait: more would take what is left for short ones.
+    /// How many requests may wait: half of what is left for short ones, which the others keep.
     fn most_aspiring(&self) -> usize {
-        let requests = self.room.reserve() / 2 / self.request_bytes(true);
-        requests.min(self.places() / PLACES)
+        let requests = self.room.reserve() / self.request_bytes(true);
+        requests.min(self.places() / PLACES) / 2
     }
 
     /// Takes memory for what the program holds for a request. `None` if there is none for a
@@ -266,7 +266,7 @@ impl Service {
             let used = self.slots.used();
             if used < self.places()
                 && self.tasks.has_room()
-                && self.stop.has_room()
+                && self.stop.make_room(used)
                 && let Some(lease) = self.room.connection()
             {
                 return lease;

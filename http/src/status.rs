@@ -17,6 +17,14 @@ macro_rules! statuses {
                     _ => "",
                 }
             }
+
+            /// The status line of an answer, if the code is known here.
+            pub(crate) const fn line(self) -> Option<&'static str> {
+                match self.0 {
+                    $($code => Some(concat!("HTTP/1.1 ", $code, " ", $reason)),)*
+                    _ => None,
+                }
+            }
         }
     };
 }

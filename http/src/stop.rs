@@ -52,14 +52,17 @@ impl StopSignal {
         }
     }
 
-    /// Sees to it that there is memory for one more connection. Returns whether there is.
-    pub(crate) fn has_room(&self) -> bool {
+    /// Sees to it that there is memory for more than so many connections, which wait sooner or
+    /// later. Returns whether there is.
+    pub(crate) fn make_room(&self, connections: usize) -> bool {
         let mut waiting = self.waiting.borrow_mut();
-        let (count, capacity) = (waiting.len(), waiting.capacity());
-        let can_grow = can_grow::<Waiting>(count, capacity);
+        // Whoever accepts waits, too.
+        let places = connections + 1;
+        let can_grow = can_grow::<Waiting>(places, waiting.capacity());
         if can_grow {
+            let count = waiting.len();
             // Now, as it is known that there is memory.
-            waiting.reserve(1);
+            waiting.reserve((places + 1).saturating_sub(count));
         }
         can_grow
     }

@@ -1,7 +1,13 @@
 //! The heap: all free memory, behind the allocator that the application names.
 
+#[path = "heap/constant_time.rs"]
+mod constant_time;
+#[path = "heap/reserve.rs"]
+mod reserve;
+
 use super::lock::InterruptLock;
 use super::memory;
+pub use constant_time::ConstantTime;
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -25,12 +31,28 @@ pub(crate) fn total() -> Option<usize> {
     Some(memory::total())
 }
 
-/// A global allocator over all free memory, which it takes with its first allocation.
-pub struct Heap<A> {
-    state: InterruptLock<State<A>>,
+/// Bytes that are free, for a taker of a block of so many. None if there is no such block, or if
+/// the reserve is low: what is free is in pieces then that are too small.
+#[cfg(any(feature = "disk", feature = "net"))]
+pub(crate) fn available(block: usize) -> usize {
+    use fata_memory::has_block;
+    use reserve::State;
+
+    let has_blocks = match reserve::state() {
+        State::Absent => has_block(block.max(reserve::CHUNK)),
+        State::Full => block <= reserve::CHUNK || has_block(block),
+        State::Low => false,
+    };
+    let free = memory::total().saturating_sub(used());
+    if has_blocks { free } else { 0 }
 }
 
-struct State<A> {
+/// A global allocator over all free memory, which it takes with its first allocation.
+pub struct Heap<A> {
+    inner: InterruptLock<Inner<A>>,
+}
+
+struct Inner<A> {
     allocator: A,
     has_memory: bool,
 }
@@ -49,14 +71,14 @@ impl Heap<ConstantTime> {
     /// A heap that takes its memory when it is first used.
     #[allow(clippy::new_without_default, reason = "made for a static")]
     pub const fn new() -> Self {
-        Self::with(ConstantTime(talc::base::Talc::new(talc::source::Manual)))
+        Self::with(ConstantTime::EMPTY)
     }
 }
 
 impl<A> Heap<A> {
     const fn with(allocator: A) -> Self {
         Self {
-            state: InterruptLock::new(State {
+            inner: InterruptLock::new(Inner {
                 allocator,
                 has_memory: false,
             }),
@@ -68,14 +90,14 @@ impl<A> Heap<A> {
 // keep them until they come back.
 unsafe impl<A: Allocator> GlobalAlloc for Heap<A> {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let mut state = self.state.lock();
-        if !state.has_memory {
-            state.has_memory = true;
+        let mut inner = self.inner.lock();
+        if !inner.has_memory {
+            inner.has_memory = true;
             // SAFETY: the regions are free memory, handed out once.
-            memory::take(|start, size| unsafe { state.allocator.add(start, size) });
+            memory::take(|start, size| unsafe { inner.allocator.add(start, size) });
         }
         // SAFETY: the caller promises that the size is not zero.
-        match unsafe { state.allocator.allocate(layout) } {
+        match unsafe { inner.allocator.allocate(layout) } {
             Some(block) => {
                 USED.fetch_add(layout.size(), Ordering::Relaxed);
                 block.as_ptr()
@@ -89,13 +111,13 @@ unsafe impl<A: Allocator> GlobalAlloc for Heap<A> {
             return;
         };
         // SAFETY: the caller promises that the block came from here, with this layout.
-        unsafe { self.state.lock().allocator.release(start, layout) };
+        unsafe { self.inner.lock().allocator.release(start, layout) };
         USED.fetch_sub(layout.size(), Ordering::Relaxed);
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // SAFETY: the caller promises that the block came from here, with this layout.
-        if unsafe { self.state.lock().allocator.resize(block, layout, size) } {
+        if unsafe { self.inner.lock().allocator.resize(block, layout, size) } {
             USED.fetch_add(size, Ordering::Relaxed);
             USED.fetch_sub(layout.size(), Ordering::Relaxed);
             return block;
@@ -177,33 +199,5 @@ impl Allocator for FirstFit {
 
     unsafe fn resize(&mut self, _: *mut u8, _: Layout, _: usize) -> bool {
         false
-    }
-}
-
-/// `talc`: bins of free blocks, found through a bit map.
-pub struct ConstantTime(talc::base::Talc<talc::source::Manual, talc::DefaultBinning>);
-
-// SAFETY: it holds pointers to memory that it owns.
-unsafe impl Send for ConstantTime {}
-
-impl Allocator for ConstantTime {
-    unsafe fn add(&mut self, start: *mut u8, size: usize) {
-        // SAFETY: as the caller promises. A region that is too small is left unused.
-        let _ = unsafe { self.0.claim(start, size) };
-    }
-
-    unsafe fn allocate(&mut self, layout: Layout) -> Option<NonNull<u8>> {
-        // SAFETY: as the caller promises.
-        unsafe { self.0.allocate(layout) }
-    }
-
-    unsafe fn release(&mut self, block: NonNull<u8>, layout: Layout) {
-        // SAFETY: as the caller promises.
-        unsafe { self.0.deallocate(block.as_ptr(), layout) }
-    }
-
-    unsafe fn resize(&mut self, block: *mut u8, layout: Layout, size: usize) -> bool {
-        // SAFETY: as the caller promises.
-        unsafe { self.0.try_realloc_in_place(block, layout, size) }
     }
 }

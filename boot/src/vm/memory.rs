@@ -6,6 +6,7 @@
 use super::lock::InterruptLock;
 use super::paging;
 use super::protocol::{Largest, Region};
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 /// Page zero stays unmapped.
 const LOWEST: u64 = 4096;
@@ -22,18 +23,19 @@ unsafe extern "C" {
     static __image_end: u8;
 }
 
-/// Free memory that nobody has taken yet, and how much there was.
+/// Free memory that nobody has taken yet.
 struct Free {
     regions: Largest,
-    total: u64,
     devices: Region,
 }
 
 static FREE: InterruptLock<Free> = InterruptLock::new(Free {
     regions: Largest::NONE,
-    total: 0,
     devices: Region::EMPTY,
 });
+
+/// How many bytes the memory map offered, without the image and the devices' memory.
+static TOTAL: AtomicUsize = AtomicUsize::new(0);
 
 /// Takes in the usable regions of the memory map, maps them, and keeps them for
 /// [`take`], all but the image and `reserved`.
@@ -75,7 +77,7 @@ pub(super) unsafe fn init(map: impl Iterator<Item = Region>, reserved: Region) {
     };
     let part = (size(&free) / DEVICES_PART).clamp(DEVICES_LEAST, DEVICES_MOST);
     free.devices = free.regions.0[0].cut_off(part);
-    free.total = size(&free);
+    TOTAL.store(size(&free) as usize, Ordering::Relaxed);
 }
 
 /// What of a region can be mapped.
@@ -103,5 +105,5 @@ pub(super) fn devices() -> (usize, usize) {
 
 /// How many bytes the memory map offered, without the image and the devices' memory.
 pub(super) fn total() -> usize {
-    FREE.lock().total as usize
+    TOTAL.load(Ordering::Relaxed)
 }

@@ -8,6 +8,8 @@ use fata_memory::{Budget, Lease, Part};
 /// Buffers have this many bytes, or twice as many, or four times and so on.
 const SMALLEST: usize = 2 * 1024;
 const CLASSES: usize = 11;
+/// So much is kept for the next taker in any case.
+const LITTLE: usize = 4 * SMALLEST;
 /// Bytes of the largest buffers.
 pub(crate) const LARGEST: usize = SMALLEST << (CLASSES - 1);
 
@@ -67,32 +69,37 @@ impl Pool {
         let class = class(size)?;
         let size = SMALLEST << class;
         // What is not a smallest one has to leave a quarter of the memory.
-        let bound = self.bound();
-        let limit = if class == 0 { bound } else { bound - bound / 4 };
-        if self.used + size > limit {
-            return None;
+        if class > 0 {
+            let bound = self.bound();
+            if self.used + size > bound - bound / 4 {
+                return None;
+            }
         }
         let buffer = match self.free[class].pop() {
             Some(buffer) => {
                 self.spare -= size;
                 buffer
             }
-            None => {
-                if self.used + self.spare + size > bound {
-                    self.drop_spare();
-                }
-                if !self.lease.try_resize(self.used + self.spare + size) {
-                    return None;
-                }
-                let allocated = allocate(size);
-                if allocated.is_none() {
-                    self.lease.try_resize(self.used + self.spare);
-                }
-                allocated?
-            }
+            None => self.allocate(size)?,
         };
         self.used += size;
         Some(buffer)
+    }
+
+    /// A buffer that nobody has used yet.
+    fn allocate(&mut self, size: usize) -> Option<Box<[u8]>> {
+        let bound = self.bound();
+        if self.used + self.spare + size > bound {
+            self.drop_spare();
+        }
+        if self.used + size > bound || !self.lease.try_resize(self.used + self.spare + size) {
+            return None;
+        }
+        let allocated = allocate(size);
+        if allocated.is_none() {
+            self.lease.try_resize(self.used + self.spare);
+        }
+        allocated
     }
 
     /// Takes a buffer back.
@@ -102,7 +109,8 @@ impl Pool {
             return;
         };
         self.used -= size;
-        if self.spare + size <= self.bound() / 8 {
+        let spare = self.spare + size;
+        if spare <= LITTLE.min(self.limit / 8) || spare <= self.bound() / 8 {
             self.spare += size;
             self.free[class].push(buffer);
         } else {
@@ -114,7 +122,6 @@ impl Pool {
     /// Gives memory back that nobody holds, but for a little, after all connections have
     /// ended.
     pub(crate) fn trim(&mut self) {
-        const LITTLE: usize = 4 * SMALLEST;
         if self.spare > LITTLE {
             self.drop_spare();
         }
