@@ -47,9 +47,9 @@ impl Shared {
         Slot(Rc::clone(self))
     }
 
-    /// Waits until one more connection may exist.
-    pub(super) async fn room(&self) {
-        self.waiting.wait(|| self.has_room()).await;
+    /// Waits until one more connection may exist, or `is_early` says that it does already.
+    pub(super) async fn room(&self, is_early: impl Fn() -> bool) {
+        self.waiting.wait(|| self.has_room() || is_early()).await;
     }
 
     /// Waits until a connection is closed.

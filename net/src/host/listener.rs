@@ -6,7 +6,7 @@ use super::socket::{UNKNOWN, bound};
 use super::stream::HostStream;
 use crate::{Error, TcpListener};
 use alloc::rc::Rc;
-use core::cell::Cell;
+use core::cell::{Cell, RefCell};
 use core::net::SocketAddr;
 use core::time::Duration;
 use fata_task::{Registration, select};
@@ -29,6 +29,12 @@ pub struct HostListener {
     socket: OwnedFd,
     shared: Rc<Shared>,
     local: SocketAddr,
+    /// A connection that came while somebody asked whether there is room for it.
+    early: RefCell<Option<HostStream>>,
+    /// Whether the host has said that none waits, and has reported none since.
+    none_waits: Cell<bool>,
+    /// Whether somebody asked for room, and heard that there is some.
+    promised: Cell<bool>,
     /// When it was logged last that the host has no descriptor or memory left.
     warned: Cell<Option<Instant>>,
 }
@@ -47,12 +53,16 @@ impl HostListener {
             registration: Registration::new(&shared.reactor, &socket)?,
             socket,
             shared: Rc::clone(shared),
+            early: RefCell::new(None),
+            none_waits: Cell::new(false),
+            promised: Cell::new(false),
             warned: Cell::new(None),
         })
     }
 
     /// Accepts a connection that waits. There must be room for it.
     fn try_accept(&self) -> Result<HostStream, Errno> {
+        self.registration.readable.clear();
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         let (socket, peer) = acceptfrom_with(&self.socket, flags)?;
         let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
@@ -61,6 +71,35 @@ impl HostListener {
             socket,
             peer.unwrap_or(UNKNOWN),
         ))
+    }
+
+    /// Waits until the host reports a connection.
+    async fn reported(&self) {
+        self.registration.readable.wait().await;
+        self.none_waits.set(false);
+    }
+
+    /// Whether there is room, in the host as well.
+    fn look_for_room(&self) -> bool {
+        if self.early.borrow().is_some() {
+            return true;
+        }
+        if !self.shared.has_room() {
+            return false;
+        }
+        let accepted = self.try_accept();
+        self.none_waits.set(matches!(accepted, Err(Errno::AGAIN)));
+        if !self.none_waits.get() {
+            // Somebody may wait for a report already, which this attempt has taken.
+            self.registration.readable.signal();
+        }
+        match accepted {
+            Ok(stream) => {
+                self.early.replace(Some(stream));
+                true
+            }
+            Err(reason) => !is_shortage(reason),
+        }
     }
 
     /// Lets some time pass, as the host has no descriptor or memory left.
@@ -85,14 +124,22 @@ impl TcpListener for HostListener {
     async fn accept(&self) -> Result<HostStream, Error> {
         loop {
             self.shared.pace().await;
-            self.shared.room().await;
-            self.registration.readable.clear();
+            self.shared.room(|| self.early.borrow().is_some()).await;
+            if let Some(stream) = self.early.take() {
+                return Ok(stream);
+            }
+            if self.none_waits.get() {
+                self.reported().await;
+                continue;
+            }
             match self.try_accept() {
                 Ok(stream) => return Ok(stream),
-                Err(Errno::AGAIN) => self.registration.readable.wait().await,
-                Err(reason @ (Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)) => {
-                    self.pause(reason).await
+                Err(Errno::AGAIN) => self.reported().await,
+                // Others took the room since: who asked for it may make some.
+                Err(reason) if is_shortage(reason) && self.promised.take() => {
+                    return Err(reason.into());
                 }
+                Err(reason) if is_shortage(reason) => self.pause(reason).await,
                 // The listener itself is broken.
                 Err(reason @ (Errno::BADF | Errno::INVAL | Errno::NOTSOCK)) => {
                     return Err(reason.into());
@@ -116,7 +163,19 @@ impl TcpListener for HostListener {
         }
     }
 
+    /// Only the host knows whether it has a descriptor left, and tells whoever accepts: so this
+    /// does. [`accept`](TcpListener::accept) need not ask once more.
     fn has_room(&self) -> bool {
-        self.shared.has_room()
+        let has_room = self.look_for_room();
+        self.promised.set(has_room);
+        has_room
     }
+}
+
+/// Whether the host has no descriptor or memory left.
+fn is_shortage(reason: Errno) -> bool {
+    matches!(
+        reason,
+        Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM
+    )
 }

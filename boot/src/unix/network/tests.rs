@@ -244,6 +244,32 @@ fn a_cancelled_accept_loses_no_connection() {
     });
 }
 
+/// The host says whether there is room by giving a connection, if one waits.
+#[test]
+fn asking_for_room_loses_no_connection() {
+    with_stack(1, |tasks, stack| async move {
+        let listener = Rc::new(stack.listen(ANY_PORT).await.unwrap());
+        let address = listener.local_addr();
+        let connect = || std::net::TcpStream::connect(address).unwrap();
+        for asks_before in [false, true] {
+            let accepting = Rc::clone(&listener);
+            let accepting = tasks.spawn(async move { accepting.accept().await.map(drop) });
+            tasks.sleep(Duration::from_millis(1)).await;
+            // None waits, which the task that does must not take for news.
+            assert!(!asks_before || listener.has_room());
+            let _client = connect();
+            assert!(asks_before || listener.has_room());
+            assert_eq!(accepting.await, Ok(Ok(())));
+        }
+        // Nor does one take a place twice.
+        let _client = connect();
+        assert!(listener.has_room() && listener.has_room());
+        let accepted = listener.accept().await.unwrap();
+        assert!(!listener.has_room());
+        drop(accepted);
+    });
+}
+
 #[test]
 fn one_busy_connection_does_not_starve_the_others() {
     with_stack(4, |tasks, stack| async move {
