@@ -1,9 +1,11 @@
 //! The network stack of the process's host: its own sockets, without any privileges.
+#![deny(unsafe_code)]
 
 mod ahead;
 mod error;
 mod limit;
 mod listener;
+#[allow(unsafe_code, reason = "an option that no safe function sets")]
 mod option;
 mod socket;
 mod stream;

@@ -1,4 +1,4 @@
-//! An option of the host's sockets that `rustix` does not offer.
+//! An option of the host's sockets that neither `rustix` nor stable `std` offers.
 
 use core::ffi::c_int;
 use rustix::io::Errno;
