@@ -34,6 +34,7 @@ mod slow;
 mod stalled;
 mod storage;
 mod support;
+mod tally;
 mod tap;
 mod terminal;
 mod tool;
