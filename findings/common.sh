@@ -85,3 +85,29 @@ same() {
     printf '%s: %s\n' "$1" "$3"
     [ "$3" = "$2" ] || die "$1 was: $2"
 }
+
+# Makes the file kernel, which QEMU starts by PVH, of 32-bit code on standard input: OPTIONS of ld.
+link_kernel() {
+    local entry='
+    .code32
+    .section .note, "a", @note
+    .long 4, 4, 18
+    .asciz "Xen"
+    .long start
+    .text
+    .globl start
+start:'
+    { echo "$entry" && cat; } >kernel.s
+    as --32 kernel.s -o kernel.o
+    ld -m elf_i386 -e start "$@" kernel.o -o kernel
+}
+
+# Runs it until it writes 0 to port 0xf4. The file text has what it wrote to port 0xe9: OPTIONS of
+# QEMU.
+run_kernel() {
+    local status=0
+    timeout 60 qemu-system-x86_64 -accel tcg -m 32 -nodefaults -display none -kernel kernel \
+        -debugcon file:text -device isa-debug-exit,iobase=0xf4,iosize=4 "$@" || status=$?
+    # What the device for it makes of 0.
+    [ "$status" = 1 ] || die "QEMU ended with $status"
+}

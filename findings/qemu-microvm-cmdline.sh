@@ -13,15 +13,7 @@ begin
 
 # A kernel that copies the command line from fw_cfg (size in 0x14, text in 0x15) to port 0xe9, and
 # ends QEMU.
-cat >kernel.s <<'ASM'
-    .code32
-    .section .note, "a", @note
-    .long 4, 4, 18
-    .asciz "Xen"
-    .long start
-    .text
-    .globl start
-start:
+link_kernel -Ttext 0x200000 <<'ASM'
     mov $0x510, %dx
     mov $0x14, %ax
     out %ax, %dx
@@ -42,16 +34,9 @@ start:
 2:  hlt
     jmp 2b
 ASM
-as --32 kernel.s -o kernel.o
-ld -m elf_i386 -Ttext 0x200000 -e start kernel.o -o kernel
 
 command_line() {
-    local status=0
-    timeout 60 qemu-system-x86_64 -accel tcg -M "microvm$1" -m 32 -nodefaults -display none \
-        -kernel kernel -append mine -device virtio-rng-device -debugcon file:text \
-        -device isa-debug-exit,iobase=0xf4,iosize=4 || status=$?
-    # What the device for it makes of 0.
-    [ "$status" = 1 ] || die "QEMU ended with $status"
+    run_kernel -M "microvm$1" -append mine -device virtio-rng-device
     tr -d '\0' <text
 }
 

@@ -11,17 +11,23 @@ need qemu-system-x86 7.2
 need binutils 2.40
 begin
 
+cat >kernel.ld <<'LD'
+PHDRS { note PT_NOTE; text PT_LOAD; data PT_LOAD; bss PT_LOAD; }
+SECTIONS {
+    . = 0x200000;
+    .note : { *(.note) } :note :text
+    .text : { *(.text) } :text
+    . = 0x201000;
+    .data : { *(.data) } :data
+    .tail : { *(.tail) } :data
+    . = 0x202000;
+    .bss : { *(.bss) } :bss
+}
+LD
+
 # A kernel that prints three counters to port 0xe9, counts them up, and resets the machine; the
 # second time, by a count outside of the file, it ends QEMU.
-cat >kernel.s <<'ASM'
-    .code32
-    .section .note, "a", @note
-    .long 4, 4, 18
-    .asciz "Xen"
-    .long start
-    .text
-    .globl start
-start:
+link_kernel -T kernel.ld <<'ASM'
     cld
     mov $counters, %esi
     mov $3, %ecx
@@ -58,28 +64,9 @@ behind_file:
 in_bss:
     .long 0
 ASM
-cat >kernel.ld <<'LD'
-ENTRY(start)
-PHDRS { note PT_NOTE; text PT_LOAD; data PT_LOAD; bss PT_LOAD; }
-SECTIONS {
-    . = 0x200000;
-    .note : { *(.note) } :note :text
-    .text : { *(.text) } :text
-    . = 0x201000;
-    .data : { *(.data) } :data
-    .tail : { *(.tail) } :data
-    . = 0x202000;
-    .bss : { *(.bss) } :bss
-}
-LD
-as --32 kernel.s -o kernel.o
-ld -m elf_i386 -T kernel.ld kernel.o -o kernel
 empty=$(readelf --wide --program-headers kernel | awk '$1 == "LOAD" && $5 == "0x00000"' | wc -l)
 same "segments without bytes in the file" 1 "$empty"
 
-status=0
-timeout 60 qemu-system-x86_64 -accel tcg -M q35 -m 32 -nodefaults -display none -kernel kernel \
-    -debugcon file:text -device isa-debug-exit,iobase=0xf4,iosize=4 || status=$?
-same "QEMU's status" 1 "$status"
+run_kernel -M q35
 same "at power-on: in the file, behind it, in .bss" 000 "$(sed -n 1p text)"
 same "after a reset" 001 "$(sed -n 2p text)"
