@@ -21,7 +21,7 @@ impl Machine {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Microvm, Self::Q35, Self::Pc];
 
-    pub(crate) fn arguments(self) -> &'static [&'static str] {
+    fn arguments(self) -> &'static [&'static str] {
         match self {
             Self::Microvm => &[
                 "-M",
@@ -32,6 +32,12 @@ impl Machine {
             Self::Q35 => &["-M", "q35"],
             Self::Pc => &["-M", "pc"],
         }
+    }
+
+    /// QEMU as this machine, which tells its status.
+    pub(crate) fn command(self) -> Vec<OsString> {
+        let words = QEMU.iter().chain(self.arguments()).chain(&DEBUG_EXIT);
+        words.map(OsString::from).collect()
     }
 
     fn network_card(self) -> &'static str {
@@ -252,9 +258,7 @@ impl Launch {
     }
 
     fn qemu_command(&self, machine: Machine) -> Vec<OsString> {
-        let mut words: Vec<OsString> = vec!["qemu-system-x86_64".into()];
-        words.extend(machine.arguments().iter().map(OsString::from));
-        words.extend(COMMON.map(OsString::from));
+        let mut words = machine.command();
         words.extend(["-m".into(), self.memory.to_string().into()]);
         let file = self.image.clone().unwrap_or_else(|| image(&self.name));
         match self.disk {
@@ -310,7 +314,9 @@ impl Launch {
     }
 }
 
-pub(crate) const COMMON: [&str; 13] = [
+/// QEMU with what every machine has: no video, and no devices but a serial line, which is QEMU's own.
+pub const QEMU: [&str; 11] = [
+    "qemu-system-x86_64",
     "-accel",
     "tcg",
     "-cpu",
@@ -321,6 +327,10 @@ pub(crate) const COMMON: [&str; 13] = [
     "none",
     "-serial",
     "stdio",
+];
+
+/// Takes an image's status, and makes an end of a reset.
+pub const DEBUG_EXIT: [&str; 3] = [
     "-no-reboot",
     "-device",
     "isa-debug-exit,iobase=0xf4,iosize=4",

@@ -32,7 +32,7 @@ pub use crowd::{Crowd, Manner, Seen};
 pub use descriptors::need_descriptors;
 pub use files::{Tree, debug_binary, image, target_folder, workspace};
 pub use lab::{GATEWAY, GUEST_IPV4, GUEST_IPV6, GUEST_LINK_LOCAL, GUEST_MAC, Lab, TAP};
-pub use launch::{Disk, Firmware, Home, Launch, Machine, Network, TAP_ARGUMENTS};
+pub use launch::{DEBUG_EXIT, Disk, Firmware, Home, Launch, Machine, Network, QEMU, TAP_ARGUMENTS};
 pub use linux::Linux;
 pub use packets::RawSender;
 pub use program::{Ending, Program};

@@ -1,6 +1,6 @@
 use crate::attached::Attached;
 use crate::lab::{GUEST_IPV4, GUEST_MAC, Lab};
-use crate::launch::{COMMON, Machine, TAP_BACKEND};
+use crate::launch::{Machine, TAP_BACKEND};
 use crate::program::Program;
 use crate::relay::Relay;
 use std::ffi::OsString;
@@ -39,9 +39,7 @@ impl Linux<'_> {
     }
 
     fn start_with(&self, devices: impl IntoIterator<Item = OsString>) -> Program {
-        let mut words: Vec<OsString> = vec!["qemu-system-x86_64".into()];
-        words.extend(Machine::Microvm.arguments().iter().map(OsString::from));
-        words.extend(COMMON.map(OsString::from));
+        let mut words = Machine::Microvm.command();
         words.extend(
             ["-m", "64", "-kernel", self.kernel, "-initrd", self.initrd].map(OsString::from),
         );

@@ -1,35 +1,14 @@
 //! The image that QEMU boots by PVH everywhere else, booted by GRUB: Multiboot 2, from a CD, with
 //! both kinds of firmware.
 
-use fata_ci::{Client, Ending, Lab, Program, image, succeed};
+use fata_ci::{Client, DEBUG_EXIT, Ending, Lab, Program, QEMU, image, succeed};
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
-/// No video: what GRUB and the image write goes to the serial line.
-const QEMU: [&str; 13] = [
-    "qemu-system-x86_64",
-    "-accel",
-    "tcg",
-    "-cpu",
-    "max",
-    "-m",
-    "256",
-    "-nodefaults",
-    "-no-user-config",
-    "-display",
-    "none",
-    "-serial",
-    "stdio",
-];
 const Q35: [&str; 2] = ["-M", "q35"];
 const PC: [&str; 2] = ["-M", "pc"];
-/// Takes the image's status, and makes an end of a reset.
-const DEBUG_EXIT: [&str; 3] = [
-    "-no-reboot",
-    "-device",
-    "isa-debug-exit,iobase=0xf4,iosize=4",
-];
+const MEMORY: [&str; 2] = ["-m", "256"];
 const BIOS: [&str; 0] = [];
 const UEFI: [&str; 2] = ["-bios", "/usr/share/ovmf/OVMF.fd"];
 
@@ -71,7 +50,7 @@ impl Disc {
     fn boot(&self, arguments: &[&str]) -> Program {
         let file = self.file();
         let file = file.to_str().expect("paths in the tests are UTF-8");
-        Program::run([&QEMU[..], &["-cdrom", file], arguments].concat())
+        Program::run([&QEMU[..], &MEMORY, &["-cdrom", file], arguments].concat())
     }
 }
 

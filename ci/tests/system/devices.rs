@@ -2,7 +2,7 @@
 
 use crate::disks::Disks;
 use crate::support::{BENCH_LISTENING, assert_serves};
-use fata_ci::{Attached, Ending, Home, Lab, Launch, Machine};
+use fata_ci::{Attached, Ending, Home, Lab, Launch, Machine, Program, QEMU, image};
 
 /// Options of QEMU, over which the devices of a machine differ from the usual ones.
 #[derive(Clone, Copy)]
@@ -190,23 +190,10 @@ fn a_device_without_messages_says_so() {
 #[test]
 #[ignore = "boots a virtual machine; ci/test runs it"]
 fn a_plain_microvm_is_switched_off() {
-    let image = fata_ci::image("noop");
+    let image = image("noop");
     let kernel = image.to_str().expect("paths in the tests are UTF-8");
-    let mut program = fata_ci::Program::run([
-        "qemu-system-x86_64",
-        "-accel",
-        "tcg",
-        "-M",
-        "microvm",
-        "-nodefaults",
-        "-no-user-config",
-        "-display",
-        "none",
-        "-serial",
-        "stdio",
-        "-kernel",
-        kernel,
-    ]);
+    let machine = ["-M", "microvm", "-kernel", kernel];
+    let mut program = Program::run([&QEMU[..], &machine].concat());
     let (ending, text) = program.wait();
     assert_eq!(ending, Ending::Status(0), "{text}");
 }
