@@ -159,11 +159,22 @@ async fn accept_next<L: TcpListener>(
     listener: &L,
 ) -> Result<L::Stream, fata_net::Error> {
     let mut accepted = pin!(listener.accept());
+    let is_short = || service.room.is_network_short(service.tasks.coarse_now());
     let mut crowd = None;
     loop {
         let has_room = listener.has_room();
-        if has_room && !service.room.is_network_short(service.tasks.coarse_now()) {
-            break;
+        if has_room && !is_short() {
+            crowd = None;
+            let next = poll_fn(|context| match accepted.as_mut().poll(context) {
+                Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
+                // The stack may have turned somebody away.
+                Poll::Pending if !listener.has_room() || is_short() => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+            });
+            match next.await {
+                Some(accepted) => return accepted,
+                None => continue,
+            }
         }
         let crowd = crowd.get_or_insert_with(|| Crowd::new(service));
         match has_room {
@@ -175,8 +186,6 @@ async fn accept_next<L: TcpListener>(
             return accepted;
         }
     }
-    drop(crowd);
-    accepted.await
 }
 
 async fn serve_stream<S: TcpStream, H: Handler>(slot: Slot, mut stream: S, handler: Rc<H>) {

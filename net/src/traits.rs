@@ -62,7 +62,8 @@ pub trait TcpListener {
     fn peers_send_first(&self) {}
 
     /// Whether the stack may hold one more connection. While it may not, none comes in
-    /// before another one ends. If others take the room after this has told of some,
+    /// before another one ends. A task that waits in [`accept`](Self::accept) is woken when
+    /// somebody was turned away. If others take the room after this has told of some,
     /// [`accept`](Self::accept) may fail with [`Error::LimitReached`].
     fn has_room(&self) -> bool {
         true

@@ -56,6 +56,7 @@ impl Exchange<'_> {
                 (true, _) => Connection::Implied,
             },
         };
+        output.reserve_head();
         response.push_head(&mut output.buffer, &framing);
         Ok(())
     }

@@ -2,6 +2,8 @@ use crate::Status;
 use crate::chunked;
 use alloc::vec::Vec;
 
+/// The head of an answer hardly takes more than so many bytes.
+const HEAD: usize = 256;
 /// Short answers fit so many bytes.
 pub(crate) const LITTLE: usize = 1 << 10;
 
@@ -33,6 +35,13 @@ pub(super) struct Output {
 }
 
 impl Output {
+    /// Makes room for a head in one piece, as a buffer that begins empty grows again and again.
+    pub(super) fn reserve_head(&mut self) {
+        if self.buffer.capacity() == 0 {
+            let _ = self.buffer.try_reserve_exact(HEAD);
+        }
+    }
+
     /// Makes room for `wanted` bytes more, if the buffer then holds at most `most`. Returns how
     /// much room there is: less if memory is short.
     pub(super) fn reserve(&mut self, wanted: usize, most: usize) -> usize {

@@ -3,6 +3,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::mem;
 use fata_memory::{Budget, Lease, Part};
 
 /// Buffers have this many bytes, or twice as many, or four times and so on.
@@ -26,7 +27,9 @@ pub(crate) struct Pool {
     /// Bytes that nobody holds.
     spare: usize,
     limit: usize,
-    /// Both, in the program's budget.
+    /// Whether somebody has asked in vain.
+    has_refused: bool,
+    /// What is held and what is spare, in the program's budget.
     lease: Lease,
 }
 
@@ -38,6 +41,7 @@ impl Pool {
             used: 0,
             spare: 0,
             limit,
+            has_refused: false,
             lease: budget.empty(Part::Network),
         }
     }
@@ -64,9 +68,20 @@ impl Pool {
         self.used + size <= self.bound() / 2
     }
 
+    /// Whether somebody has asked in vain since the last call.
+    pub(crate) fn take_refusal(&mut self) -> bool {
+        mem::take(&mut self.has_refused)
+    }
+
     /// A buffer of at least `size` bytes. Its content is arbitrary.
     pub(crate) fn take(&mut self, size: usize) -> Option<Box<[u8]>> {
         let class = class(size)?;
+        let buffer = self.try_take(class);
+        self.has_refused |= buffer.is_none() && class == 0;
+        buffer
+    }
+
+    fn try_take(&mut self, class: usize) -> Option<Box<[u8]>> {
         let size = SMALLEST << class;
         // What is not a smallest one has to leave a quarter of the memory.
         if class > 0 {

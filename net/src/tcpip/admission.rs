@@ -177,6 +177,7 @@ impl Engine {
         };
         if backlog.waiting.len() >= places || !has_room {
             self.totals.dropped_syns += 1;
+            self.is_short = true;
             return;
         }
         if backlog.half_open >= places.min(MOST_HALF_OPEN) {
@@ -286,6 +287,7 @@ impl Engine {
             waiting.len() < places && waiting.try_reserve(1).is_ok()
         }) && self.has_room();
         self.totals.dropped_syns += u64::from(!can);
+        self.is_short |= !can;
         can
     }
 

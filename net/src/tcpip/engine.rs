@@ -53,6 +53,8 @@ pub(super) struct Engine {
     /// The key of the flow that DHCP, ARP and ICMP belong to.
     pub(super) interface_flow: usize,
     pub(super) listeners: Slab<Backlog>,
+    /// Whether somebody found no place.
+    pub(super) is_short: bool,
     pub(super) tcp_ports: Ports,
     pub(super) udp_ports: Ports,
     /// Connections in TIME-WAIT, oldest first. Some may be gone.
@@ -119,6 +121,7 @@ impl Engine {
             flows,
             interface_flow,
             listeners: Slab::new(),
+            is_short: false,
             tcp_ports: Ports::default(),
             udp_ports: Ports::default(),
             time_wait: VecDeque::with_capacity(2 * config.max_time_wait + 2),
@@ -279,6 +282,7 @@ impl Engine {
         self.transmit_connections(&mut adapter.transmitter, now);
         self.transmit_flows(&mut adapter.transmitter, now);
         self.transmit_cookies(&mut adapter.transmitter);
+        self.tell_of_shortage();
     }
 
     fn transmit_flows<N: Net>(&mut self, transmitter: &mut Transmitter<N>, now: Instant) {

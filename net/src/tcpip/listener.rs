@@ -23,7 +23,11 @@ impl Backlog {
     /// Lets a connection wait to be accepted.
     pub(super) fn push(&mut self, key: usize) {
         self.waiting.push_back(key);
-        // All are woken, as any of them may have lost interest.
+        self.wake();
+    }
+
+    /// Wakes those who wait to accept: all, as any of them may have lost interest.
+    pub(super) fn wake(&mut self) {
         for acceptor in self.acceptors.drain(..) {
             acceptor.wake();
         }
@@ -78,7 +82,7 @@ impl traits::TcpListener for TcpListener {
     }
 
     fn has_room(&self) -> bool {
-        self.stack.engine.borrow().has_place()
+        self.stack.engine.borrow_mut().has_room()
     }
 
     fn memory(&self) -> Budget {

@@ -5,6 +5,7 @@ use super::engine::Engine;
 use super::listener::Backlog;
 use super::ports::Scope;
 use alloc::vec::Vec;
+use core::mem;
 use core::net::{IpAddr, SocketAddr};
 use smoltcp::wire::IpAddress;
 
@@ -29,6 +30,17 @@ impl Engine {
             self.reject(*key);
         }
         backlog.waiting.into()
+    }
+
+    /// Has those who accept look whether there is room, if somebody has found none: a place for a
+    /// connection, or memory for what a peer has sent.
+    pub(super) fn tell_of_shortage(&mut self) {
+        let has_refused = self.pool.take_refusal();
+        if mem::take(&mut self.is_short) || has_refused {
+            for (_, backlog) in &mut self.listeners {
+                backlog.wake();
+            }
+        }
     }
 
     /// Whether packets could be sent to this address.

@@ -3,6 +3,9 @@
 //! Small blocks lie in pieces of memory of their own, so that they do not break up what large ones
 //! leave behind: after a crowd of connections there are still blocks for buffers. A piece goes back
 //! when nothing in it is in use.
+//!
+//! What is called for each block is `inline`, so that it is built with the program that it is for: for
+//! speed, if that asks for speed.
 
 use super::reserve::{self, Reserve};
 use super::{Allocator, memory, used};
@@ -42,12 +45,14 @@ impl ConstantTime {
     };
 
     /// The allocator of small blocks, with access to that of large ones.
+    #[inline]
     fn small(&mut self) -> &mut Talc<Pieces, DefaultBinning> {
         self.small.source = Pieces(Some(NonNull::from(&mut self.large)));
         &mut self.small
     }
 }
 
+#[inline]
 fn is_small(layout: Layout) -> bool {
     layout.size().max(layout.align()) <= SMALL
 }
@@ -61,9 +66,9 @@ impl Allocator for ConstantTime {
             let _ = Pieces::acquire(self.small(), PIECE);
         }
         self.large.reserve.grow(size);
-        self.large.refill(size);
     }
 
+    #[inline]
     unsafe fn allocate(&mut self, layout: Layout) -> Option<NonNull<u8>> {
         // SAFETY: as the caller promises.
         unsafe {
@@ -74,6 +79,7 @@ impl Allocator for ConstantTime {
         }
     }
 
+    #[inline]
     unsafe fn release(&mut self, block: NonNull<u8>, layout: Layout) {
         // SAFETY: as the caller promises.
         unsafe {
@@ -84,6 +90,7 @@ impl Allocator for ConstantTime {
         }
     }
 
+    #[inline]
     unsafe fn resize(&mut self, block: *mut u8, layout: Layout, size: usize) -> bool {
         let small = is_small(layout);
         let new = Layout::from_size_align(size, layout.align());
@@ -109,6 +116,7 @@ struct Large {
 impl Large {
     /// # Safety
     /// The layout's size is not zero.
+    #[inline]
     unsafe fn allocate(&mut self, layout: Layout) -> Option<NonNull<u8>> {
         // SAFETY: as the caller promises.
         unsafe {
@@ -120,6 +128,7 @@ impl Large {
 
     /// # Safety
     /// The block came from here, with this layout.
+    #[inline]
     unsafe fn release(&mut self, block: NonNull<u8>, layout: Layout) {
         // SAFETY: as the caller promises.
         unsafe { self.talc.deallocate(block.as_ptr(), layout) }
@@ -128,15 +137,15 @@ impl Large {
         }
     }
 
-    /// Sets aside what the reserve lacks, after so many bytes have come.
+    /// Sets some of what the reserve lacks aside, after a block of so many bytes has come back: not
+    /// all at once, so that a program starts quickly.
+    #[cold]
     fn refill(&mut self, bytes: usize) {
         for layout in Reserve::layouts(bytes) {
-            while self.reserve.is_short() {
-                // SAFETY: the layout's size is not zero.
-                let Some(block) = (unsafe { self.talc.allocate(layout) }) else {
-                    break;
-                };
+            // SAFETY: the layout's size is not zero.
+            if let Some(block) = unsafe { self.talc.allocate(layout) } {
                 self.reserve.push((block, layout));
+                return;
             }
         }
     }
@@ -156,9 +165,6 @@ impl Large {
                 self.talc.deallocate(block.as_ptr(), held);
                 self.talc.allocate(layout)
             };
-        }
-        if found.is_none() {
-            self.refill(0);
         }
         found
     }
@@ -183,6 +189,7 @@ unsafe impl Source for Pieces {
         Ok(())
     }
 
+    #[inline]
     unsafe fn resize(&mut self, base: *mut u8, end: *mut u8, is_whole: bool) -> *mut u8 {
         let Some(mut large) = self.0.filter(|_| is_whole) else {
             return end;

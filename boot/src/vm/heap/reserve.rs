@@ -24,7 +24,7 @@ const BLOCKS: usize = 64;
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum State {
-    /// The heap is too small for one, or its allocator has none.
+    /// The heap is too small for one, or its allocator has none, or it has just started.
     Absent,
     /// Half of it at least.
     Full,
@@ -34,7 +34,6 @@ pub(super) enum State {
 
 static STATE: AtomicU8 = AtomicU8::new(State::Absent as u8);
 
-#[cfg(any(feature = "disk", feature = "net"))]
 pub(super) fn state() -> State {
     const FULL: u8 = State::Full as u8;
     const LOW: u8 = State::Low as u8;
@@ -85,7 +84,8 @@ impl Reserve {
         self.blocks[self.count] = Some(block);
         self.count += 1;
         self.held += block.1.size();
-        self.publish();
+        // Until it is full for the first time, nothing has come from it.
+        self.publish(state());
     }
 
     /// The smallest block that holds `layout`, or any if none does.
@@ -100,13 +100,14 @@ impl Reserve {
         self.count = last;
         let block = self.blocks[last].take()?;
         self.held -= block.1.size();
-        self.publish();
+        self.publish(State::Low);
         Some(block)
     }
 
-    fn publish(&self) {
+    /// Takes note of what there is, at least a half or less than that.
+    fn publish(&self, less: State) {
         let state = match 2 * self.held < self.wanted {
-            true => State::Low,
+            true => less,
             false => State::Full,
         };
         STATE.store(state as u8, Ordering::Relaxed);

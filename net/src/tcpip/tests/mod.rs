@@ -20,6 +20,7 @@ mod packets;
 mod refusal;
 mod router;
 mod routers;
+mod shortage;
 mod tcp;
 mod trouble;
 mod udp;

@@ -1,0 +1,97 @@
+//! Who accepts learns that somebody was turned away, and can make room.
+
+use super::*;
+use core::future::poll_fn;
+use core::task::Poll;
+use std::cell::Cell;
+use std::pin::pin;
+
+const PLACES: usize = 4;
+
+/// Accepts connections and keeps them. Counts how often it was woken for nothing.
+fn spawn_keeper(tasks: &Handle, stack: &TcpIp, in_vain: &Rc<Cell<usize>>) {
+    let (stack, in_vain) = (stack.clone(), Rc::clone(in_vain));
+    tasks.spawn(async move {
+        let listener = stack
+            .listen(everywhere(80))
+            .await
+            .expect("the port is free");
+        let mut kept = Vec::new();
+        loop {
+            let mut accepted = pin!(listener.accept());
+            let stream = poll_fn(|context| match accepted.as_mut().poll(context) {
+                Poll::Pending if !listener.has_room() => {
+                    in_vain.set(in_vain.get() + 1);
+                    Poll::Pending
+                }
+                result => result,
+            });
+            kept.push(stream.await.expect("accepting goes on"));
+        }
+    });
+}
+
+#[test]
+fn acceptors_hear_of_those_who_find_no_place() {
+    simulate(|tasks| async move {
+        let config = Config {
+            max_connections: PLACES,
+            ..server_config()
+        };
+        let (one, other) = network(&tasks, config, client_config());
+        let in_vain = Rc::new(Cell::new(0));
+        spawn_keeper(&tasks, &one, &in_vain);
+        tasks.sleep(Duration::from_millis(1)).await;
+        let mut clients = Vec::new();
+        for _ in 0..PLACES {
+            clients.push(Stack::connect(&other, server(80)).await.expect("connected"));
+        }
+        tasks.sleep(Duration::from_secs(1)).await;
+        // Once, as the last one took the last place.
+        assert_eq!(in_vain.get(), 1);
+        let late = Stack::connect(&other, server(80));
+        let soon = Duration::from_millis(500);
+        assert!(tasks.timeout(soon, late).await.is_err(), "there is no room");
+        assert_eq!(in_vain.get(), 2, "the acceptor was woken");
+    });
+}
+
+#[test]
+fn acceptors_hear_of_those_who_find_no_memory() {
+    simulate(|tasks| async move {
+        let config = Config {
+            buffer_memory: 4 << 10,
+            ..server_config()
+        };
+        let (one, other) = network(&tasks, config, client_config());
+        let woken = Rc::new(Cell::new(0));
+        let (stack, counter) = (one.clone(), Rc::clone(&woken));
+        tasks.spawn(async move {
+            let listener = stack
+                .listen(everywhere(80))
+                .await
+                .expect("the port is free");
+            let mut kept = Vec::new();
+            loop {
+                let mut accepted = pin!(listener.accept());
+                let stream = poll_fn(|context| {
+                    counter.set(counter.get() + 1);
+                    accepted.as_mut().poll(context)
+                });
+                kept.push(stream.await.expect("accepting goes on"));
+            }
+        });
+        tasks.sleep(Duration::from_millis(1)).await;
+        let mut clients = Vec::new();
+        for _ in 0..3 {
+            clients.push(Stack::connect(&other, server(80)).await.expect("connected"));
+        }
+        tasks.sleep(Duration::from_secs(1)).await;
+        let before = woken.get();
+        for client in &mut clients {
+            client.write_all(b"a request").await.expect("it is sent");
+        }
+        tasks.sleep(Duration::from_millis(100)).await;
+        assert!(woken.get() > before, "the third one finds no memory");
+    });
+}
