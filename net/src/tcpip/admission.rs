@@ -171,11 +171,14 @@ impl Engine {
     fn admit(&mut self, listener: usize, arrival: &Arrival<'_>, least: Option<Sequence>) {
         let places = self.places();
         self.make_room(arrival.now);
-        let has_room = self.has_room();
+        // Without a place for the connection the answer is on its way while others make room: a
+        // peer that hears nothing asks again after a second.
+        self.is_short |= !self.has_place();
+        let can_grow = self.table.can_grow();
         let Some(backlog) = self.listeners.get_mut(listener) else {
             return;
         };
-        if backlog.waiting.len() >= places || !has_room {
+        if backlog.waiting.len() >= places || !can_grow {
             self.totals.dropped_syns += 1;
             self.is_short = true;
             return;
