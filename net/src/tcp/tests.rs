@@ -241,7 +241,7 @@ impl World {
                 let mut connection = Connection::accepted(
                     embryo.agreement(self.now),
                     SIZE,
-                    &segment,
+                    segment.window,
                     settings(),
                     self.now,
                 );

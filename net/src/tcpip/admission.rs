@@ -179,9 +179,7 @@ impl Engine {
             return;
         };
         if backlog.waiting.len() >= places || !can_grow {
-            self.totals.dropped_syns += 1;
-            self.is_short = true;
-            return;
+            return self.turn_away();
         }
         if backlog.half_open >= places.min(MOST_HALF_OPEN) {
             return self.answer_with_cookie(arrival);
@@ -202,6 +200,7 @@ impl Engine {
             embryo,
             listener,
             hardware,
+            window: None,
         });
         let key = self.table.insert(tuple, state);
         self.table.set_timer(key, embryo.deadline());
@@ -269,50 +268,63 @@ impl Engine {
         let Some(size) = size else {
             return false;
         };
-        if self.can_wait(listener) {
+        if self.line.is_empty() && self.can_wait(listener) {
             let agreement = Agreement {
                 ours,
                 theirs,
                 offer: Offer::plain(size),
                 trip: None,
             };
-            self.establish(listener, agreement, arrival, None);
+            let connection = self.accept(agreement, arrival);
+            let (tuple, hardware) = (arrival.tuple, arrival.hardware);
+            self.establish(listener, connection, (tuple, hardware), None);
+        } else {
+            self.turn_away();
         }
         true
     }
 
-    /// Whether one more connection may wait to be accepted.
-    fn can_wait(&mut self, listener: usize) -> bool {
-        let places = self.places();
-        let backlog = self.listeners.get_mut(listener);
-        let can = backlog.is_some_and(|backlog| {
-            let waiting = &mut backlog.waiting;
-            waiting.len() < places && waiting.try_reserve(1).is_ok()
-        }) && self.has_room();
-        self.totals.dropped_syns += u64::from(!can);
-        self.is_short |= !can;
-        can
+    /// Somebody finds no place.
+    fn turn_away(&mut self) {
+        self.totals.dropped_syns += 1;
+        self.is_short = true;
     }
 
-    /// Makes a connection of a handshake that is done.
-    fn establish(
-        &mut self,
-        listener: usize,
-        agreement: Agreement,
-        arrival: &Arrival<'_>,
-        half_open: Option<usize>,
-    ) {
+    /// Whether one more connection may wait to be accepted.
+    pub(super) fn can_wait(&mut self, listener: usize) -> bool {
+        let places = self.places();
+        let backlog = self.listeners.get_mut(listener);
+        backlog.is_some_and(|backlog| {
+            let waiting = &mut backlog.waiting;
+            waiting.len() < places && waiting.try_reserve(1).is_ok()
+        }) && self.has_room()
+    }
+
+    /// The connection of a handshake that a segment completes.
+    fn accept(&mut self, agreement: Agreement, arrival: &Arrival<'_>) -> Connection {
         let Arrival {
             segment,
             tuple,
-            hardware,
             now,
+            ..
         } = *arrival;
         let own = self.segment_size(tuple.local().addr);
-        let mut connection = Connection::accepted(agreement, own, &segment, self.settings, now);
+        let mut connection =
+            Connection::accepted(agreement, own, segment.window, self.settings, now);
         if segment.payload.is_empty() || !self.pool.is_scarce() {
             connection.receive(&segment, &mut self.pool, now);
         }
+        connection
+    }
+
+    /// Lets a connection wait to be accepted, with its tuple and where its peer is.
+    pub(super) fn establish(
+        &mut self,
+        listener: usize,
+        connection: Connection,
+        (tuple, hardware): (Tuple, EthernetAddress),
+        half_open: Option<usize>,
+    ) {
         let flow = Flow::new(connection, Owner::Waiting(listener), Some(hardware));
         let key = match half_open {
             Some(key) => {
@@ -341,10 +353,13 @@ impl Engine {
         let (embryo, listener) = (half_open.embryo, half_open.listener);
         match embryo.judge(&arrival.segment) {
             Verdict::Establish => {
-                // Else the peer's data, or the answer that is sent again, bring it back.
-                if self.can_wait(listener) {
-                    let agreement = embryo.agreement(arrival.now);
-                    self.establish(listener, agreement, arrival, Some(key));
+                if self.line.is_empty() && self.can_wait(listener) {
+                    let connection = self.accept(embryo.agreement(arrival.now), arrival);
+                    let (tuple, hardware) = (arrival.tuple, arrival.hardware);
+                    self.establish(listener, connection, (tuple, hardware), Some(key));
+                } else {
+                    self.turn_away();
+                    self.stand_in_line(key, arrival.segment.window);
                 }
             }
             Verdict::Answer => drop(self.table.make_ready(key)),

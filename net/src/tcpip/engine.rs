@@ -7,6 +7,7 @@ use super::flow::Kind as FlowKind;
 use super::flows::Flows;
 use super::frame::{self, Kind};
 use super::ipv6::Ipv6;
+use super::line::Line;
 use super::listener::Backlog;
 use super::neighbors::Neighbors;
 use super::next_hop::Route;
@@ -53,6 +54,8 @@ pub(super) struct Engine {
     /// The key of the flow that DHCP, ARP and ICMP belong to.
     pub(super) interface_flow: usize,
     pub(super) listeners: Slab<Backlog>,
+    /// Connections that wait for a place.
+    pub(super) line: Line,
     /// Whether somebody found no place.
     pub(super) is_short: bool,
     pub(super) tcp_ports: Ports,
@@ -121,6 +124,7 @@ impl Engine {
             flows,
             interface_flow,
             listeners: Slab::new(),
+            line: Line::default(),
             is_short: false,
             tcp_ports: Ports::default(),
             udp_ports: Ports::default(),
@@ -279,6 +283,7 @@ impl Engine {
         let now = self.now();
         self.announce(&mut adapter.transmitter);
         self.send_ipv6(adapter);
+        self.serve_line(now);
         self.transmit_connections(&mut adapter.transmitter, now);
         self.transmit_flows(&mut adapter.transmitter, now);
         self.transmit_cookies(&mut adapter.transmitter);

@@ -27,6 +27,7 @@ mod flows;
 mod frame;
 mod host_address;
 mod ipv6;
+mod line;
 mod listener;
 mod neighbors;
 mod next_hop;

@@ -45,12 +45,15 @@ pub(super) enum State {
     TimeWait(TimeWait),
 }
 
-/// A connection whose handshake the peer has not completed yet.
+/// A connection whose handshake the peer has not completed yet, or that waits for a place.
 pub(super) struct HalfOpen {
     pub(super) embryo: Embryo,
     pub(super) listener: usize,
     /// Where its SYN came from.
     pub(super) hardware: EthernetAddress,
+    /// The window that the peer has told when it completed the handshake, before there was a place
+    /// for the connection.
+    pub(super) window: Option<u16>,
 }
 
 /// A connection that is over, as far as its peer has heard of that.

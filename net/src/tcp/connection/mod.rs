@@ -9,7 +9,7 @@ use crate::tcp::handshake::{Agreement, Offer, shift_for};
 use crate::tcp::pool::Pool;
 use crate::tcp::receiver::{FIRST_WINDOW, Receiver};
 use crate::tcp::ring::Lent;
-use crate::tcp::segment::{Flags, Segment};
+use crate::tcp::segment::Flags;
 use crate::tcp::sender::{Probe, Sender};
 use crate::tcp::sequence::Sequence;
 use core::task::Waker;
@@ -108,13 +108,13 @@ impl Connection {
         }
     }
 
-    /// A connection that a peer has opened. `segment` is the one that completes the handshake,
-    /// and has to be [received](Self::receive) then; `own` is the largest payload that this
-    /// side takes.
+    /// A connection that a peer has opened. `window` is that of the segment that completes the
+    /// handshake, which has to be [received](Self::receive) then, if it is still there; `own` is
+    /// the largest payload that this side takes.
     pub(crate) fn accepted(
         agreement: Agreement,
         own: u16,
-        segment: &Segment<'_>,
+        window: u16,
         settings: Settings,
         now: Instant,
     ) -> Self {
@@ -127,7 +127,7 @@ impl Connection {
         let mut sender = Sender::new(ours, offer.segment.min(own).into(), settings.buffer, now);
         sender.shift = offer.shift.unwrap_or(0);
         sender.sack = offer.sack;
-        sender.establish(theirs, u32::from(segment.window) << sender.shift, now);
+        sender.establish(theirs, u32::from(window) << sender.shift, now);
         if let Some(trip) = trip {
             sender.measure(trip);
         }

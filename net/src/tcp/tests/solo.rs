@@ -53,7 +53,7 @@ impl Solo {
             },
             trip: Some(TRIP),
         };
-        Self::of(|now| Connection::accepted(agreement, SIZE, &segment, settings(), now))
+        Self::of(|now| Connection::accepted(agreement, SIZE, segment.window, settings(), now))
     }
 
     /// A connection that this end opens.

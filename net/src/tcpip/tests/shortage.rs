@@ -1,6 +1,7 @@
 //! Who accepts learns that somebody was turned away, and can make room.
 
 use super::*;
+use crate::traits::TcpStream as _;
 use core::future::poll_fn;
 use core::task::Poll;
 use std::cell::Cell;
@@ -97,5 +98,64 @@ fn acceptors_hear_of_those_who_find_no_memory() {
         }
         tasks.sleep(Duration::from_millis(100)).await;
         assert!(woken.get() > before, "the third one finds no memory");
+    });
+}
+
+#[test]
+fn a_place_goes_to_who_has_waited_longest() {
+    simulate(|tasks| async move {
+        let config = Config {
+            max_connections: 1,
+            ..server_config()
+        };
+        let (one, other) = network(&tasks, config, client_config());
+        spawn_echo(&tasks, &one);
+        tasks.sleep(Duration::from_millis(1)).await;
+        let connect = || Stack::connect(&other, server(7));
+        let first = connect().await.expect("connected");
+        let mut second = connect().await.expect("connected");
+        let mut third = connect().await.expect("connected");
+        tasks.sleep(Duration::from_secs(1)).await;
+        let counts = |stack: &TcpIp| {
+            let statistics = stack.statistics();
+            (statistics.open + statistics.waiting, statistics.half_open)
+        };
+        assert_eq!(counts(&one), (1, 2));
+        // The second gets the place before it sends anything, and the third does not overtake it.
+        third.write_all(b"3").await.expect("it is sent");
+        drop(first);
+        tasks.sleep(Duration::from_millis(10)).await;
+        assert_eq!(counts(&one), (1, 1));
+        second.write_all(b"2").await.expect("it is sent");
+        let start = tasks.now();
+        second.read_exact(&mut [0]).await.expect("echoed");
+        assert!(tasks.now() - start < Duration::from_millis(100));
+        drop(second);
+        third.read_exact(&mut [0]).await.expect("echoed");
+        assert_eq!(counts(&one), (1, 0));
+    });
+}
+
+#[test]
+fn peers_that_leave_the_line_free_their_place_in_it() {
+    simulate(|tasks| async move {
+        let config = Config {
+            max_connections: 1,
+            ..server_config()
+        };
+        let (one, other) = network(&tasks, config, client_config());
+        spawn_echo(&tasks, &one);
+        tasks.sleep(Duration::from_millis(1)).await;
+        let first = Stack::connect(&other, server(7)).await.expect("connected");
+        for _ in 0..100 {
+            let mut stream = Stack::connect(&other, server(7)).await.expect("connected");
+            stream.abort();
+            tasks.sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(one.statistics().half_open, 0);
+        let mut last = Stack::connect(&other, server(7)).await.expect("connected");
+        drop(first);
+        last.write_all(b"x").await.expect("it is sent");
+        last.read_exact(&mut [0]).await.expect("echoed");
     });
 }
