@@ -25,18 +25,20 @@ pub(crate) async fn drive<S: Read + Write, F: Future<Output = Result<Response, E
             Poll::Ready(output) => Poll::Ready(Event::Done(output)),
             Poll::Pending => match exchange.need() {
                 Some(need) => Poll::Ready(Event::Need(need)),
-                None => Poll::Pending,
+                None => wire.guard.poll_refused(context).map(|()| Event::Refused),
             },
         })
         .await;
+        wire.guard.resume();
         match need {
             Event::Done(output) => return Ok(output),
+            Event::Refused if exchange.has_begun() => return Err(Broken),
+            Event::Refused => return Ok(Err(refuse_room(exchange))),
             Event::Need(Need::End) => return Ok(Ok(Response::written(Status::OK))),
             Event::Need(Need::Write) => wire.flush(exchange).await?,
             Event::Need(Need::Room) => {
                 if !admission.extend().await {
-                    exchange.take_back();
-                    return Ok(Err(Error::NoRoom));
+                    return Ok(Err(refuse_room(exchange)));
                 }
                 exchange.end_trial();
             }
@@ -48,7 +50,9 @@ pub(crate) async fn drive<S: Read + Write, F: Future<Output = Result<Response, E
                         exchange.not_received(buffer);
                         return Ok(output);
                     }
-                    Event::Need(_) | Event::Changed => exchange.not_received(buffer),
+                    Event::Need(_) | Event::Changed | Event::Refused => {
+                        exchange.not_received(buffer);
+                    }
                     Event::Read(result) => exchange.received(buffer, result),
                 }
             }
@@ -62,9 +66,17 @@ fn poll_handler<F: Future>(future: Pin<&mut F>, context: &mut Context<'_>) -> Po
     scope(Part::Program, || future.poll(context))
 }
 
+/// There is no room for the request, of whose answer nothing was sent.
+fn refuse_room(exchange: &Exchange<'_>) -> Error {
+    exchange.take_back();
+    Error::NoRoom
+}
+
 enum Event<T> {
     Done(T),
     Need(Need),
+    /// The request has to make room for others.
+    Refused,
     /// The handler needs something else.
     Changed,
     Read(Result<usize, Error>),

@@ -17,6 +17,8 @@ pub(crate) struct Guard<'s> {
     pub(crate) stop: StopListener<'s>,
     wait: Wait,
     pace: Pace,
+    /// Since when the request waits for something else than the peer, if it does.
+    suspended: Option<Instant>,
 }
 
 /// A wait for the peer.
@@ -50,6 +52,7 @@ impl<'s> Guard<'s> {
                 since: None,
             },
             pace: Pace::default(),
+            suspended: None,
         }
     }
 
@@ -117,6 +120,21 @@ impl<'s> Guard<'s> {
         let is_slow = self.is_slow();
         self.pace = Pace::default();
         !is_slow
+    }
+
+    /// Whether the request, which waits for something else than the peer, has to make room;
+    /// otherwise the task will be woken when it has.
+    pub(crate) fn poll_refused(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let now = || self.service.tasks.coarse_now();
+        let since = *self.suspended.get_or_insert_with(now);
+        self.stop.poll_waiting(context, since)
+    }
+
+    /// The request goes on.
+    pub(crate) fn resume(&mut self) {
+        if self.suspended.take().is_some() {
+            self.stop.set_busy();
+        }
     }
 
     /// The peer's pace is measured anew: it has something else to send or to take.

@@ -3,11 +3,12 @@
 //!
 //! Each kind of work leaves some room for those that take less. Long requests leave enough for
 //! new connections, these enough for short requests. So a short request is served however many
-//! long ones wait for their peers. Handlers that wait for something else keep their room. A request that finds no room for a long one is admitted on trial: it may
-//! fill the buffer for answers, but not read a body or write more. When it tries to, it waits for
-//! room or is refused, which is possible as nothing of its answer was sent.
+//! long ones wait for their peers, or for their turn. A request that finds no room for a long one
+//! is admitted on trial: it may write a short answer, but not read a body or write more. When it
+//! tries to, it waits for room or is refused, which is possible as nothing of its answer was sent.
 
 use crate::Limits;
+use crate::exchange::SHORT;
 use crate::service::Service;
 use core::cell::Cell;
 use core::future::poll_fn;
@@ -123,7 +124,9 @@ impl Room {
 /// A request's place.
 pub(crate) struct Admission<'s> {
     service: &'s Service,
-    _lease: Lease,
+    lease: Lease,
+    /// Bytes that the request holds at most if it takes long.
+    bytes: usize,
     is_long: bool,
 }
 
@@ -145,30 +148,39 @@ impl Admission<'_> {
 
     /// Lets the request take long, if there is room.
     fn try_extend(&mut self) -> bool {
+        if self.is_long {
+            return true;
+        }
         let room = &self.service.room;
-        let has_room = room.budget.room(Part::Http) >= room.spare_of_long();
-        self.is_long = self.is_long || has_room && self.service.take_long_place();
+        let more = self.bytes.saturating_sub(self.lease.bytes());
+        let has_room = room.budget.room(Part::Http) >= room.spare_of_long() + more;
+        self.is_long = has_room
+            && self.service.take_long_place()
+            && (self.lease.try_resize(self.bytes) || self.service.leave_long_place());
         self.is_long
     }
 }
 
 impl Drop for Admission<'_> {
     fn drop(&mut self) {
-        let long = &self.service.room.long;
-        long.set(long.get() - usize::from(self.is_long));
+        if self.is_long {
+            self.service.leave_long_place();
+        }
     }
 }
 
 impl Service {
-    /// Bytes that a request may hold.
-    fn request_bytes(&self, has_body: bool) -> usize {
+    /// Bytes that a request may hold: if it takes long, and on trial.
+    fn request_bytes(&self, has_body: bool) -> (usize, usize) {
         let Limits {
             write_buffer,
             body_buffer,
             request_memory,
             ..
         } = self.limits;
-        write_buffer + request_memory + if has_body { body_buffer } else { 0 }
+        let body = if has_body { body_buffer } else { 0 };
+        let long = write_buffer + request_memory + body;
+        (long, write_buffer.min(SHORT) + request_memory)
     }
 
     /// Counts one more request that may take long, unless there are as many as may be.
@@ -179,16 +191,28 @@ impl Service {
         has_place
     }
 
-    fn try_admit(&self, bytes: usize) -> Option<Admission<'_>> {
+    /// Gives such a place back. Returns that there is none.
+    fn leave_long_place(&self) -> bool {
+        self.room.long.set(self.room.long.get() - 1);
+        false
+    }
+
+    fn try_admit(&self, (bytes, trial): (usize, usize)) -> Option<Admission<'_>> {
         let room = &self.room;
-        let (lease, has_room) = match room.take(bytes, room.spare_of_long()) {
+        let long = room.take(bytes, room.spare_of_long());
+        let (mut lease, has_room) = match long {
             Some(lease) => (lease, true),
-            None => (room.take(bytes, 0)?, false),
+            None => (room.take(trial, 0)?, false),
         };
+        let is_long = has_room && self.take_long_place();
+        if has_room && !is_long {
+            lease.try_resize(trial);
+        }
         Some(Admission {
             service: self,
-            _lease: lease,
-            is_long: has_room && self.take_long_place(),
+            lease,
+            bytes,
+            is_long,
         })
     }
 
@@ -206,7 +230,7 @@ impl Service {
 
     /// How many requests may wait: half of what is left for short ones, which the others keep.
     fn most_aspiring(&self) -> usize {
-        let requests = self.room.reserve() / self.request_bytes(true);
+        let requests = self.room.reserve() / self.request_bytes(false).1;
         requests.min(self.places() / PLACES) / 2
     }
 
@@ -330,7 +354,8 @@ impl<'s> Crowd<'s> {
         if since < PAUSE / 2 && count > 0 {
             return;
         }
-        let most = if since < 3 * PAUSE { 2 * count } else { 1 };
+        let again = since < 3 * PAUSE && count > 0;
+        let most = if again { 2 * count } else { 1 };
         let count = self.service.stop.evict(now, most, spares_idle);
         evicted.set((now, count));
     }

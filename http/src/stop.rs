@@ -1,5 +1,5 @@
-//! Tells connections to end: all of them when the server stops, and those that wait for their
-//! peers when it has no room for others.
+//! Tells connections to end: all of them when the server stops, and those that wait when it has no
+//! room for others.
 
 use core::cell::{Cell, RefCell};
 use core::task::{Context, Poll, Waker};
@@ -13,6 +13,8 @@ use slab::Slab;
 const LEAST_IDLE: Duration = Duration::from_millis(250);
 /// The same for one whose peer sends nothing of a body or takes nothing of an answer.
 const LEAST_STALL: Duration = Duration::from_millis(500);
+/// The same for one whose request waits for something else, such as its turn.
+const LEAST_WAIT: Duration = Duration::from_secs(1);
 /// Most connections that are told at once to make room.
 const MOST_EVICTED: usize = 64;
 
@@ -27,15 +29,17 @@ struct Waiting {
     state: State,
 }
 
-/// How a connection waits for its peer.
+/// What a connection waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// It does not.
+    /// Nothing, or something that comes soon.
     Busy,
-    /// For a request, or the rest of its head, since then.
+    /// For its peer: for a request, or the rest of its head, since then.
     Idle(Instant),
-    /// For the rest of a body, or to take more of an answer, since then.
+    /// For its peer: for the rest of a body, or to take more of an answer, since then.
     Stalled(Instant),
+    /// For something else that its request needs, since then.
+    Waiting(Instant),
     /// It was told to end.
     Evicted,
 }
@@ -67,43 +71,76 @@ impl StopSignal {
         can_grow
     }
 
-    /// Tells those connections to end, `most` at most, that have waited for the longest time:
-    /// for a request or the rest of its head, and if there are none, for anything else. Returns
-    /// how many.
+    /// Tells connections to end, `most` at most: those that have waited longest for a request or the
+    /// rest of its head; if there are none, for anything else of their peers; if there are none,
+    /// those whose requests wait for something else, the latest first, and not half of them: others
+    /// are nearer to what they wait for. Returns how many.
     pub(crate) fn evict(&self, now: Instant, most: usize, spares_idle: bool) -> usize {
-        let is_idle = |state| match state {
-            State::Idle(since) if !spares_idle && now.since(since) >= LEAST_IDLE => Some(since),
+        let has_waited = |since, least| now.since(since) >= least;
+        let oldest = |since: Instant| since.as_micros();
+        let idle = |state| match state {
+            State::Idle(since) if !spares_idle && has_waited(since, LEAST_IDLE) => {
+                Some(oldest(since))
+            }
             _ => None,
         };
-        let is_stalled = |state| match state {
-            State::Stalled(since) if now.since(since) >= LEAST_STALL => Some(since),
+        let stalled = |state| match state {
+            State::Stalled(since) if has_waited(since, LEAST_STALL) => Some(oldest(since)),
             _ => None,
         };
-        match self.evict_oldest(most, is_idle) {
-            0 => self.evict_oldest(most, is_stalled),
+        match self.evict_first(most, idle) {
+            0 => {}
+            count => return count,
+        }
+        match self.evict_first(most, stalled) {
+            0 => self.evict_waiting(now, most),
             count => count,
         }
     }
 
-    /// Evicts the oldest connections of which `since` tells a time. Returns how many.
-    fn evict_oldest(&self, most: usize, since: impl Fn(State) -> Option<Instant>) -> usize {
+    /// Tells those to end whose requests wait for something else than their peers.
+    fn evict_waiting(&self, now: Instant, most: usize) -> usize {
+        let since = |state| match state {
+            State::Waiting(since) => Some(since),
+            _ => None,
+        };
+        let has_waited = |since: &Instant| now.since(*since) >= LEAST_WAIT;
+        let waiting = self.waiting.borrow();
+        let all = waiting.iter().filter_map(|(_, place)| since(place.state));
+        let (count, long) = all.fold((0, 0), |(count, long), since| {
+            (count + 1, long + usize::from(has_waited(&since)))
+        });
+        drop(waiting);
+        match most.min(long.saturating_sub(count / 2)) {
+            0 => 0,
+            most => self.evict_first(most, |state| {
+                since(state)
+                    .filter(has_waited)
+                    .map(|since| !since.as_micros())
+            }),
+        }
+    }
+
+    /// Evicts the first connections in the order of `rank`, of those that it ranks. Returns how
+    /// many.
+    fn evict_first(&self, most: usize, rank: impl Fn(State) -> Option<u64>) -> usize {
         let mut waiting = self.waiting.borrow_mut();
-        let mut oldest = [(Instant::default(), 0); MOST_EVICTED];
-        let oldest = &mut oldest[..most.clamp(1, MOST_EVICTED)];
+        let mut first = [(0, 0); MOST_EVICTED];
+        let first = &mut first[..most.min(MOST_EVICTED)];
         let mut count = 0;
         for (key, waiting) in waiting.iter() {
-            let Some(since) = since(waiting.state) else {
+            let Some(rank) = rank(waiting.state) else {
                 continue;
             };
-            if count == oldest.len() && oldest[count - 1].0 <= since {
+            if count == first.len() && first[count - 1].0 <= rank {
                 continue;
             }
-            let place = oldest[..count].partition_point(|(other, _)| *other <= since);
-            count = (count + 1).min(oldest.len());
-            oldest[place..count].rotate_right(1);
-            oldest[place] = (since, key);
+            let place = first[..count].partition_point(|(other, _)| *other <= rank);
+            count = (count + 1).min(first.len());
+            first[place..count].rotate_right(1);
+            first[place] = (rank, key);
         }
-        for (_, key) in &oldest[..count] {
+        for (_, key) in &first[..count] {
             waiting[*key].state = State::Evicted;
             waiting[*key].waker.wake_by_ref();
         }
@@ -153,6 +190,11 @@ impl StopListener<'_> {
         self.poll(context, State::Stalled(since))
     }
 
+    /// Ready if the connection is to make room. Its request waits for something else since then.
+    pub(crate) fn poll_waiting(&self, context: &mut Context<'_>, since: Instant) -> Poll<()> {
+        self.poll(context, State::Waiting(since))
+    }
+
     fn poll(&self, context: &mut Context<'_>, state: State) -> Poll<()> {
         let mut waiting = self.signal.waiting.borrow_mut();
         match self.key.get().and_then(|key| waiting.get_mut(key)) {
@@ -176,7 +218,7 @@ impl StopListener<'_> {
         place.is_some_and(|waiting| waiting.state == State::Evicted)
     }
 
-    /// The connection does not wait for its peer any more.
+    /// The connection does not wait any more.
     pub(crate) fn set_busy(&self) {
         let mut waiting = self.signal.waiting.borrow_mut();
         if let Some(waiting) = self.key.get().and_then(|key| waiting.get_mut(key))

@@ -7,6 +7,8 @@ use embedded_io_async::{Read, Write};
 use fata_http::{Limits, Request, Response, Router, Server, Status};
 use fata_memory::{Budget, Part};
 use fata_task::{Handle, simulate};
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// Room for some forty long requests, not for more.
@@ -252,5 +254,38 @@ fn a_window_of_no_time_counts_as_a_second() {
         let (seen, took) = trickle(&tasks, limits, Duration::from_millis(100)).await;
         assert_eq!(seen, [408]);
         assert!(took >= Duration::from_secs(1), "{took:?}");
+    });
+}
+
+/// Requests that wait for something else than their peers make room for others.
+#[test]
+fn requests_that_wait_for_their_turn_make_room() {
+    simulate(async |tasks: Handle| {
+        let memory = Budget::new(MEMORY);
+        let app = Router::new()
+            .get("/short", async |_| Ok(Response::text("short")))
+            .get("/turn", async |_| std::future::pending().await);
+        let server = Server::new(tasks.clone());
+        let network = serve_within(&tasks, memory.clone(), server, app);
+        let refused = Rc::new(RefCell::new(Vec::new()));
+        for number in 0..60 {
+            tasks.sleep(Duration::from_millis(10)).await;
+            let (mut stream, refused) = (ask(&network, "/turn").await, Rc::clone(&refused));
+            tasks.spawn(async move {
+                assert_eq!(statuses(&stream.read_to_end().await), [503]);
+                refused.borrow_mut().push(number);
+            });
+        }
+        tasks.sleep(Duration::from_secs(3)).await;
+        for _ in 0..20 {
+            let start = tasks.now();
+            let mut stream = ask(&network, "/short").await;
+            let answer = stream.read_until("short").await;
+            assert_eq!(statuses(answer.as_bytes()), [200]);
+            assert!(tasks.now().since(start) < Duration::from_secs(1));
+        }
+        // The first ones wait on, who are nearest to their turn.
+        let refused = refused.borrow();
+        assert!(!refused.is_empty() && refused.iter().all(|number| *number >= 10));
     });
 }

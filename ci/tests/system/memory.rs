@@ -294,7 +294,7 @@ fn a_queue_endures_crowds() {
         arguments: &[],
         disk: Some(disk),
         // With 8, uploads that wait for their turn hold all places for long.
-        memories: &[16, 64],
+        memories: MEMORIES,
         // A path that it does not know.
         small: ("/", 400),
         large: "/downloader",

@@ -35,6 +35,11 @@ impl Exchange<'_> {
         self.trial.set(false);
     }
 
+    /// Whether some of the answer may have been sent.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.status().is_some() && !self.trial.get()
+    }
+
     /// Takes the answer back, of which nothing was sent while the request is on trial.
     pub(crate) fn take_back(&self) {
         self.output.borrow_mut().buffer.clear();
@@ -194,7 +199,7 @@ impl Exchange<'_> {
             output.finished = true;
             return &[];
         }
-        let room = output.reserve(body.len(), self.service.limits.write_buffer);
+        let room = output.reserve(body.len(), self.most_output());
         let (now, later) = body.split_at(room);
         output.buffer.extend_from_slice(now);
         output.count(body.len());

@@ -89,7 +89,7 @@ impl Exchange<'_> {
                 chunked::SIZE_LINE.len() + 2,
             ),
         };
-        let most = self.service.limits.write_buffer;
+        let most = self.most_output();
         let room = output.reserve(wanted + overhead, most);
         let length = wanted.min(room.saturating_sub(overhead));
         if length == 0 && wanted > 0 {

@@ -18,8 +18,8 @@ use core::cell::{Cell, RefCell};
 use core::task::Waker;
 use fata_memory::Lease;
 use input::Input;
-pub(crate) use output::LITTLE;
 use output::{Body, Output};
+pub(crate) use output::{LITTLE, SHORT};
 
 /// Leave for the client to send the body (RFC 9110, section 10.1.1).
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -121,6 +121,15 @@ impl<'s> Exchange<'s> {
         self.is_head.set(false);
         self.minor.set(1);
         self.reset_output(false);
+    }
+
+    /// How much of the answer is gathered at most before it is sent.
+    fn most_output(&self) -> usize {
+        let write_buffer = self.service.limits.write_buffer;
+        match self.trial.get() {
+            true => write_buffer.min(SHORT),
+            false => write_buffer,
+        }
     }
 
     fn reset_output(&self, keep_alive: bool) {

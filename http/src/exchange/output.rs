@@ -4,7 +4,9 @@ use alloc::vec::Vec;
 
 /// The head of an answer hardly takes more than so many bytes.
 const HEAD: usize = 256;
-/// Short answers fit so many bytes.
+/// The longest answer of a request on trial.
+pub(crate) const SHORT: usize = 8 << 10;
+/// Most short answers fit so many bytes.
 pub(crate) const LITTLE: usize = 1 << 10;
 
 /// How the answer's body is sent.
