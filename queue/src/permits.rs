@@ -33,6 +33,13 @@ impl Permits {
     }
 }
 
+impl Permit {
+    /// Whether somebody waits for leave.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.free.waiters() > 0
+    }
+}
+
 impl Drop for Permit {
     fn drop(&mut self) {
         self.free.add_permits(1);

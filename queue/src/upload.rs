@@ -6,10 +6,18 @@ use crate::{CHUNK, DEPTH, Error, sectors_in};
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
+use core::future::Future;
 use core::hash::Hasher;
+use core::time::Duration;
 use fata_block::Block;
 use fata_task::JoinHandle;
+use fata_time::Instant;
 use twox_hash::XxHash64;
+
+/// How long an upload that hardly advances may keep others waiting.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// It advances if it gets so many bytes in that time.
+const STEP: u64 = 4096;
 
 /// An item that is being uploaded, in constant memory: fill [`space`](Self::space),
 /// [`advance`](Self::advance), and in the end [`finish`](Self::finish).
@@ -33,6 +41,9 @@ pub struct Upload<B> {
     writes: VecDeque<JoinHandle<Result<Vec<u8>, fata_block::Error>>>,
     /// How many flushes had failed when the upload began.
     failed: u64,
+    /// Until when it may hardly advance, and bytes from which on it has.
+    overdue_at: Instant,
+    step: u64,
 }
 
 impl<B: Block + 'static> Upload<B> {
@@ -51,7 +62,10 @@ impl<B: Block + 'static> Upload<B> {
             sectors: 0,
             writes: VecDeque::with_capacity(DEPTH),
             failed,
+            overdue_at: Instant::default(),
+            step: 0,
         };
+        upload.begin_step();
         upload.begin_chunk(Vec::new());
         upload
     }
@@ -76,7 +90,28 @@ impl<B: Block + 'static> Upload<B> {
         if count > 0 && end == self.wanted {
             self.send_chunk().await?;
         }
+        if self.received >= self.step {
+            self.begin_step();
+        }
         Ok(())
+    }
+
+    /// Ready when the upload has hardly advanced for two seconds while others wait for their turn:
+    /// it should be dropped then, so that it is theirs.
+    pub fn overdue(&self) -> impl Future<Output = ()> + use<B> {
+        let (shared, permit) = (Rc::clone(&self.shared), Rc::clone(&self.permit));
+        let overdue_at = self.overdue_at;
+        async move {
+            shared.tasks.sleep_until(overdue_at).await;
+            while !permit.is_awaited() {
+                shared.tasks.sleep(PATIENCE).await;
+            }
+        }
+    }
+
+    fn begin_step(&mut self) {
+        self.overdue_at = self.shared.tasks.coarse_now() + PATIENCE;
+        self.step = self.received + STEP;
     }
 
     /// Copies bytes into the upload.

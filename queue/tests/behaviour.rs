@@ -336,3 +336,37 @@ fn a_queue_grows_with_its_disk_when_it_is_empty() {
         assert_eq!(get(&queue).await.unwrap(), item(1, 20 * 512));
     });
 }
+
+/// An upload that hardly advances gives its turn to those who wait, and keeps it otherwise.
+#[test]
+fn an_upload_that_stalls_is_overdue_if_others_wait() {
+    simulate(|tasks| async move {
+        let queue = Queue::open(blank(2000), tasks.clone(), 1).await.unwrap();
+        let seconds = Duration::from_secs;
+        let mut upload = queue.upload(100_000).await.unwrap();
+        let alone = tasks.timeout(seconds(60), upload.overdue()).await;
+        assert!(alone.is_err(), "nobody waits");
+        // One that advances is not overdue.
+        let other = {
+            let queue = queue.clone();
+            tasks.spawn(async move { put(&queue, b"other").await })
+        };
+        for _ in 0..10 {
+            upload.write(&[0; 4096]).await.unwrap();
+            let waited = tasks.timeout(seconds(1), upload.overdue()).await;
+            assert!(waited.is_err());
+        }
+        let trickled = tasks.timeout(seconds(3), async {
+            loop {
+                upload.write(&[0]).await.unwrap();
+                let pause = tasks.sleep(Duration::from_millis(100));
+                if let Either::First(()) = select(upload.overdue(), pause).await {
+                    return;
+                }
+            }
+        });
+        trickled.await.expect("it is overdue");
+        drop(upload);
+        assert_eq!(other.await, Ok(Ok(())));
+    });
+}

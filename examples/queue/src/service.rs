@@ -66,14 +66,17 @@ async fn store<B: Block + 'static>(
     request: &mut Request<'_>,
 ) -> Result<Result<(), Error>, HttpError> {
     loop {
+        let overdue = upload.overdue();
         let space = upload.space();
         if space.is_empty() {
             break;
         }
-        let count = match request.read(space).await {
+        let count = match select(request.read(space), overdue).await {
             // The client has closed its side too early, and may read on.
-            Ok(0) | Err(HttpError::Incomplete) => break,
-            count => count?,
+            Either::First(Ok(0) | Err(HttpError::Incomplete)) => break,
+            Either::First(count) => count?,
+            // Others wait for their turn.
+            Either::Second(()) => return Err(HttpError::TimedOut),
         };
         if let Err(error) = upload.advance(count).await {
             return Ok(Err(error));
