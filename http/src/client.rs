@@ -454,10 +454,10 @@ impl<S: Read + Write> Answer<'_, S> {
     ///
     /// # Errors
     /// [`Error::BodyTooLarge`] if it is longer than `limit`
-    /// bytes, and all errors of reading it.
+    /// bytes, [`Error::NoRoom`], and all errors of reading it.
     pub async fn read_to_vec(&mut self, limit: usize) -> Result<Vec<u8>, ClientError<S::Error>> {
         let too_large = ClientError::Body(Error::BodyTooLarge);
-        crate::read_to_vec(self, 0, limit, async |_, _| Ok(()))
+        crate::read_to_vec(self, 0, limit, async |_, _| Ok(()), ClientError::Body)
             .await?
             .ok_or(too_large)
     }

@@ -77,12 +77,13 @@ use embedded_io_async::Read;
 
 /// Reads a stream to its end, which is expected after `expected` bytes. `None` if it is longer
 /// than `limit` bytes. `reserve` is called before more memory is held, with how much that is
-/// then.
+/// then; `refusal` makes an error of one of this crate.
 async fn read_to_vec<R: Read>(
     reader: &mut R,
     expected: usize,
     limit: usize,
     reserve: impl AsyncFn(&R, usize) -> Result<(), R::Error>,
+    refusal: fn(Error) -> R::Error,
 ) -> Result<Option<Vec<u8>>, R::Error> {
     /// Most bytes of one read.
     const STEP: usize = 4096;
@@ -95,7 +96,8 @@ async fn read_to_vec<R: Read>(
             let capacity = end.max(expected.saturating_add(STEP)).max(2 * length);
             // A vector that grows is copied: both are there for a moment.
             reserve(reader, length.saturating_add(capacity)).await?;
-            all.reserve_exact(capacity - length);
+            let grown = all.try_reserve_exact(capacity - length);
+            grown.map_err(|_| refusal(Error::NoRoom))?;
         }
         all.resize(end, 0);
         let read = reader.read(&mut all[length..]).await?;

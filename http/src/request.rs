@@ -127,7 +127,8 @@ impl<'c> Request<'c> {
             return Err(Error::BodyTooLarge);
         }
         let reserve = async |request: &Self, bytes| request.reserve(bytes).await;
-        let body = read_to_vec(self, announced as usize, limit, reserve).await?;
+        let body = read_to_vec(self, announced as usize, limit, reserve, |error| error);
+        let body = body.await?;
         body.ok_or(Error::BodyTooLarge)
     }
 

@@ -162,8 +162,7 @@ async fn accept_next<L: TcpListener>(
     let is_short = || service.room.is_network_short(service.tasks.coarse_now());
     let mut crowd = None;
     loop {
-        let has_room = listener.has_room();
-        if has_room && !is_short() {
+        if listener.has_room() && !is_short() {
             crowd = None;
             let next = poll_fn(|context| match accepted.as_mut().poll(context) {
                 Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
@@ -171,13 +170,12 @@ async fn accept_next<L: TcpListener>(
                 Poll::Pending if !listener.has_room() || is_short() => Poll::Ready(None),
                 Poll::Pending => Poll::Pending,
             });
-            match next.await {
-                Some(accepted) => return accepted,
-                None => continue,
+            if let Some(accepted) = next.await {
+                return accepted;
             }
         }
         let crowd = crowd.get_or_insert_with(|| Crowd::new(service));
-        match has_room {
+        match listener.has_room() {
             true => crowd.thin_out_stalled(),
             false => crowd.thin_out(),
         }

@@ -14,7 +14,7 @@ const LEAST_IDLE: Duration = Duration::from_millis(250);
 /// The same for one whose peer sends nothing of a body or takes nothing of an answer.
 const LEAST_STALL: Duration = Duration::from_millis(500);
 /// The same for one whose request waits for something else, such as its turn.
-const LEAST_WAIT: Duration = Duration::from_secs(1);
+const LEAST_WAIT: Duration = Duration::from_secs(5);
 /// Most connections that are told at once to make room.
 const MOST_EVICTED: usize = 64;
 

@@ -100,7 +100,8 @@ impl<B: Block + 'static> Queue<B> {
     /// Opens the queue on a disk, or makes one if the disk is blank.
     ///
     /// At most `transfers` uploads and as many downloads have data in memory at once,
-    /// [`TRANSFER_BYTES`](crate::TRANSFER_BYTES) each; further ones wait, the oldest first.
+    /// [`TRANSFER_BYTES`](crate::TRANSFER_BYTES) each; further ones wait, the oldest first, 32 uploads
+    /// for each that goes on.
     ///
     /// # Errors
     /// [`OpenError`]; nothing was written then, unless the disk failed.
@@ -160,8 +161,12 @@ impl<B: Block + 'static> Queue<B> {
     /// for its turn. If the upload is dropped, both are free again.
     ///
     /// # Errors
-    /// [`Error::Full`] at once if there is no room; [`Error::Disk`].
+    /// At once [`Error::Full`] if there is no room, and [`Error::Busy`] if 32 uploads wait for each
+    /// that goes on; [`Error::Disk`].
     pub async fn upload(&self, length: u64) -> Result<Upload<B>, Error> {
+        if self.shared.uploads.are_scarce() {
+            return Err(Error::Busy);
+        }
         let extent = self.take_room(length).await?;
         let permit = self.shared.uploads.acquire().await;
         Ok(Upload::new(Rc::clone(&self.shared), extent, permit, length))

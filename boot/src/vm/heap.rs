@@ -41,7 +41,8 @@ pub(crate) fn available(block: usize) -> usize {
     let has_blocks = match reserve::state() {
         State::Absent => has_block(block.max(reserve::CHUNK)),
         State::Full => block <= reserve::CHUNK || has_block(block),
-        State::Low => false,
+        // A block that comes back fills the reserve up again, if there is memory.
+        State::Low => has_block(block.max(reserve::CHUNK)) && reserve::state() == State::Full,
     };
     let free = memory::total().saturating_sub(used());
     if has_blocks { free } else { 0 }

@@ -57,7 +57,11 @@ async fn put<B: Block + 'static>(
         Ok(upload) => store(upload, request).await?,
         Err(error) => Err(error),
     };
-    Ok(stored.map_or_else(refusal, |()| Response::text("Accepted\n")))
+    match stored {
+        Ok(()) => Ok(Response::text("Accepted\n")),
+        Err(Error::Busy) => Err(HttpError::NoRoom),
+        Err(error) => Ok(refusal(error)),
+    }
 }
 
 /// Reads an upload's body, in constant memory.

@@ -7,7 +7,7 @@
 //! What is called for each block is `inline`, so that it is built with the program that it is for: for
 //! speed, if that asks for speed.
 
-use super::reserve::{self, Reserve};
+use super::reserve::{self, Reserve, State};
 use super::{Allocator, memory, used};
 use core::alloc::Layout;
 use core::ptr::NonNull;
@@ -137,15 +137,20 @@ impl Large {
         }
     }
 
-    /// Sets some of what the reserve lacks aside, after a block of so many bytes has come back: not
-    /// all at once, so that a program starts quickly.
+    /// Sets aside what the reserve lacks, after a block of so many bytes has come back. The first
+    /// time it takes a block at a time, so that a program starts quickly.
     #[cold]
     fn refill(&mut self, bytes: usize) {
         for layout in Reserve::layouts(bytes) {
-            // SAFETY: the layout's size is not zero.
-            if let Some(block) = unsafe { self.talc.allocate(layout) } {
+            while self.reserve.is_short() {
+                // SAFETY: the layout's size is not zero.
+                let Some(block) = (unsafe { self.talc.allocate(layout) }) else {
+                    break;
+                };
                 self.reserve.push((block, layout));
-                return;
+                if reserve::state() == State::Absent {
+                    return;
+                }
             }
         }
     }
