@@ -6,8 +6,6 @@ use core::fmt;
 pub enum Error {
     /// The disk has no room for the item in one piece, or the index has no place for it.
     Full,
-    /// So many uploads wait for their turn that another one would wait for long.
-    Busy,
     /// An upload ended before its announced length, or went beyond it.
     WrongSize {
         /// The length that was announced, in bytes.
@@ -29,7 +27,6 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Full => f.write_str("the queue is full; remove items or use a larger disk"),
-            Self::Busy => f.write_str("too many uploads wait for their turn; try again later"),
             Self::WrongSize {
                 announced,
                 received,

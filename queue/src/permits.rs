@@ -3,14 +3,10 @@
 use alloc::rc::Rc;
 use fata_task::channel::semaphore::Semaphore;
 
-/// So many wait for each transfer that goes on.
-const WAITING: usize = 32;
-
 /// Leave for a number of transfers, given in the order in which it was asked for.
 #[derive(Clone)]
 pub(crate) struct Permits {
     free: Rc<Semaphore>,
-    count: usize,
 }
 
 /// Leave for one of them until this is dropped.
@@ -22,13 +18,12 @@ impl Permits {
     pub(crate) fn new(count: usize) -> Self {
         Self {
             free: Rc::new(Semaphore::new(count)),
-            count,
         }
     }
 
-    /// Whether so many wait for leave that another one would wait for long.
-    pub(crate) fn are_scarce(&self) -> bool {
-        self.free.waiters() >= WAITING * self.count
+    /// How many wait for leave.
+    pub(crate) fn waiting(&self) -> usize {
+        self.free.waiters()
     }
 
     /// Waits for leave.

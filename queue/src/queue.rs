@@ -100,8 +100,7 @@ impl<B: Block + 'static> Queue<B> {
     /// Opens the queue on a disk, or makes one if the disk is blank.
     ///
     /// At most `transfers` uploads and as many downloads have data in memory at once,
-    /// [`TRANSFER_BYTES`](crate::TRANSFER_BYTES) each; further ones wait, the oldest first, 32 uploads
-    /// for each that goes on.
+    /// [`TRANSFER_BYTES`](crate::TRANSFER_BYTES) each; further ones wait, the oldest first.
     ///
     /// # Errors
     /// [`OpenError`]; nothing was written then, unless the disk failed.
@@ -157,16 +156,18 @@ impl<B: Block + 'static> Queue<B> {
         self.len() == 0
     }
 
+    /// How many uploads wait for their turn. Who begins uploads for others bounds that: each holds
+    /// memory of its own.
+    pub fn waiting(&self) -> usize {
+        self.shared.uploads.waiting()
+    }
+
     /// Begins an upload of `length` bytes: takes its room and its place in the index, then waits
     /// for its turn. If the upload is dropped, both are free again.
     ///
     /// # Errors
-    /// At once [`Error::Full`] if there is no room, and [`Error::Busy`] if 32 uploads wait for each
-    /// that goes on; [`Error::Disk`].
+    /// [`Error::Full`] at once if there is no room; [`Error::Disk`].
     pub async fn upload(&self, length: u64) -> Result<Upload<B>, Error> {
-        if self.shared.uploads.are_scarce() {
-            return Err(Error::Busy);
-        }
         let extent = self.take_room(length).await?;
         let permit = self.shared.uploads.acquire().await;
         Ok(Upload::new(Rc::clone(&self.shared), extent, permit, length))

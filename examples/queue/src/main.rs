@@ -49,8 +49,15 @@ async fn app(env: Env, options: Options) -> Result<(), Box<dyn Error>> {
     let everywhere = SocketAddr::from((Ipv6Addr::UNSPECIFIED, options.port));
     let listener = network.listen(everywhere).await?;
     log::info!(target: "queue", "listening on port {}", options.port);
-    let server = Server::new(env.tasks.clone()).limits(limits());
-    Ok(server.serve(listener, service(queue)).await?)
+    let limits = limits();
+    let waiting = waiting(&memory, limits.request_memory);
+    let server = Server::new(env.tasks.clone()).limits(limits);
+    Ok(server.serve(listener, service(queue, waiting)).await?)
+}
+
+/// As many uploads wait for their turn as an eighth of the memory has room for, a few in any case.
+fn waiting(memory: &Budget, request: usize) -> usize {
+    (memory.room(Part::Http) / 8 / request).max(8)
 }
 
 /// As many uploads, and downloads, as a quarter of the memory has room for.

@@ -31,9 +31,13 @@ pub fn limits() -> Limits {
 /// - `GET /downloader` gives the oldest item, which stays in the queue, and waits for one if
 ///   there is none.
 /// - `DELETE /downloader` removes the item that `GET` has given.
-pub fn service<B: Block + 'static>(queue: Queue<B>) -> impl Handler {
+///
+/// While `most_waiting` uploads wait for their turn, further ones are told to come back: each holds
+/// memory.
+pub fn service<B: Block + 'static>(queue: Queue<B>, most_waiting: usize) -> impl Handler {
     fata_http::handler(async move |request: &mut Request<'_>| {
         match (request.path(), request.method()) {
+            ("/uploader", Method::Put) if queue.waiting() >= most_waiting => Err(HttpError::NoRoom),
             ("/uploader", Method::Put) => put(&queue, request).await,
             ("/uploader", Method::Post) => Ok(bad_request("Use PUT, not POST\n")),
             ("/downloader", Method::Get) => get(&queue, request).await,
@@ -57,11 +61,7 @@ async fn put<B: Block + 'static>(
         Ok(upload) => store(upload, request).await?,
         Err(error) => Err(error),
     };
-    match stored {
-        Ok(()) => Ok(Response::text("Accepted\n")),
-        Err(Error::Busy) => Err(HttpError::NoRoom),
-        Err(error) => Ok(refusal(error)),
-    }
+    Ok(stored.map_or_else(refusal, |()| Response::text("Accepted\n")))
 }
 
 /// Reads an upload's body, in constant memory.
