@@ -41,9 +41,13 @@ impl Space {
     }
 
     /// The largest part that is outside of all of `used`.
-    pub(super) fn largest_gap(self, mut used: Vec<Self>) -> Self {
-        used.retain(|used| used.start < used.end);
-        used.sort_unstable_by_key(|used| used.start);
+    pub(super) fn largest_gap(self, all: Vec<Self>) -> Self {
+        // There are few, and a sort is several kilobytes of code.
+        let mut used = Vec::with_capacity(all.len() + 1);
+        for space in all.into_iter().filter(|space| space.start < space.end) {
+            let place = used.partition_point(|other: &Self| other.start <= space.start);
+            used.insert(place, space);
+        }
         used.push(Self::of(self.end, 0));
         let mut largest = Self::of(self.start, 0);
         let mut start = self.start;
