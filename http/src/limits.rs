@@ -59,8 +59,9 @@ pub struct Limits {
     /// for one more ([`TcpListener::has_room`](fata_net::TcpListener::has_room)), or the program
     /// no memory ([`TcpListener::memory`](fata_net::TcpListener::memory)); if none is idle, it
     /// closes those whose clients have sent or taken little for the longest time and half a second
-    /// at least. Seven of eight may have requests that take long: whose answers do not fit
-    /// [`write_buffer`](Self::write_buffer), or that have bodies. Further such requests wait for
+    /// at least, and if there are none, it answers 503 to the latest requests that wait for
+    /// something else for five seconds at least, but not to half of them. Seven of eight may have requests that take long: whose answers do not fit
+    /// [`write_buffer`](Self::write_buffer), or 8 KiB if that is less, or that have bodies. Further such requests wait for
     /// [`room_timeout`](Self::room_timeout), or are answered 503 with `Retry-After`.
     /// Default: 2,000.
     pub connections: usize,

@@ -15,9 +15,9 @@ pub struct Config {
     /// The VLAN that this host is in, if it is not in the network of frames without a tag: only
     /// that one's frames are taken in, and own frames are tagged.
     pub vlan: Option<VlanId>,
-    /// TCP connections, without those that are half open or in TIME-WAIT. At the bound SYNs
-    /// are dropped without an answer, and connecting from here fails with
-    /// [`Error::LimitReached`](crate::Error::LimitReached).
+    /// TCP connections, without those that are half open or in TIME-WAIT. At the bound peers
+    /// that complete a handshake wait, half open, until others end, and connecting from here fails
+    /// with [`Error::LimitReached`](crate::Error::LimitReached).
     pub max_connections: usize,
     /// For each listener: connections that wait to be accepted, and connections that are half
     /// open, of which there are never more than 1,024. At the first bound SYNs are dropped, so that
