@@ -210,6 +210,9 @@ impl Response {
             Connection::KeepAlive => out.extend_from_slice(b"\r\nConnection: keep-alive"),
             Connection::Close => out.extend_from_slice(b"\r\nConnection: close"),
         }
+        if self.fields.is_empty() {
+            return out.extend_from_slice(b"\r\n\r\n");
+        }
         out.extend_from_slice(b"\r\n");
         out.extend_from_slice(&self.fields);
         out.extend_from_slice(b"\r\n");
