@@ -27,19 +27,20 @@ pub struct Seen {
     pub ended: u64,
 }
 
-/// Clients that send the same request over and over, each on a connection of its own. One that
-/// ends is opened again.
+/// Clients that send one of several requests over and over, each on a connection of its own. One
+/// that ends is opened again.
 pub struct Crowd {
     server: SocketAddr,
     manner: Manner,
-    head: Vec<u8>,
-    body: usize,
+    requests: Vec<(String, usize)>,
     clients: Vec<Member>,
     seen: Seen,
 }
 
 struct Member {
     stream: TcpStream,
+    /// Which of the requests it sends, and how much of it was sent.
+    request: usize,
     sent: usize,
 }
 
@@ -49,18 +50,22 @@ const TURN: usize = 64 << 10;
 const PAUSE: Duration = Duration::from_millis(100);
 
 impl Crowd {
-    /// So many clients, which send `head` and `body` bytes.
+    /// So many clients, which send the requests in turn: each a head, and how many bytes follow.
     ///
     /// # Panics
-    /// If there are no sockets.
-    pub fn new(server: SocketAddr, count: usize, manner: Manner, head: &str, body: usize) -> Self {
-        let clients = (0..count).map(|_| Member::new(server, manner)).collect();
+    /// If there are no sockets, or no requests.
+    pub fn new(
+        server: SocketAddr,
+        count: usize,
+        manner: Manner,
+        requests: Vec<(String, usize)>,
+    ) -> Self {
+        let clients = (0..count).map(|number| Member::new(server, manner, number % requests.len()));
         Self {
             server,
             manner,
-            head: head.as_bytes().to_vec(),
-            body,
-            clients,
+            clients: clients.collect(),
+            requests,
             seen: Seen::default(),
         }
     }
@@ -74,9 +79,10 @@ impl Crowd {
         while Instant::now() < end {
             let next = Instant::now() + self.pause();
             for client in &mut self.clients {
-                if !client.step(self.manner, &self.head, self.body, &mut self.seen) {
+                let (head, body) = &self.requests[client.request];
+                if !client.step(self.manner, head.as_bytes(), *body, &mut self.seen) {
                     self.seen.ended += 1;
-                    *client = Member::new(self.server, self.manner);
+                    *client = Member::new(self.server, self.manner, client.request);
                 }
             }
             std::thread::sleep(next.saturating_duration_since(Instant::now()));
@@ -93,7 +99,7 @@ impl Crowd {
 }
 
 impl Member {
-    fn new(server: SocketAddr, manner: Manner) -> Self {
+    fn new(server: SocketAddr, manner: Manner, request: usize) -> Self {
         let family = match server {
             SocketAddr::V4(_) => AddressFamily::INET,
             SocketAddr::V6(_) => AddressFamily::INET6,
@@ -109,7 +115,11 @@ impl Member {
             "{begun:?}"
         );
         let stream = socket.into();
-        Self { stream, sent: 0 }
+        Self {
+            stream,
+            request,
+            sent: 0,
+        }
     }
 
     /// Sends and receives what there is. Returns whether the connection goes on.

@@ -20,6 +20,8 @@ pub enum Error {
     ReadOnly,
     /// A value or a batch is larger than what the caller or the store allows at once.
     TooLarge,
+    /// There is no memory for it now.
+    NoMemory,
     /// The store does not take a part of that key as a name.
     BadName,
     /// The store is damaged there.
@@ -47,6 +49,7 @@ impl fmt::Display for Error {
             Self::NoSpace => "the store is full; remove something or use a larger one",
             Self::ReadOnly => "the store is read-only; open it writable",
             Self::TooLarge => "too much at once; take it in ranges",
+            Self::NoMemory => "there is no memory for that now; try again later",
             Self::BadName => "the store cannot hold such a name; choose a plainer one",
             Self::Damaged => "the store is damaged; check it, then restore a copy",
             Self::NotAStore => {

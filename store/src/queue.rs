@@ -3,7 +3,6 @@
 use crate::room::Share;
 use crate::transaction::Transaction;
 use crate::volume::Volume;
-use alloc::borrow::ToOwned;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -24,15 +23,17 @@ pub(crate) enum OwnedChange {
 }
 
 impl OwnedChange {
-    pub(crate) fn new(change: &Change<'_>) -> Self {
-        match *change {
-            Change::Set(key, bytes) => Self::Set(key.clone(), bytes.to_owned()),
+    /// # Errors
+    /// [`Error::NoMemory`].
+    pub(crate) fn new(change: &Change<'_>) -> Result<Self, Error> {
+        Ok(match *change {
+            Change::Set(key, bytes) => Self::Set(key.clone(), copy(bytes)?),
             Change::SetRange(key, offset, bytes) => {
-                Self::SetRange(key.clone(), offset, bytes.to_owned())
+                Self::SetRange(key.clone(), offset, copy(bytes)?)
             }
             Change::Remove(key) => Self::Remove(key.clone()),
             Change::Rename(from, to) => Self::Rename(from.clone(), to.clone()),
-        }
+        })
     }
 
     /// What it takes in memory, roughly.
@@ -43,6 +44,15 @@ impl OwnedChange {
         };
         bytes + 2 * Key::MAX_LENGTH
     }
+}
+
+/// A copy, if there is memory for it in one piece: a value may be large.
+fn copy(bytes: &[u8]) -> Result<Vec<u8>, Error> {
+    let mut copy = Vec::new();
+    let room = copy.try_reserve_exact(bytes.len());
+    room.map_err(|_| Error::NoMemory)?;
+    copy.extend_from_slice(bytes);
+    Ok(copy)
 }
 
 /// Changes that are to be made as one, and who waits for that.

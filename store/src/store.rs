@@ -258,9 +258,11 @@ impl<B: Block + 'static> KvRw for Store<B> {
         if self.inner.is_closed.get() {
             return Err(Error::Closed);
         }
+        let changes = changes.iter().map(OwnedChange::new);
+        let changes = changes.collect::<Result<_, _>>()?;
         let (reply, outcome) = oneshot::channel().into_split();
         self.inner.queue.borrow_mut().push_back(Request {
-            changes: changes.iter().map(OwnedChange::new).collect(),
+            changes,
             share,
             reply,
         });

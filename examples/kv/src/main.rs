@@ -164,6 +164,7 @@ async fn remove(store: &impl KvRw, request: &Request<'_>) -> Result<Response, Kv
 fn answer(result: Result<Response, KvError>) -> Result<Response, HttpError> {
     result.or_else(|error| {
         let status = match error {
+            KvError::NoMemory => return Err(HttpError::NoRoom),
             KvError::NotFound => Status::NOT_FOUND,
             KvError::BadName => Status::BAD_REQUEST,
             KvError::DictionaryExpected | KvError::ValueExpected => Status::CONFLICT,

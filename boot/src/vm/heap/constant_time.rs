@@ -21,7 +21,7 @@ const SMALL: usize = 5 << 10;
 /// One of so many parts of the heap may lie in pieces without use.
 const IDLE: usize = 16;
 /// A piece of memory for small blocks. `talc` needs its ends at multiples of 32.
-const PIECE: Layout = match Layout::from_size_align(reserve::CHUNK, 32) {
+const PIECE: Layout = match Layout::from_size_align(32 << 10, 32) {
     Ok(layout) => layout,
     Err(_) => panic!("a piece has a layout"),
 };

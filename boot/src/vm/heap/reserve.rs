@@ -10,7 +10,7 @@ use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU8, Ordering};
 
 /// Bytes of the blocks: more than what handlers, tables and buffers take in one piece.
-pub(super) const CHUNK: usize = 32 << 10;
+pub(super) const CHUNK: usize = 64 << 10;
 /// Smaller blocks are held back where there are no such ones, but none that are smaller than this.
 const LEAST: usize = 8 << 10;
 /// One of so many parts of the heap is set aside.
