@@ -164,11 +164,17 @@ async fn accept_next<L: TcpListener>(
     loop {
         if listener.has_room() && !is_short() {
             crowd = None;
+            let mut was_woken = false;
             let next = poll_fn(|context| match accepted.as_mut().poll(context) {
                 Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
-                // The stack may have turned somebody away.
-                Poll::Pending if !listener.has_room() || is_short() => Poll::Ready(None),
-                Poll::Pending => Poll::Pending,
+                Poll::Pending => {
+                    // Woken for nothing: the stack may have turned somebody away.
+                    let looks = core::mem::replace(&mut was_woken, true);
+                    match looks && (!listener.has_room() || is_short()) {
+                        true => Poll::Ready(None),
+                        false => Poll::Pending,
+                    }
+                }
             });
             if let Some(accepted) = next.await {
                 return accepted;
