@@ -13,6 +13,8 @@ const RESERVE: usize = 8;
 const MOST_RESERVE: usize = 4 << 20;
 /// One of so many parts of the budget is kept for connections' buffers and state.
 const NETWORK: usize = 3;
+/// No more than that is kept: idle connections hold no buffers.
+const MOST_NETWORK: usize = 10 << 20;
 
 /// The memory that the program's parts may hold for what comes from outside: that of a machine is
 /// what is free of its heap, that of a process has no bound.
@@ -22,7 +24,7 @@ pub(crate) fn budget() -> Budget {
     };
     let limit = heap::available(0).saturating_sub((total / SYSTEM).min(MOST_SYSTEM));
     let network = Share {
-        floor: limit / NETWORK,
+        floor: (limit / NETWORK).min(MOST_NETWORK),
         most: limit / 2,
     };
     Budget::new(limit)
