@@ -154,9 +154,12 @@ impl Admission<'_> {
         let room = &self.service.room;
         let more = self.bytes.saturating_sub(self.lease.bytes());
         let has_room = room.budget.room(Part::Http) >= room.spare_of_long() + more;
-        self.is_long = has_room
-            && self.service.take_long_place()
-            && (self.lease.try_resize(self.bytes) || self.service.leave_long_place());
+        if has_room && self.service.take_long_place() {
+            self.is_long = self.lease.try_resize(self.bytes);
+            if !self.is_long {
+                self.service.leave_long_place();
+            }
+        }
         self.is_long
     }
 }
@@ -191,10 +194,9 @@ impl Service {
         has_place
     }
 
-    /// Gives such a place back. Returns that there is none.
-    fn leave_long_place(&self) -> bool {
+    /// Gives such a place back.
+    fn leave_long_place(&self) {
         self.room.long.set(self.room.long.get() - 1);
-        false
     }
 
     fn try_admit(&self, (bytes, trial): (usize, usize)) -> Option<Admission<'_>> {

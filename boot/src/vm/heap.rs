@@ -36,13 +36,13 @@ pub(crate) fn total() -> Option<usize> {
 #[cfg(any(feature = "disk", feature = "net"))]
 pub(crate) fn available(block: usize) -> usize {
     use fata_memory::has_block;
-    use reserve::State;
+    use reserve::State::{Absent, Full, Low};
 
     let has_blocks = match reserve::state() {
-        State::Absent => has_block(block.max(reserve::CHUNK)),
-        State::Full => block <= reserve::CHUNK || has_block(block),
+        Absent => has_block(block.max(reserve::CHUNK)),
+        Full => block <= reserve::CHUNK || has_block(block),
         // A block that comes back fills the reserve up again, if there is memory.
-        State::Low => has_block(block.max(reserve::CHUNK)) && reserve::state() == State::Full,
+        Low => has_block(block.max(reserve::CHUNK)) && reserve::state() == Full,
     };
     let free = memory::total().saturating_sub(used());
     if has_blocks { free } else { 0 }
@@ -50,10 +50,10 @@ pub(crate) fn available(block: usize) -> usize {
 
 /// A global allocator over all free memory, which it takes with its first allocation.
 pub struct Heap<A> {
-    inner: InterruptLock<Inner<A>>,
+    state: InterruptLock<State<A>>,
 }
 
-struct Inner<A> {
+struct State<A> {
     allocator: A,
     has_memory: bool,
 }
@@ -79,7 +79,7 @@ impl Heap<ConstantTime> {
 impl<A> Heap<A> {
     const fn with(allocator: A) -> Self {
         Self {
-            inner: InterruptLock::new(Inner {
+            state: InterruptLock::new(State {
                 allocator,
                 has_memory: false,
             }),
@@ -91,14 +91,14 @@ impl<A> Heap<A> {
 // keep them until they come back.
 unsafe impl<A: Allocator> GlobalAlloc for Heap<A> {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let mut inner = self.inner.lock();
-        if !inner.has_memory {
-            inner.has_memory = true;
+        let mut state = self.state.lock();
+        if !state.has_memory {
+            state.has_memory = true;
             // SAFETY: the regions are free memory, handed out once.
-            memory::take(|start, size| unsafe { inner.allocator.add(start, size) });
+            memory::take(|start, size| unsafe { state.allocator.add(start, size) });
         }
         // SAFETY: the caller promises that the size is not zero.
-        match unsafe { inner.allocator.allocate(layout) } {
+        match unsafe { state.allocator.allocate(layout) } {
             Some(block) => {
                 USED.fetch_add(layout.size(), Ordering::Relaxed);
                 block.as_ptr()
@@ -112,13 +112,13 @@ unsafe impl<A: Allocator> GlobalAlloc for Heap<A> {
             return;
         };
         // SAFETY: the caller promises that the block came from here, with this layout.
-        unsafe { self.inner.lock().allocator.release(start, layout) };
+        unsafe { self.state.lock().allocator.release(start, layout) };
         USED.fetch_sub(layout.size(), Ordering::Relaxed);
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // SAFETY: the caller promises that the block came from here, with this layout.
-        if unsafe { self.inner.lock().allocator.resize(block, layout, size) } {
+        if unsafe { self.state.lock().allocator.resize(block, layout, size) } {
             USED.fetch_add(size, Ordering::Relaxed);
             USED.fetch_sub(layout.size(), Ordering::Relaxed);
             return block;

@@ -268,7 +268,7 @@ impl Engine {
         let Some(size) = size else {
             return false;
         };
-        if self.line.is_empty() && self.can_wait(listener) {
+        if self.handshakes.is_empty() && self.can_wait(listener) {
             let agreement = Agreement {
                 ours,
                 theirs,
@@ -353,13 +353,13 @@ impl Engine {
         let (embryo, listener) = (half_open.embryo, half_open.listener);
         match embryo.judge(&arrival.segment) {
             Verdict::Establish => {
-                if self.line.is_empty() && self.can_wait(listener) {
+                if self.handshakes.is_empty() && self.can_wait(listener) {
                     let connection = self.accept(embryo.agreement(arrival.now), arrival);
                     let (tuple, hardware) = (arrival.tuple, arrival.hardware);
                     self.establish(listener, connection, (tuple, hardware), Some(key));
                 } else {
                     self.turn_away();
-                    self.stand_in_line(key, arrival.segment.window);
+                    self.queue_handshake(key, arrival.segment.window);
                 }
             }
             Verdict::Answer => drop(self.table.make_ready(key)),

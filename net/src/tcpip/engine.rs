@@ -6,8 +6,8 @@ use super::dhcp;
 use super::flow::Kind as FlowKind;
 use super::flows::Flows;
 use super::frame::{self, Kind};
+use super::handshakes::Handshakes;
 use super::ipv6::Ipv6;
-use super::line::Line;
 use super::listener::Backlog;
 use super::neighbors::Neighbors;
 use super::next_hop::Route;
@@ -54,8 +54,8 @@ pub(super) struct Engine {
     /// The key of the flow that DHCP, ARP and ICMP belong to.
     pub(super) interface_flow: usize,
     pub(super) listeners: Slab<Backlog>,
-    /// Connections that wait for a place.
-    pub(super) line: Line,
+    /// Handshakes that are done and wait for a place.
+    pub(super) handshakes: Handshakes,
     /// Whether somebody found no place.
     pub(super) is_short: bool,
     pub(super) tcp_ports: Ports,
@@ -124,7 +124,7 @@ impl Engine {
             flows,
             interface_flow,
             listeners: Slab::new(),
-            line: Line::default(),
+            handshakes: Handshakes::default(),
             is_short: false,
             tcp_ports: Ports::default(),
             udp_ports: Ports::default(),
@@ -283,7 +283,7 @@ impl Engine {
         let now = self.now();
         self.announce(&mut adapter.transmitter);
         self.send_ipv6(adapter);
-        self.serve_line(now);
+        self.establish_queued(now);
         self.transmit_connections(&mut adapter.transmitter, now);
         self.transmit_flows(&mut adapter.transmitter, now);
         self.transmit_cookies(&mut adapter.transmitter);

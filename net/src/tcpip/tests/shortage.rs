@@ -101,16 +101,22 @@ fn acceptors_hear_of_those_who_find_no_memory() {
     });
 }
 
+/// A server with one place, which echoes, and a client.
+async fn start_echo(tasks: &Handle) -> (TcpIp, TcpIp) {
+    let config = Config {
+        max_connections: 1,
+        ..server_config()
+    };
+    let (one, other) = network(tasks, config, client_config());
+    spawn_echo(tasks, &one);
+    tasks.sleep(Duration::from_millis(1)).await;
+    (one, other)
+}
+
 #[test]
 fn a_place_goes_to_who_has_waited_longest() {
     simulate(|tasks| async move {
-        let config = Config {
-            max_connections: 1,
-            ..server_config()
-        };
-        let (one, other) = network(&tasks, config, client_config());
-        spawn_echo(&tasks, &one);
-        tasks.sleep(Duration::from_millis(1)).await;
+        let (one, other) = start_echo(&tasks).await;
         let connect = || Stack::connect(&other, server(7));
         let first = connect().await.expect("connected");
         let mut second = connect().await.expect("connected");
@@ -137,15 +143,9 @@ fn a_place_goes_to_who_has_waited_longest() {
 }
 
 #[test]
-fn peers_that_leave_the_line_free_their_place_in_it() {
+fn peers_that_leave_the_queue_free_their_place_in_it() {
     simulate(|tasks| async move {
-        let config = Config {
-            max_connections: 1,
-            ..server_config()
-        };
-        let (one, other) = network(&tasks, config, client_config());
-        spawn_echo(&tasks, &one);
-        tasks.sleep(Duration::from_millis(1)).await;
+        let (one, other) = start_echo(&tasks).await;
         let first = Stack::connect(&other, server(7)).await.expect("connected");
         for _ in 0..100 {
             let mut stream = Stack::connect(&other, server(7)).await.expect("connected");

@@ -1,8 +1,8 @@
 //! Handshakes that are done before there is a place for their connection.
 //!
 //! Peers whose segments find no place send them again, ever later. If a place went to whoever comes
-//! when it is free, newcomers would get it, and who has waited for long would wait on. So they stand
-//! in line.
+//! when it is free, newcomers would get it, and who has waited for long would wait on. So they wait in
+//! a queue.
 
 use super::admission::MOST_HALF_OPEN;
 use super::engine::Engine;
@@ -13,9 +13,9 @@ use fata_time::Instant;
 
 /// Half-open connections that wait for a place, those that came first in front. Some may be gone.
 #[derive(Default)]
-pub(super) struct Line(VecDeque<usize>);
+pub(super) struct Handshakes(VecDeque<usize>);
 
-impl Line {
+impl Handshakes {
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -23,14 +23,14 @@ impl Line {
     /// Makes room for one more. Returns whether there is any.
     fn make_room(&mut self, table: &mut Table) -> bool {
         if self.0.len() >= MOST_HALF_OPEN {
-            self.0.retain(|key| standing(table, *key).is_some());
+            self.0.retain(|key| queued(table, *key).is_some());
         }
         self.0.len() < MOST_HALF_OPEN && self.0.try_reserve(1).is_ok()
     }
 }
 
-/// What stands in line, with the window that its peer has told.
-fn standing(table: &mut Table, key: usize) -> Option<(&HalfOpen, u16)> {
+/// What waits in the queue, with the window that its peer has told.
+fn queued(table: &mut Table, key: usize) -> Option<(&HalfOpen, u16)> {
     match &table.get(key)?.state {
         State::HalfOpen(half_open) => half_open.window.map(|window| (half_open, window)),
         _ => None,
@@ -39,22 +39,22 @@ fn standing(table: &mut Table, key: usize) -> Option<(&HalfOpen, u16)> {
 
 impl Engine {
     /// Has a half-open connection wait for a place, unless it does already.
-    pub(super) fn stand_in_line(&mut self, key: usize, window: u16) {
-        if standing(&mut self.table, key).is_some() || !self.line.make_room(&mut self.table) {
+    pub(super) fn queue_handshake(&mut self, key: usize, window: u16) {
+        if queued(&mut self.table, key).is_some() || !self.handshakes.make_room(&mut self.table) {
             return;
         }
         if let Some(entry) = self.table.get(key)
             && let State::HalfOpen(half_open) = &mut entry.state
         {
             half_open.window = Some(window);
-            self.line.0.push_back(key);
+            self.handshakes.0.push_back(key);
         }
     }
 
     /// Gives places that are free to those who have waited longest.
-    pub(super) fn serve_line(&mut self, now: Instant) {
-        while let Some(key) = self.line.0.front().copied() {
-            if let Some((half_open, window)) = standing(&mut self.table, key) {
+    pub(super) fn establish_queued(&mut self, now: Instant) {
+        while let Some(key) = self.handshakes.0.front().copied() {
+            if let Some((half_open, window)) = queued(&mut self.table, key) {
                 let (listener, hardware) = (half_open.listener, half_open.hardware);
                 // How long the peer took to answer is not known any more.
                 let agreement = Agreement {
@@ -72,11 +72,11 @@ impl Engine {
                 let connection = Connection::accepted(agreement, own, window, self.settings, now);
                 self.establish(listener, connection, (tuple, hardware), Some(key));
             }
-            self.line.0.pop_front();
+            self.handshakes.0.pop_front();
         }
-        if self.line.0.capacity() > 0 {
+        if self.handshakes.0.capacity() > 0 {
             // A crowd may be over.
-            self.line.0 = VecDeque::new();
+            self.handshakes.0 = VecDeque::new();
         }
     }
 }
