@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 """compare.py of the bench harness, with what it lacks for a network stack.
 
-`http` and `close` also yield the 50th and 99th percentile of the latency, `tcp` the mean length of
-the frames; the new test `udp-rate` counts echoed datagrams with 32 of them on the way. FATA_HARNESS is the harness's folder,
-FATA_UDP_LOAD the program that makes the datagrams. All options are compare.py's.
+`http` and `close` also yield the 50th and 99th percentile of the latency and the server's processor
+time for a request. `close` also loads the server from two threads (`-t2`): one that connects anew
+for each request takes more time than a quick server does, so that its rate is the client's.
+`tcp` also yields the mean length of the frames; the new test `udp-rate` counts echoed datagrams with
+32 of them on the way. FATA_HARNESS is the harness's folder, FATA_UDP_LOAD the program that makes the
+datagrams. All options are compare.py's.
 """
 
 import os
@@ -27,9 +30,24 @@ def microseconds(text):
     return float(number) * UNITS[unit]
 
 
-def with_latency(sample):
-    """The sample, and the latencies that came with it."""
+def parse_wrk(output):
+    """The harness's reading, and how many requests were answered."""
+    value, details = wrk_rate(output)
+    requests = re.search(r'(\d+) requests in ', output)
+    details['requests'] = int(requests[1]) if requests else 0
+    return value, details
+
+
+wrk_rate = bench.parse_wrk
+
+
+def with_latency(sample, seconds):
+    """The sample, the latencies that came with it, and the server's time for a request of those
+    that took so many seconds of the processor together."""
     yield sample
+    requests = sample.details.get('requests')
+    each = seconds * 1e6 / requests if requests else None
+    yield bench.Sample(f'{sample.measure}-processor', each, 'us', sample.foreign)
     for percentile in ('p50', 'p99'):
         text = sample.details.get(percentile)
         value = None if sample.value is None or text is None else microseconds(text)
@@ -45,10 +63,28 @@ def tell_errors(sample):
 
 def with_latencies(test):
     def sample(guest, options):
+        before = guest.cpu_seconds()
         for taken in test(guest, options):
+            after = guest.cpu_seconds()
             tell_errors(taken)
-            yield from with_latency(taken)
+            yield from with_latency(taken, after - before)
+            before = after
     return sample
+
+
+def sample_close(guest, options):
+    """The harness's test, and the same from two threads of the client."""
+    yield from bench.sample_close(guest, options)
+    command = subprocess.run
+
+    def two_threads(words, **others):
+        return command(['-t2' if word == '-t1' else word for word in words], **others)
+
+    bench.subprocess.run = two_threads
+    try:
+        yield bench.sample_load(guest, options, 'http-close-c16-t2', 16, True)
+    finally:
+        bench.subprocess.run = command
 
 
 def traffic():
@@ -100,8 +136,9 @@ def sample_udp_rate(guest, options):
                        {'lost': int(words['lost'])})
 
 
+bench.parse_wrk = parse_wrk
 bench.ON_RUNNING['http'] = with_latencies(bench.sample_http)
-bench.ON_RUNNING['close'] = with_latencies(bench.sample_close)
+bench.ON_RUNNING['close'] = with_latencies(sample_close)
 bench.ON_RUNNING['tcp'] = sample_tcp
 bench.ON_RUNNING['udp-rate'] = sample_udp_rate
 bench.TEST_NAMES.append('udp-rate')
