@@ -15,16 +15,19 @@ const WINDOW: u32 = 256;
 const LONG: Duration = Duration::from_micros(100);
 /// Looks in vain of one window that decide against looking at once.
 const MOST_VAIN: u32 = WINDOW / 2;
-/// Windows until both ways are tried again.
+/// Windows for which a verdict for looking holds.
 const KEEP: u32 = 64;
-/// The same after looks that were in vain again and again.
+/// The same of the first verdict against it. The host moves a peer to another processor within some
+/// such windows, and a window of looks in vain ends early.
+const LEAST_KEEP: u32 = 4;
+/// The same of verdicts against it again and again.
 const MOST_KEEP: u32 = 256;
 
 /// The judge of an event loop's waits.
 pub(crate) struct Lookout {
     looks: bool,
     plan: Plan,
-    /// Windows for which a verdict against looking holds.
+    /// Windows for which the next verdict against looking holds.
     keep: u32,
     begin: Instant,
     waits: u32,
@@ -47,7 +50,7 @@ impl Default for Lookout {
         Self {
             looks: false,
             plan: Plan::Sleep,
-            keep: KEEP,
+            keep: LEAST_KEEP,
             begin: Instant::default(),
             waits: 0,
             changes: 0,
@@ -79,11 +82,12 @@ impl Lookout {
 
     /// Looks from now on, or does not, for some windows.
     fn decide(&mut self, looks: bool) {
-        self.keep = match looks {
-            true => KEEP,
-            false => (2 * self.keep).min(MOST_KEEP),
+        let (keep, next) = match looks {
+            true => (KEEP, LEAST_KEEP),
+            false => (self.keep, (2 * self.keep).min(MOST_KEEP)),
         };
-        (self.looks, self.plan) = (looks, Plan::Keep(self.keep));
+        self.keep = next;
+        (self.looks, self.plan) = (looks, Plan::Keep(keep));
     }
 
     fn judge(&mut self, changes: u64, elapsed: Duration) {
