@@ -7,7 +7,7 @@ use core::net::{AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr};
 use core::ops::RangeInclusive;
 use core::str::FromStr;
 use core::time::Duration;
-use fata_net::{AddressError, Config, Ipv4Config, Ipv6Config, check_host, check_router};
+use fata_tcpip::{AddressError, Config, Ipv4Config, Ipv6Config, check_host, check_router};
 
 /// The network stack of this home: TCP/IP over the virtual machine's network device; in
 /// a process the host's sockets, or TCP/IP over a TAP device (`--net tap=NAME`).

@@ -158,9 +158,9 @@ mod tests {
             ("other", Level::Warn, true),
             ("other", Level::Info, false),
             ("fata_net", Level::Debug, true),
-            ("fata_net::tcpip", Level::Debug, true),
-            ("fata_net::tcpip", Level::Trace, false),
-            ("fata_net::host::tcp", Level::Error, false),
+            ("fata_net::resolver", Level::Debug, true),
+            ("fata_net::resolver", Level::Trace, false),
+            ("fata_net::host::stream", Level::Error, false),
             ("network", Level::Info, false),
             ("app::page", Level::Trace, true),
         ] {

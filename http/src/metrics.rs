@@ -11,7 +11,8 @@ const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 ///
 /// ```
 /// use fata_http::{Router, metrics};
-/// use fata_net::{Stack, TcpIp};
+/// use fata_net::Stack;
+/// use fata_tcpip::TcpIp;
 ///
 /// # fn example(network: TcpIp) {
 /// let pages = Router::new().get("/metrics", async move |_| {

@@ -2,8 +2,9 @@
 
 use embedded_io_async::{Read, Write};
 use fata_http::{Client, Response, Server, handler};
-use fata_net::{Config, Ipv4Config, Link, Stack, TcpIp, TcpListener};
+use fata_net::{Link, Stack, TcpListener};
 use fata_task::{Handle, simulate};
+use fata_tcpip::{Config, Ipv4Config, TcpIp};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 

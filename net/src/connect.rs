@@ -1,9 +1,6 @@
 //! Happy eyeballs (RFC 8305): connects to a host by whichever of its addresses answers.
 #![forbid(unsafe_code)]
 
-#[cfg(test)]
-mod tests;
-
 use crate::resolver::{Addresses, Family, ResolveError, Resolver};
 use crate::{Error, Stack};
 use alloc::boxed::Box;

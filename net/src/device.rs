@@ -1,18 +1,8 @@
+use crate::ethernet::{MacAddress, close_gap};
 use alloc::vec::Vec;
 use core::fmt;
 use core::num::NonZeroU16;
 use core::task::{Context, Poll};
-
-/// An Ethernet (MAC-48) address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct MacAddress(pub [u8; 6]);
-
-impl fmt::Display for MacAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d, e, g] = self.0;
-        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
-    }
-}
 
 /// What a device has counted since it was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,21 +18,6 @@ pub struct Counters {
     /// Times that the device was told of new buffers.
     pub notifications: u64,
 }
-
-/// Bytes of the largest IP packet.
-pub(crate) const LARGEST_PACKET: usize = 65_535;
-/// Bytes before a frame's payload at most: an Ethernet header with the tag of a VLAN.
-pub(crate) const LONGEST_HEADER: usize = ADDRESSES + TAG + 2;
-/// Bytes of a tag (IEEE 802.1Q), which stands behind both addresses of a frame.
-pub(crate) const TAG: usize = 4;
-/// The type of a frame that has a tag, which the first half of the tag is.
-pub(crate) const TAGGED: [u8; 2] = [0x81, 0x00];
-/// Bytes of both addresses of a frame.
-pub(crate) const ADDRESSES: usize = 12;
-
-/// The longest frame in bytes that a device takes or hands over where it segments or merges
-/// TCP: an Ethernet header with the tag of a VLAN, and the largest IP packet.
-pub const LARGEST_FRAME: usize = LONGEST_HEADER + LARGEST_PACKET;
 
 /// What a device does to frames that it transmits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -109,23 +84,13 @@ impl Frame for Vec<u8> {
     }
 }
 
-/// Moves the addresses of a frame to where its tag ends. Returns how many bytes are left over
-/// before them.
-pub(crate) fn close_gap(frame: &mut [u8]) -> usize {
-    if frame.len() < LONGEST_HEADER {
-        return 0;
-    }
-    frame.copy_within(..ADDRESSES, TAG);
-    TAG
-}
-
 /// A network device (NET): Ethernet frames in and out.
 ///
 /// A device has one owner, so nothing here locks. Frames are read and built in place, in
 /// the device's own buffers; many are queued before one [`flush`](Self::flush).
 pub trait Net {
     /// A received frame. It owns a buffer of the device, which goes back by
-    /// [`recycle`](Self::recycle). It may be longer than the MTU, up to [`LARGEST_FRAME`],
+    /// [`recycle`](Self::recycle). It may be longer than the MTU, up to [`LARGEST_FRAME`](crate::LARGEST_FRAME),
     /// if it holds TCP segments that the device has merged.
     type Frame: Frame;
 
@@ -180,7 +145,7 @@ pub trait Net {
     }
 
     /// As [`transmit`](Self::transmit); `fill` also tells what the device has to do to the
-    /// frame. One that it cuts may have up to [`LARGEST_FRAME`] bytes.
+    /// frame. One that it cuts may have up to [`LARGEST_FRAME`](crate::LARGEST_FRAME) bytes.
     ///
     /// # Errors
     /// As for `transmit`. If the frame is longer than the MTU allows and is not to be cut,

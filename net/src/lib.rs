@@ -1,8 +1,12 @@
-//! NET and the network stacks of a Fata program.
+//! NET, and what programs see of a network stack.
 //!
 //! - [`Net`] is the device trait: Ethernet frames in and out, in place, in batches.
 //! - [`Stack`] with [`TcpListener`], [`TcpStream`] and [`UdpSocket`] is what applications
 //!   and protocols see. Streams implement the traits of `embedded-io-async`.
+//!
+//! Drivers and the larger parts are behind features: `virtio`, `tap`, `host` (the stack over
+//! the host's sockets), `resolver`, `weather`. The stack over any [`Net`] is the crate
+//! `fata-tcpip`.
 #![no_std]
 
 extern crate alloc;
@@ -10,38 +14,45 @@ extern crate alloc;
 extern crate std;
 
 mod capture;
+#[cfg(feature = "resolver")]
 mod connect;
 mod device;
 mod error;
-#[cfg(not(fata_vm))]
+pub mod ethernet;
+#[cfg(all(feature = "host", not(fata_vm)))]
 pub mod host;
 mod link;
-mod metrics;
+mod metric;
+#[cfg(feature = "resolver")]
 pub mod resolver;
 mod segmentation;
-#[cfg(not(fata_vm))]
+#[cfg(all(feature = "tap", not(fata_vm)))]
 mod tap;
-mod tcp;
-pub mod tcpip;
+#[cfg(any(test, feature = "testing"))]
+#[doc(hidden)]
+pub mod testing;
 mod traits;
+#[cfg(feature = "virtio")]
 mod virtio;
+#[cfg(any(feature = "virtio", all(feature = "tap", not(fata_vm))))]
+mod virtio_net_header;
+#[cfg(feature = "weather")]
 mod weather;
 
 pub use capture::{Capture, CaptureSink};
+#[cfg(feature = "resolver")]
 pub use connect::{ConnectError, connect_addresses};
-pub use device::{
-    Counters, Frame, LARGEST_FRAME, MacAddress, Net, Offload, Offloads, PartialChecksum,
-    TransmitError,
-};
+pub use device::{Counters, Frame, Net, Offload, Offloads, PartialChecksum, TransmitError};
 pub use error::Error;
+pub use ethernet::{LARGEST_FRAME, MacAddress};
 pub use link::{Link, LinkFrame};
-pub use metrics::{Metric, MetricKind};
+pub use metric::{Metric, MetricKind};
+#[cfg(feature = "resolver")]
 pub use resolver::{ResolveError, Resolver};
-#[cfg(not(fata_vm))]
+#[cfg(all(feature = "tap", not(fata_vm)))]
 pub use tap::{Tap, TapError, TapFrame};
-pub use tcpip::{
-    AddressError, Config, Ipv4Config, Ipv6Config, TcpIp, VlanId, check_host, check_router,
-};
 pub use traits::{Stack, TcpListener, TcpStream, UdpSocket};
+#[cfg(feature = "virtio")]
 pub use virtio::{ReceivedFrame, VirtioNet};
+#[cfg(feature = "weather")]
 pub use weather::{Climate, Weather, WeatherCounts, WeatherFrame, WeatherHandle};

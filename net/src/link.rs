@@ -5,7 +5,7 @@ mod frame;
 
 pub use frame::LinkFrame;
 
-use crate::device::LONGEST_HEADER;
+use crate::ethernet::LONGEST_HEADER;
 use crate::segmentation::complete;
 use crate::{Counters, LARGEST_FRAME, MacAddress, Net, Offload, Offloads, TransmitError};
 use alloc::boxed::Box;

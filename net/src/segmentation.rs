@@ -1,6 +1,6 @@
 //! What a card does to the frames that are left to it, done by the processor.
 
-use crate::device::{ADDRESSES, TAG, TAGGED};
+use crate::ethernet::{ADDRESSES, TAG, TAGGED};
 use crate::{Offload, PartialChecksum};
 use alloc::vec::Vec;
 

@@ -1,7 +1,7 @@
 //! TAP: a network device of the host that a process drives.
 
-use crate::device::{LONGEST_HEADER, close_gap};
-use crate::virtio::header;
+use crate::ethernet::{LONGEST_HEADER, close_gap};
+use crate::virtio_net_header as header;
 use crate::{Counters, Frame, LARGEST_FRAME, MacAddress, Net, Offload, Offloads, TransmitError};
 use alloc::boxed::Box;
 use alloc::rc::Rc;

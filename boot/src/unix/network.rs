@@ -19,7 +19,8 @@ use core::net::IpAddr;
 use core::str::FromStr;
 use either::Either;
 use fata_net::host::{HostStack, Limits};
-use fata_net::{Capture, Config, Ipv4Config, Ipv6Config, LARGEST_FRAME, MacAddress, Tap, TcpIp};
+use fata_net::{Capture, LARGEST_FRAME, MacAddress, Tap};
+use fata_tcpip::{Config, Ipv4Config, Ipv6Config, TcpIp};
 use rand_core::Rng;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 

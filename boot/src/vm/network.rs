@@ -8,7 +8,8 @@ use alloc::vec::Vec;
 use core::mem;
 use core::net::IpAddr;
 use fata_memory::Part;
-use fata_net::{Config, LARGEST_FRAME, TcpIp, VirtioNet};
+use fata_net::{LARGEST_FRAME, VirtioNet};
+use fata_tcpip::{Config, TcpIp};
 use virtio_drivers::transport::DeviceType;
 
 /// The network stack.

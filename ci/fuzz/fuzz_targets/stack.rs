@@ -2,7 +2,7 @@
 //! what is right, datagrams, neighbor discovery, router advertisements.
 #![no_main]
 
-#[path = "../../../net/tests/stack/mod.rs"]
+#[path = "../../../tcpip/tests/stack/mod.rs"]
 mod torture;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| torture::stack(bytes));

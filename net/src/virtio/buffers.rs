@@ -1,7 +1,7 @@
 //! The memory of frames: small buffers for what fits the MTU, large ones for bulk data.
 
-use super::header;
 use crate::LARGEST_FRAME;
+use crate::virtio_net_header as header;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 

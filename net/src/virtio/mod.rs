@@ -9,14 +9,14 @@
 
 mod buffers;
 mod error;
-pub(crate) mod header;
 mod lookout;
 mod receive;
 mod transmit;
 
 pub use receive::ReceivedFrame;
 
-use crate::device::LONGEST_HEADER;
+use crate::ethernet::LONGEST_HEADER;
+use crate::virtio_net_header as header;
 use crate::{Counters, LARGEST_FRAME, MacAddress, Net, Offload, Offloads, TransmitError};
 use core::task::{Context, Poll};
 use error::Violation;

@@ -2,9 +2,9 @@
 
 use super::buffers::{Buffer, LARGE, SMALL, allocate};
 use super::error::Violation;
-use super::header;
 use crate::Frame;
-use crate::device::close_gap;
+use crate::ethernet::close_gap;
+use crate::virtio_net_header as header;
 use alloc::vec;
 use fata_virtio::{SplitQueue, Writable};
 

@@ -2,7 +2,7 @@
 
 use super::buffers::{Buffer, LARGE, Pool, SMALL};
 use super::error::Violation;
-use super::header;
+use crate::virtio_net_header as header;
 use crate::{Offload, TransmitError};
 use fata_virtio::{QueueError, Readable, SplitQueue};
 

@@ -10,7 +10,7 @@ mod tests;
 pub use climate::{Climate, WeatherCounts};
 pub use handle::WeatherHandle;
 
-use crate::device::LONGEST_HEADER;
+use crate::ethernet::LONGEST_HEADER;
 use crate::segmentation::complete;
 use crate::{Counters, Frame, LARGEST_FRAME, MacAddress, Net, Offload, Offloads, TransmitError};
 use alloc::vec::Vec;

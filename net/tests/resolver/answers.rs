@@ -1,6 +1,6 @@
 //! DNS messages (RFC 1035, section 4), most of them wrong somewhere.
 
-use super::script::Script;
+use fata_net::testing::Script;
 use std::net::Ipv4Addr;
 
 const HEADER: usize = 12;

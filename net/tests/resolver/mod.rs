@@ -2,8 +2,6 @@
 
 mod answers;
 mod network;
-#[path = "../script/mod.rs"]
-mod script;
 
 use fata_net::resolver::{Family, Limits};
 use fata_net::{ResolveError, Resolver};

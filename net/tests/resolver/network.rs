@@ -1,8 +1,8 @@
 //! A network without packets, with two servers on it that answer as a script says.
 
 use super::answers::{Answer, honest};
-use super::script::Script;
 use embedded_io_async::{BufRead, ErrorType, Read, Write};
+use fata_net::testing::Script;
 use fata_net::{Error, Stack, TcpListener, TcpStream, UdpSocket};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;

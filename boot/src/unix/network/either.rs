@@ -4,8 +4,8 @@ use core::net::SocketAddr;
 use embedded_io_async::{BufRead, ErrorType, Read, Write};
 use fata_memory::Budget;
 use fata_net::host::HostStack;
-use fata_net::tcpip::Statistics;
-use fata_net::{Error, Stack, TcpIp, TcpListener, TcpStream, UdpSocket};
+use fata_net::{Error, Stack, TcpListener, TcpStream, UdpSocket};
+use fata_tcpip::{Statistics, TcpIp};
 
 /// One of two network stacks, or of two things of the same kind that they make.
 #[derive(Clone)]

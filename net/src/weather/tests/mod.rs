@@ -2,10 +2,8 @@
 
 extern crate std;
 
-mod bulk;
 mod frames;
 mod segments;
-mod stacks;
 
 use super::*;
 use crate::Link;

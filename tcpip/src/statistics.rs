@@ -1,0 +1,112 @@
+use super::engine::Engine;
+use super::flow::Kind;
+use super::table::{Owner, State};
+use fata_net::Counters;
+use smoltcp::socket::udp;
+
+/// What a stack holds at the moment, and what it has counted since it was started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// TCP connections in all, in whatever state: the sum of the six below.
+    pub connections: usize,
+    /// Connections from peers that have not answered the SYN+ACK yet.
+    pub half_open: usize,
+    /// Established connections that wait to be accepted.
+    pub waiting: usize,
+    /// Connections that this side is opening.
+    pub connecting: usize,
+    /// Connections that the application holds.
+    pub open: usize,
+    /// Connections that the application is done with and that close in the background.
+    pub closing: usize,
+    /// Connections in TIME-WAIT.
+    pub time_wait: usize,
+    /// Listeners.
+    pub listeners: usize,
+    /// UDP sockets.
+    pub udp_sockets: usize,
+    /// Bytes in the buffers of connections and UDP sockets.
+    pub buffer_bytes: usize,
+    /// What the parts of the program hold.
+    pub memory: fata_memory::Statistics,
+    /// What the device has counted, up to the last batch.
+    pub device: Counters,
+    /// Counted since the start.
+    pub totals: Totals,
+}
+
+/// What a stack has counted since it was started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Times that frames were taken in, one or many together.
+    pub batches: u64,
+    /// Connections that peers opened completely.
+    pub accepted: u64,
+    /// Connections that were opened from here completely.
+    pub connected: u64,
+    /// SYNs that were dropped: too many connections, or too many wait to be accepted.
+    pub dropped_syns: u64,
+    /// SYNs that were answered with a cookie, as too many connections were half open.
+    pub cookies: u64,
+    /// Half-open connections whose peer never answered.
+    pub expired_half_open: u64,
+    /// Segments that belonged to no connection and were answered with RST.
+    pub refused_segments: u64,
+    /// Segments with data or FIN that connections, now gone, have sent.
+    pub sent_segments: u64,
+    /// Those of them that were sent again.
+    pub retransmitted_segments: u64,
+    /// Segments out of place that such connections have received.
+    pub challenged_segments: u64,
+    /// Connections that were forgotten early in TIME-WAIT.
+    pub evicted_time_wait: u64,
+    /// Connections that closed in the background and made room for new ones.
+    pub evicted_orphans: u64,
+    /// Frames that were dropped: damaged, fragmented, nobody's business, or of strangers while
+    /// the device had no room for answers to them.
+    pub dropped_frames: u64,
+    /// Packets that nobody takes and of which the sender was not told, as too many errors were
+    /// sent. They count as dropped frames, too.
+    pub withheld_errors: u64,
+    /// Datagrams that were dropped because no neighbor or no route was found.
+    pub unreachable: u64,
+}
+
+impl Engine {
+    pub(super) fn statistics(&self) -> Statistics {
+        let mut statistics = Statistics {
+            listeners: self.listeners.len(),
+            device: self.device_counters,
+            memory: self.config.memory.statistics(),
+            totals: self.totals,
+            ..Statistics::default()
+        };
+        statistics.half_open = self.table.half_open();
+        statistics.time_wait = self.table.time_wait();
+        statistics.buffer_bytes = self.pool.used();
+        for flow in self.flows.iter() {
+            if let Kind::Udp(outbox) = &flow.kind {
+                let socket: &udp::Socket = flow.sockets.get(flow.handle);
+                statistics.udp_sockets += 1;
+                statistics.buffer_bytes += socket.payload_recv_capacity() + outbox.capacity();
+            }
+        }
+        for (_, entry) in self.table.iter() {
+            if let State::Flow(flow) = &entry.state {
+                *match flow.owner {
+                    Owner::Waiting(_) => &mut statistics.waiting,
+                    Owner::Stream if flow.connection.is_opening() => &mut statistics.connecting,
+                    Owner::Stream => &mut statistics.open,
+                    Owner::Nobody => &mut statistics.closing,
+                } += 1;
+                let counts = &flow.connection.counts;
+                statistics.totals.sent_segments += counts.sent;
+                statistics.totals.retransmitted_segments += counts.sent_again;
+                statistics.totals.challenged_segments += counts.out_of_place;
+            }
+        }
+        statistics.connections =
+            self.table.connections() + statistics.half_open + statistics.time_wait;
+        statistics
+    }
+}
