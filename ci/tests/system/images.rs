@@ -53,7 +53,7 @@ fn assert_serves(file: &Path, disk: Disk, firmware: Firmware) {
     program.wait_for("listening");
     let mut client = Client::connect(address, 80).expect("the site accepts");
     let page = client.get("/").expect("the site answers");
-    let content = workspace().join("examples/site/content/index.html");
+    let content = workspace().join("examples/applications/site/content/index.html");
     assert!(
         page.body == fs::read(content).expect("the site has a first page"),
         "{disk:?}, {firmware:?}: another page"

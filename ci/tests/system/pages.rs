@@ -19,7 +19,7 @@ fn site(lab: &Lab, home: Home) -> (Program, IpAddr) {
 }
 
 fn content() -> Tree {
-    Tree::read(&workspace().join("examples/site/content"))
+    Tree::read(&workspace().join("examples/applications/site/content"))
 }
 
 /// The URL path of a file: a folder's index is the folder.

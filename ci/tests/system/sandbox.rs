@@ -56,7 +56,7 @@ fn escape(network: Network, arguments: &[&str]) -> (Ending, String) {
 
 /// Each page of the site, and one that it does not have.
 fn pages(address: IpAddr) -> Vec<(u16, Vec<u8>)> {
-    let content = Tree::read(&workspace().join("examples/site/content"));
+    let content = Tree::read(&workspace().join("examples/applications/site/content"));
     assert!(content.count() >= 5, "hardly a site");
     let mut client = Client::connect(address, 80).expect("the site accepts");
     let names = content.files().map(|(name, _)| name.display().to_string());

@@ -190,7 +190,7 @@ fn what_is_written_to_a_fat_volume_is_read_elsewhere() {
 #[test]
 #[ignore = "boots virtual machines; ci/test runs it"]
 fn pages_come_from_archives_volumes_and_stores() {
-    let content = workspace().join("examples/site/content");
+    let content = workspace().join("examples/applications/site/content");
     let pages = Tree::read(&content);
     let folder = TempDir::new().expect("there is room");
     let archive = folder.path().join("site.tar");
