@@ -1,14 +1,14 @@
-//! The heap: the application names its allocator in one line.
+//! The heap: [`main!`](crate::main) declares it, and takes the application's choice.
 //!
 //! ```
-//! #[global_allocator]
-//! static HEAP: fata_boot::heap::LinkedList = fata_boot::heap::LinkedList::new();
-//! # fn main() {}
+//! fata_boot::main!(app, heap = LinkedList);
+//!
+//! async fn app(_: fata_boot::Env) {}
 //! ```
 //!
-//! In a virtual machine [`LinkedList`] is the smaller one: a first-fit list, for programs
-//! with few blocks. [`Talc`] takes the same time however many blocks live, for programs
-//! that serve. A process hands both to its system's allocator and counts.
+//! In a virtual machine [`Talc`], which is used unless another one is named, takes the same time
+//! however many blocks live, for programs that serve. [`LinkedList`] is smaller: a first-fit list,
+//! for programs with few blocks. A process hands both to its system's allocator and counts.
 
 #[cfg(not(feature = "tally"))]
 pub use crate::home::heap::{LinkedList, Talc};

@@ -4,9 +4,6 @@
 //! machine's image or a process, whichever it is built for:
 //!
 //! ```
-//! #[global_allocator]
-//! static HEAP: fata_boot::heap::LinkedList = fata_boot::heap::LinkedList::new();
-//!
 //! fata_boot::main!(app);
 //!
 //! async fn app(env: fata_boot::Env) {
@@ -30,6 +27,7 @@ mod memory;
 #[cfg(feature = "net")]
 mod network;
 mod outcome;
+mod port;
 mod start;
 #[cfg(any(feature = "tally", all(test, not(fata_vm))))]
 mod tallied;
@@ -115,7 +113,8 @@ pub use disk::{Disk, DiskError};
 pub use env::{EntropyError, Env, Rng};
 #[cfg(feature = "net")]
 pub use network::{Network, NetworkError, Resolver};
-pub use outcome::{ExitStatus, Outcome};
+pub use outcome::{ExitStatus, Outcome, Result};
+pub use port::Port;
 pub use start::{About, run};
 #[cfg(feature = "terminal")]
 pub use terminal::{Terminal, TerminalError};

@@ -1,4 +1,9 @@
+use alloc::boxed::Box;
+use core::error::Error;
 use core::fmt;
+
+/// What a program's main function returns whose errors are of several types: `?` takes them all.
+pub type Result<T = (), E = Box<dyn Error>> = core::result::Result<T, E>;
 
 /// How a program ended: 0 is success, anything else a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -140,52 +140,82 @@ fn now() -> Instant {
     home::clock().now()
 }
 
-/// Makes an asynchronous function the program's main function, on either home.
+/// Makes an asynchronous function the program's main function, on either home, and declares the
+/// program's heap.
 ///
 /// `fata_boot::main!(app);` wants `async fn app(env: Env) -> impl Outcome`.
 /// `fata_boot::main!(app, Options);` wants
 /// `async fn app(env: Env, options: Options) -> impl Outcome` with [`Options`](FromArgs)
 /// from the boot arguments. See [`Outcome`] for what it may return.
-#[cfg(not(fata_vm))]
+///
+/// The heap is [`heap::Talc`](crate::heap::Talc). `heap = LinkedList` at the end chooses another
+/// one of [`heap`](crate::heap); after `heap = own` the program declares an allocator itself:
+///
+/// ```
+/// use fata_boot::{Env, Port};
+///
+/// #[global_allocator]
+/// static HEAP: std::alloc::System = std::alloc::System;
+///
+/// fata_boot::main!(app, Port<80>, heap = own);
+///
+/// async fn app(_: Env, port: Port<80>) {
+///     log::info!("the port is {port}");
+/// }
+/// ```
 #[macro_export]
 macro_rules! main {
     ($app:path) => {
-        fn main() -> ::std::process::ExitCode {
-            $crate::run($crate::about!(), |env, ()| $app(env)).into()
-        }
+        $crate::main!($app, heap = Talc);
+    };
+    ($app:path, heap = $heap:ident) => {
+        $crate::global_heap!($heap);
+        $crate::entry!(|env, ()| $app(env));
     };
     ($app:path, $options:ty) => {
+        $crate::main!($app, $options, heap = Talc);
+    };
+    ($app:path, $options:ty, heap = $heap:ident) => {
+        $crate::global_heap!($heap);
+        $crate::entry!(|env, options: $options| $app(env, options));
+    };
+}
+
+/// Declares a heap of [`heap`](crate::heap), unless the program has its own.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! global_heap {
+    (own) => {};
+    ($heap:ident) => {
+        // Unnamed, so that the program can have its own `HEAP`.
+        const _: () = {
+            #[global_allocator]
+            static HEAP: $crate::heap::$heap = $crate::heap::$heap::new();
+        };
+    };
+}
+
+/// What a process starts with.
+#[cfg(not(fata_vm))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! entry {
+    ($app:expr) => {
         fn main() -> ::std::process::ExitCode {
-            $crate::run($crate::about!(), |env, options: $options| {
-                $app(env, options)
-            })
-            .into()
+            $crate::run($crate::about!(), $app).into()
         }
     };
 }
 
-/// Makes an asynchronous function the program's main function, on either home.
-///
-/// `fata_boot::main!(app);` wants `async fn app(env: Env) -> impl Outcome`.
-/// `fata_boot::main!(app, Options);` wants
-/// `async fn app(env: Env, options: Options) -> impl Outcome` with [`Options`](FromArgs)
-/// from the boot arguments. See [`Outcome`] for what it may return.
+/// What a virtual machine calls once it is set up.
 #[cfg(fata_vm)]
+#[doc(hidden)]
 #[macro_export]
-macro_rules! main {
-    ($app:path) => {
+macro_rules! entry {
+    ($app:expr) => {
         #[unsafe(no_mangle)]
         extern "Rust" fn fata_main() -> u8 {
-            $crate::run($crate::about!(), |env, ()| $app(env)).0
-        }
-    };
-    ($app:path, $options:ty) => {
-        #[unsafe(no_mangle)]
-        extern "Rust" fn fata_main() -> u8 {
-            $crate::run($crate::about!(), |env, options: $options| {
-                $app(env, options)
-            })
-            .0
+            $crate::run($crate::about!(), $app).0
         }
     };
 }

@@ -13,10 +13,7 @@ use contestants::{Contestant, Dlmalloc, LinkedList, Rlsf, Talc};
 use fata_boot::{Args, ArgsError, Env, FromArgs};
 use measure::{Arena, Trace, measure};
 
-#[global_allocator]
-static HEAP: fata_boot::heap::LinkedList = fata_boot::heap::LinkedList::new();
-
-fata_boot::main!(app, Options);
+fata_boot::main!(app, Options, heap = LinkedList);
 
 /// `ci/bench record-allocations` makes it.
 static TRACE: &[u8] = include_bytes!("../site.trace");

@@ -9,10 +9,8 @@ extern crate alloc;
 
 mod disk;
 
-use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::{format, vec};
-use core::error::Error;
 use core::net::{Ipv6Addr, SocketAddr};
 use core::time::Duration;
 use embedded_io_async::{BufRead, Write};
@@ -20,9 +18,6 @@ use fata_boot::{Args, ArgsError, Env, FromArgs};
 use fata_http::{Limits, Response, Router, Server, metrics};
 use fata_net::{Stack, TcpListener, UdpSocket};
 use fata_task::Handle;
-
-#[global_allocator]
-static HEAP: fata_boot::heap::Talc = fata_boot::heap::Talc::new();
 
 fata_boot::main!(app, Options);
 
@@ -46,7 +41,7 @@ impl FromArgs for Options {
     }
 }
 
-async fn app(env: Env, options: Options) -> Result<(), Box<dyn Error>> {
+async fn app(env: Env, options: Options) -> fata_boot::Result {
     let on =
         |port: u16| SocketAddr::from((Ipv6Addr::UNSPECIFIED, port.saturating_add(options.offset)));
     let network = env.network().await?;

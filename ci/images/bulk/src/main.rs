@@ -10,24 +10,19 @@ extern crate alloc;
 
 mod pattern;
 
-use alloc::boxed::Box;
 use alloc::vec;
-use core::error::Error;
 use core::net::Ipv6Addr;
 use embedded_io_async::ReadExactError;
 use fata_boot::Env;
 use fata_net::{Stack, TcpListener, TcpStream};
 use fata_task::Handle;
 
-#[global_allocator]
-static HEAP: fata_boot::heap::Talc = fata_boot::heap::Talc::new();
-
 fata_boot::main!(app);
 
 /// Bytes that are read and written at a time.
 const BLOCK: usize = 64 * 1024;
 
-async fn app(env: Env) -> Result<(), Box<dyn Error>> {
+async fn app(env: Env) -> fata_boot::Result {
     let network = env.network().await?;
     let sinks = network.listen((Ipv6Addr::UNSPECIFIED, 9).into()).await?;
     let sources = network.listen((Ipv6Addr::UNSPECIFIED, 19).into()).await?;

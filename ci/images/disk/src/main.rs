@@ -5,21 +5,16 @@
 
 extern crate alloc;
 
-use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec;
-use core::error::Error;
 use fata_block::Block;
 use fata_boot::{Args, ArgsError, Env, FromArgs};
-
-#[global_allocator]
-static HEAP: fata_boot::heap::LinkedList = fata_boot::heap::LinkedList::new();
 
 mod exercise;
 
 use exercise::exercise;
 
-fata_boot::main!(app, Options);
+fata_boot::main!(app, Options, heap = LinkedList);
 
 struct Options {
     open: String,
@@ -40,7 +35,7 @@ impl FromArgs for Options {
     }
 }
 
-async fn app(env: Env, options: Options) -> Result<(), Box<dyn Error>> {
+async fn app(env: Env, options: Options) -> fata_boot::Result {
     for name in options.open.split(',') {
         let disk = env.disk(name).await?;
         let geometry = disk.geometry();

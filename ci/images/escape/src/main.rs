@@ -6,10 +6,7 @@ use fata_boot::{Args, ArgsError, Env, ExitStatus, FromArgs};
 #[cfg(not(fata_vm))]
 mod attempts;
 
-#[global_allocator]
-static HEAP: fata_boot::heap::LinkedList = fata_boot::heap::LinkedList::new();
-
-fata_boot::main!(app, Options);
+fata_boot::main!(app, Options, heap = LinkedList);
 
 struct Options {
     attempt: Option<Attempt>,

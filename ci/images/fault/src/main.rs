@@ -13,10 +13,7 @@ use core::ptr::{with_exposed_provenance, with_exposed_provenance_mut};
 use core::str::FromStr;
 use fata_boot::{Args, ArgsError, Env, FromArgs};
 
-#[global_allocator]
-static HEAP: fata_boot::heap::LinkedList = fata_boot::heap::LinkedList::new();
-
-fata_boot::main!(app, Options);
+fata_boot::main!(app, Options, heap = LinkedList);
 
 struct Options {
     kind: Kind,

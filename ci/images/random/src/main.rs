@@ -7,10 +7,7 @@ use core::time::Duration;
 use fata_boot::rand_core::Rng;
 use fata_boot::{Args, ArgsError, EntropyError, Env, FromArgs};
 
-#[global_allocator]
-static HEAP: fata_boot::heap::LinkedList = fata_boot::heap::LinkedList::new();
-
-fata_boot::main!(app, Options);
+fata_boot::main!(app, Options, heap = LinkedList);
 
 struct Options {
     keys: u32,

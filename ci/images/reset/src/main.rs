@@ -2,22 +2,15 @@
 //! system tests.
 #![cfg_attr(fata_vm, no_std, no_main)]
 
-extern crate alloc;
-
-use alloc::boxed::Box;
 use core::arch::asm;
-use core::error::Error;
 use core::net::Ipv6Addr;
 use fata_boot::Env;
 use fata_http::{Response, Router, Server};
 use fata_net::Stack;
 
-#[global_allocator]
-static HEAP: fata_boot::heap::Talc = fata_boot::heap::Talc::new();
-
 fata_boot::main!(app);
 
-async fn app(env: Env) -> Result<(), Box<dyn Error>> {
+async fn app(env: Env) -> fata_boot::Result {
     let network = env.network().await?;
     let listener = network.listen((Ipv6Addr::UNSPECIFIED, 80).into()).await?;
     log::info!("listening");

@@ -11,15 +11,12 @@ use fata_boot::{Env, TerminalError};
 use fata_console::{Console, Size, Terminal};
 use fata_task::{Either, select};
 
-#[global_allocator]
-static HEAP: fata_boot::heap::LinkedList = fata_boot::heap::LinkedList::new();
-
 /// Longer lines are repeated in parts.
 const LONGEST_LINE: usize = 1024;
 /// Lines that `flood` makes it write.
 const FLOOD: usize = 2_000;
 
-fata_boot::main!(app);
+fata_boot::main!(app, heap = LinkedList);
 
 async fn app(env: Env) -> Result<(), TerminalError> {
     let terminal = env.terminal()?;

@@ -10,10 +10,7 @@ mod sum;
 
 use fata_boot::Env;
 
-#[global_allocator]
-static HEAP: fata_boot::heap::LinkedList = fata_boot::heap::LinkedList::new();
-
-fata_boot::main!(app);
+fata_boot::main!(app, heap = LinkedList);
 
 // How RustCrypto's crates ask.
 cpufeatures::new!(avx2, "avx2");

@@ -15,10 +15,7 @@ use machine::Company;
 use alloc::string::String;
 use fata_boot::{Args, ArgsError, Env, FromArgs};
 
-#[global_allocator]
-static HEAP: fata_boot::heap::LinkedList = fata_boot::heap::LinkedList::new();
-
-fata_boot::main!(app, Options);
+fata_boot::main!(app, Options, heap = LinkedList);
 
 struct Options {
     wakes: u64,

@@ -13,8 +13,7 @@ use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::String;
 use core::error::Error;
-use core::net::{Ipv6Addr, SocketAddr};
-use fata_boot::{Args, ArgsError, Disk, Env, FromArgs};
+use fata_boot::{Args, ArgsError, Disk, Env, FromArgs, Port};
 use fata_fat::FatKv;
 use fata_http::{
     Error as HttpError, Files, KvFiles, Method, Request, Response, Router, Server, Status,
@@ -24,9 +23,6 @@ use fata_memory::Part;
 use fata_net::Stack;
 use fata_store::{Limits, Store};
 use rand_core::Rng;
-
-#[global_allocator]
-static HEAP: fata_boot::heap::Talc = fata_boot::heap::Talc::new();
 
 fata_boot::main!(app, Options);
 
@@ -40,27 +36,26 @@ const LARGEST_CHANGE: usize = 2 * LARGEST;
 const NAMES: usize = 1000;
 
 struct Options {
-    port: u16,
+    port: Port<8080>,
     format: bool,
 }
 
 impl FromArgs for Options {
     fn from_args(args: &mut Args) -> Result<Self, ArgsError> {
         Ok(Self {
-            port: args.option("port", "PORT", "TCP port to serve on", 8080)?,
+            port: Port::from_args(args)?,
             format: args.flag("format", "make an empty store if the disk has none")?,
         })
     }
 }
 
-async fn app(env: Env, options: Options) -> Result<(), Box<dyn Error>> {
+async fn app(env: Env, options: Options) -> fata_boot::Result {
     let memory = env.memory();
     let limits = Limits::within(memory.room(Part::Storage) / 3);
     let _store = memory.try_take(Part::Storage, limits.bytes());
     let store = Rc::new(open(&env, limits, options.format).await?);
     let network = env.network().await?;
-    let everywhere = SocketAddr::from((Ipv6Addr::UNSPECIFIED, options.port));
-    let listener = network.listen(everywhere).await?;
+    let listener = network.listen(options.port.into()).await?;
     log::info!("listening on port {}", options.port);
     let [reader, writer, remover] = core::array::from_fn(|_| Rc::clone(&store));
     let routes = Router::new()

@@ -7,42 +7,23 @@ extern crate alloc;
 
 mod pages;
 
-use alloc::boxed::Box;
 use alloc::rc::Rc;
-use core::error::Error;
-use core::net::{Ipv6Addr, SocketAddr};
-use fata_boot::{Args, ArgsError, Env, FromArgs};
+use fata_boot::{Env, Port};
 use fata_http::{FileServer, KvFiles, Server};
 use fata_memory::Part;
 use fata_net::Stack;
 use fata_store::Limits;
 
-#[global_allocator]
-static HEAP: fata_boot::heap::Talc = fata_boot::heap::Talc::new();
+fata_boot::main!(app, Port<80>);
 
-fata_boot::main!(app, Options);
-
-struct Options {
-    port: u16,
-}
-
-impl FromArgs for Options {
-    fn from_args(args: &mut Args) -> Result<Self, ArgsError> {
-        Ok(Self {
-            port: args.option("port", "PORT", "TCP port to serve on", 80)?,
-        })
-    }
-}
-
-async fn app(env: Env, options: Options) -> Result<(), Box<dyn Error>> {
+async fn app(env: Env, port: Port<80>) -> fata_boot::Result {
     let memory = env.memory();
     let limits = Limits::within(memory.room(Part::Storage) / 8);
     let _store = memory.try_take(Part::Storage, limits.bytes());
     let (pages, kind) = pages::open(&env.tasks, env.disk("site").await?, limits).await?;
     let network = env.network().await?;
-    let everywhere = SocketAddr::from((Ipv6Addr::UNSPECIFIED, options.port));
-    let listener = network.listen(everywhere).await?;
-    log::info!("listening on port {}: {kind}", options.port);
+    let listener = network.listen(port.into()).await?;
+    log::info!("listening on port {port}: {kind}");
     let server = Server::new(env.tasks.clone())
         .access_log(|access| log::info!(target: "access", "{access}"));
     let files = FileServer::new(KvFiles::new(Rc::new(pages)));

@@ -10,10 +10,7 @@ use alloc::vec::Vec;
 use fata_block::{Block, Error};
 use fata_boot::{DiskError, Env, ExitStatus};
 
-#[global_allocator]
-static HEAP: fata_boot::heap::LinkedList = fata_boot::heap::LinkedList::new();
-
-fata_boot::main!(app);
+fata_boot::main!(app, heap = LinkedList);
 
 async fn app(env: Env) -> Result<ExitStatus, DiskError> {
     let disk = env.disk("disk").await?;

@@ -7,17 +7,12 @@ extern crate alloc;
 
 mod record;
 
-use alloc::boxed::Box;
 use alloc::vec;
-use core::error::Error;
 use fata_block::Block;
 use fata_boot::{Args, ArgsError, Env, ExitStatus, FromArgs};
 use rand_core::Rng;
 
-#[global_allocator]
-static HEAP: fata_boot::heap::LinkedList = fata_boot::heap::LinkedList::new();
-
-fata_boot::main!(app, Options);
+fata_boot::main!(app, Options, heap = LinkedList);
 
 /// The disk has no such slot.
 const NO_SLOT: ExitStatus = ExitStatus(5);
@@ -40,7 +35,7 @@ impl FromArgs for Options {
     }
 }
 
-async fn app(env: Env, options: Options) -> Result<ExitStatus, Box<dyn Error>> {
+async fn app(env: Env, options: Options) -> fata_boot::Result<ExitStatus> {
     let disk = env.disk("lottery").await?;
     let geometry = disk.geometry();
     if options.slot >= geometry.sectors {

@@ -10,25 +10,20 @@ mod protocol;
 mod tcp;
 mod udp;
 
-use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::Cell;
-use core::error::Error;
 use core::future::Future;
 use core::net::{Ipv6Addr, SocketAddr};
 use core::time::Duration;
 use embassy_futures::select::{Either, select};
 use embedded_io_async::{Read, Write};
-use fata_boot::{Args, ArgsError, Env, FromArgs, Network};
+use fata_boot::{Env, Network, Port};
 use fata_net::{Stack, TcpListener, TcpStream};
 use fata_task::{Handle, JoinHandle};
 use protocol::{Cookie, Counts, Parameters, Refusal, Results};
 
-#[global_allocator]
-static HEAP: fata_boot::heap::Talc = fata_boot::heap::Talc::new();
-
-fata_boot::main!(app, Options);
+fata_boot::main!(app, Port<5201>);
 
 type Listener = <Network as Stack>::Listener;
 type Connection = <Network as Stack>::Stream;
@@ -38,24 +33,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long others wait for a connection that does not say what it is for.
 const COOKIE_PATIENCE: Duration = Duration::from_secs(2);
 
-struct Options {
-    port: u16,
-}
-
-impl FromArgs for Options {
-    fn from_args(args: &mut Args) -> Result<Self, ArgsError> {
-        Ok(Self {
-            port: args.option("port", "PORT", "TCP and UDP port to serve on", 5201)?,
-        })
-    }
-}
-
-async fn app(env: Env, options: Options) -> Result<(), Box<dyn Error>> {
+async fn app(env: Env, port: Port<5201>) -> fata_boot::Result {
     let network = env.network().await?;
-    let listener = network
-        .listen((Ipv6Addr::UNSPECIFIED, options.port).into())
-        .await?;
-    log::info!("serving on port {}", options.port);
+    let listener = network.listen(port.into()).await?;
+    log::info!("serving on port {port}");
     loop {
         let control = listener.accept().await?;
         let peer = control.peer_addr();

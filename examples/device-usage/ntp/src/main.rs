@@ -2,16 +2,12 @@
 #![cfg_attr(fata_vm, no_std, no_main)]
 #![forbid(unsafe_code)]
 
-extern crate alloc;
-
 mod client;
 mod follower;
 #[cfg(test)]
 mod tests;
 
-use alloc::boxed::Box;
 use client::Client;
-use core::error::Error;
 use core::fmt;
 use core::net::{AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::str::FromStr;
@@ -24,10 +20,7 @@ use follower::Follower;
 /// The port of NTP servers.
 const PORT: u16 = 123;
 
-#[global_allocator]
-static HEAP: fata_boot::heap::LinkedList = fata_boot::heap::LinkedList::new();
-
-fata_boot::main!(app, Options);
+fata_boot::main!(app, Options, heap = LinkedList);
 
 struct Options {
     server: Server,
@@ -77,9 +70,9 @@ impl fmt::Display for NoServer {
     }
 }
 
-impl Error for NoServer {}
+impl core::error::Error for NoServer {}
 
-async fn app(env: Env, options: Options) -> Result<(), Box<dyn Error>> {
+async fn app(env: Env, options: Options) -> fata_boot::Result {
     let server = options.server.0.ok_or(NoServer)?;
     let network = env.network().await?;
     let local = match server {

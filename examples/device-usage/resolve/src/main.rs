@@ -5,16 +5,11 @@
 
 extern crate alloc;
 
-use alloc::boxed::Box;
 use alloc::string::String;
-use core::error::Error;
 use core::time::Duration;
 use fata_boot::{Args, ArgsError, Env, FromArgs};
 
-#[global_allocator]
-static HEAP: fata_boot::heap::LinkedList = fata_boot::heap::LinkedList::new();
-
-fata_boot::main!(app, Options);
+fata_boot::main!(app, Options, heap = LinkedList);
 
 struct Options {
     name: String,
@@ -29,7 +24,7 @@ impl FromArgs for Options {
     }
 }
 
-async fn app(env: Env, options: Options) -> Result<(), Box<dyn Error>> {
+async fn app(env: Env, options: Options) -> fata_boot::Result {
     let network = env.network().await?;
     let resolver = env.resolver(&network)?;
     let found = resolver.lookup(&options.name).await?;

@@ -8,10 +8,7 @@ use alloc::string::String;
 use core::time::Duration;
 use fata_boot::{Args, ArgsError, Env, FromArgs};
 
-#[global_allocator]
-static HEAP: fata_boot::heap::LinkedList = fata_boot::heap::LinkedList::new();
-
-fata_boot::main!(app, Options);
+fata_boot::main!(app, Options, heap = LinkedList);
 
 struct Options {
     hello: String,

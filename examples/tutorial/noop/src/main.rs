@@ -2,9 +2,6 @@
 #![cfg_attr(fata_vm, no_std, no_main)]
 #![forbid(unsafe_code)]
 
-#[global_allocator]
-static HEAP: fata_boot::heap::LinkedList = fata_boot::heap::LinkedList::new();
-
-fata_boot::main!(app);
+fata_boot::main!(app, heap = LinkedList);
 
 async fn app(_: fata_boot::Env) {}

@@ -4,6 +4,20 @@
 
 pub use fata_boot::*;
 
+#[doc(hidden)]
+pub use fata_boot as real;
+
+/// [`fata_boot::main!`] with this crate's heap.
+#[macro_export]
+macro_rules! main {
+    ($($program:tt)*) => {
+        #[global_allocator]
+        static HEAP: $crate::heap::Talc = $crate::heap::Talc::new();
+
+        $crate::real::main!($($program)*, heap = own);
+    };
+}
+
 /// The heap.
 pub mod heap {
     use core::alloc::{GlobalAlloc, Layout};
