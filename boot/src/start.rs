@@ -102,7 +102,7 @@ fn configure(
         let log = args.option(
             "log",
             "FILTER",
-            "what to log: a level, or levels of targets as in info,net:debug",
+            "a level, or levels of targets as in info,net:debug",
             Filter::default(),
         );
         let settings = Settings::from_args(&mut args);

@@ -44,8 +44,8 @@ pub enum ArgsError {
 impl fmt::Display for ArgsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unbalanced => f.write_str("a quote in the boot arguments is not closed"),
-            Self::NotText => f.write_str("the boot arguments are not UTF-8 text"),
+            Self::Unbalanced => f.write_str("an open quote in the boot arguments"),
+            Self::NotText => f.write_str("the boot arguments are not UTF-8"),
             Self::MissingValue { name, metavar } => {
                 write!(f, "--{name} needs a value: --{name}={metavar}")
             }

@@ -256,7 +256,7 @@ static REPORTING: AtomicBool = AtomicBool::new(false);
 
 extern "C" fn report(frame: &Frame) -> ! {
     if REPORTING.swap(true, Ordering::Relaxed) {
-        let _ = Output.write_str("\nfata: another exception during the report\n");
+        let _ = Output.write_str("\nfata: another exception in the report\n");
         exit::exit(ExitStatus::PANIC);
     }
     let mut output = Output;
