@@ -16,6 +16,7 @@ mod linux;
 mod output;
 mod packets;
 mod program;
+mod programs;
 mod relay;
 mod stats;
 mod tap;
@@ -36,6 +37,7 @@ pub use launch::{DEBUG_EXIT, Disk, Firmware, Home, Launch, Machine, Network, QEM
 pub use linux::Linux;
 pub use packets::RawSender;
 pub use program::{Ending, Program};
+pub use programs::{HomeKind, ProgramPackage};
 pub use relay::{Counts, Relay};
 pub use stats::Stats;
 pub use tap::{Headers, attach, header_size, leaves_segments_whole, set_header_size};
