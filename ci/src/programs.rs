@@ -9,7 +9,7 @@ const FOLDERS: [&str; 2] = ["examples", "ci/images"];
 /// A package of the workspace that is a program: an example, or an image for the tests.
 ///
 /// Its manifest may say more, in `[package.metadata.fata-ci]`: `homes` where it is not built for
-/// both, as in `homes = ["process"]`, and how to `run` it if that takes more than its name.
+/// both, as in `homes = ["process"]`, and what `run` adds to `cargo fata run NAME` to show what it does.
 #[derive(Clone, Debug)]
 pub struct ProgramPackage {
     /// Its name.
@@ -19,7 +19,7 @@ pub struct ProgramPackage {
     /// Its folder, from the root of the workspace.
     pub folder: PathBuf,
     /// The command that shows what it does.
-    pub run: String,
+    pub command: String,
     homes: Vec<HomeKind>,
 }
 
@@ -114,11 +114,12 @@ impl Package {
         }
         let declared = self.metadata.unwrap_or_default().ci;
         let both = || vec![HomeKind::Machine, HomeKind::Process];
-        let run = || format!("cargo fata run {}", self.name);
+        let command = ["cargo fata run", &self.name].into_iter();
+        let command: Vec<_> = command.chain(declared.run.as_deref()).collect();
         Some(ProgramPackage {
             description: self.description.unwrap_or_default(),
             folder: folder.to_owned(),
-            run: declared.run.unwrap_or_else(run),
+            command: command.join(" "),
             homes: declared.homes.unwrap_or_else(both),
             name: self.name,
         })
