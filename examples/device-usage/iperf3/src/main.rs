@@ -1,5 +1,5 @@
-//! A server for iperf3's tests of TCP and UDP, in both directions and with several streams; one test
-//! at a time. Other clients are told that it is busy.
+//! A server for iperf3's tests of TCP and UDP, in both directions and with several streams (`-R`,
+//! `--bidir`, `-P`, `-b`, `-O`); one test at a time. Other clients are told that it is busy.
 #![cfg_attr(fata_vm, no_std, no_main)]
 #![forbid(unsafe_code)]
 
