@@ -120,11 +120,9 @@ impl<B: Block + 'static> KvRw for FatKv<B> {
         }
         // A task of its own goes on even if this request is dropped.
         let volume = Rc::clone(&self.volume);
-        turn.forget();
         let commit = self.tasks.spawn(async move {
-            let committed = volume.commit(changes).await;
-            volume.end_change();
-            committed
+            let _turn = turn;
+            volume.commit(changes).await
         });
         commit.await.unwrap_or(Err(Error::Closed))
     }

@@ -8,7 +8,7 @@ use core::cell::{Cell, RefCell};
 use fata_block::Block;
 use fata_kv::Error;
 use fata_task::all;
-use fata_task::channel::semaphore::{Permit, Semaphore};
+use fata_task::{Permit, Semaphore};
 
 /// Requests that read at once; more wait.
 const READERS: usize = 16;
@@ -63,25 +63,20 @@ impl<B: Block> Volume<B> {
     }
 
     /// Keeps the disk as it is until what is returned is dropped.
-    pub(crate) async fn read(&self) -> Result<Permit<'_>, Error> {
-        let permit = self.readers.acquire().await.map_err(|_| Error::Closed)?;
+    pub(crate) async fn read(&self) -> Result<Permit, Error> {
+        let permit = self.readers.acquire().await;
         self.check_open()?;
         Ok(permit)
     }
 
     /// Keeps other changes off until what is returned is dropped.
-    pub(crate) async fn change(&self) -> Result<Permit<'_>, Error> {
+    pub(crate) async fn change(&self) -> Result<Permit, Error> {
         if self.disk.geometry().read_only {
             return Err(Error::ReadOnly);
         }
-        let permit = self.writer.acquire().await.map_err(|_| Error::Closed)?;
+        let permit = self.writer.acquire().await;
         self.check_open()?;
         Ok(permit)
-    }
-
-    /// Lets other changes in, as a permit that was forgotten would have.
-    pub(crate) fn end_change(&self) {
-        self.writer.add_permits(1);
     }
 
     fn check_open(&self) -> Result<(), Error> {
@@ -133,7 +128,7 @@ impl<B: Block> Volume<B> {
         // One by one: async-unsync 0.3 miscounts for a waiter that wants several and gets some.
         let mut everybody = Vec::with_capacity(READERS);
         while everybody.len() < READERS {
-            everybody.push(self.readers.acquire().await.map_err(|_| Error::Closed)?);
+            everybody.push(self.readers.acquire().await);
         }
         self.places.borrow_mut().clear();
         let written = self.write(changes).await;

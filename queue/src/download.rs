@@ -1,4 +1,3 @@
-use crate::permits::Permit;
 use crate::queue::{Item, Shared};
 use crate::{CHUNK, DEPTH, Error, sectors_in};
 use alloc::collections::VecDeque;
@@ -7,6 +6,7 @@ use alloc::vec::Vec;
 use core::hash::Hasher;
 use fata_block::Block;
 use fata_task::JoinHandle;
+use fata_task::Permit;
 use twox_hash::XxHash64;
 
 /// An item that is being downloaded, in constant memory.

@@ -98,7 +98,6 @@ mod download;
 mod error;
 mod index;
 mod open;
-mod permits;
 mod queue;
 mod room;
 mod upload;

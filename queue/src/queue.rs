@@ -1,7 +1,6 @@
 use crate::commit::{Change, Request};
 use crate::index::Entry;
 use crate::open::Found;
-use crate::permits::Permits;
 use crate::room::{Extent, Room};
 use crate::{Download, Error, OpenError, Upload, open};
 use alloc::collections::VecDeque;
@@ -9,6 +8,7 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 use fata_block::{Block, Geometry};
+use fata_task::Semaphore;
 use fata_task::channel::oneshot;
 use fata_task::{Handle, Waiters};
 
@@ -38,8 +38,8 @@ pub(crate) struct Shared<B> {
     pub(crate) state: RefCell<State>,
     /// Downloads that wait for an item.
     pub(crate) waiting: Waiters,
-    pub(crate) uploads: Permits,
-    pub(crate) downloads: Permits,
+    pub(crate) uploads: Semaphore,
+    pub(crate) downloads: Semaphore,
 }
 
 /// An item that was uploaded.
@@ -138,8 +138,8 @@ impl<B: Block + 'static> Queue<B> {
             room,
             state: RefCell::new(state),
             waiting: Waiters::default(),
-            uploads: Permits::new(transfers),
-            downloads: Permits::new(transfers),
+            uploads: Semaphore::new(transfers),
+            downloads: Semaphore::new(transfers),
         };
         Ok(Self {
             shared: Rc::new(shared),

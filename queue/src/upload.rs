@@ -1,5 +1,4 @@
 use crate::commit::Change;
-use crate::permits::Permit;
 use crate::queue::{Item, Shared};
 use crate::room::Extent;
 use crate::{CHUNK, DEPTH, Error, sectors_in};
@@ -11,6 +10,7 @@ use core::hash::Hasher;
 use core::time::Duration;
 use fata_block::Block;
 use fata_task::JoinHandle;
+use fata_task::Permit;
 use fata_time::Instant;
 use twox_hash::XxHash64;
 

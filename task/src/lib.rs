@@ -38,6 +38,7 @@ mod handle;
 mod parked;
 #[cfg(not(fata_vm))]
 mod reactor;
+mod semaphore;
 mod simulate;
 mod sync;
 mod timer;
@@ -60,6 +61,7 @@ pub use handle::{Cancelled, Elapsed, Handle, JoinHandle};
 pub use parked::block_on;
 #[cfg(not(fata_vm))]
 pub use reactor::{Reactor, Readiness, Registration};
+pub use semaphore::{Permit, Semaphore};
 pub use simulate::simulate;
 pub use timer::Sleep;
 pub use waiters::Waiters;

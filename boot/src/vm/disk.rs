@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use core::cell::RefCell;
 use core::fmt;
 use fata_block::VirtioBlock;
-use fata_task::channel::semaphore::Semaphore;
+use fata_task::Semaphore;
 use virtio_drivers::transport::DeviceType;
 
 /// A virtio disk.
