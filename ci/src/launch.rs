@@ -21,6 +21,15 @@ impl Machine {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Microvm, Self::Q35, Self::Pc];
 
+    /// What QEMU calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Microvm => "microvm",
+            Self::Q35 => "q35",
+            Self::Pc => "pc",
+        }
+    }
+
     fn arguments(self) -> &'static [&'static str] {
         match self {
             Self::Microvm => &[

@@ -1,6 +1,8 @@
 //! What a request, a connection, a segment, a datagram and an echo cost.
 
-use fata_ci::{Client, GUEST_IPV4, Home, Lab, Launch, Machine, PATIENCE, Program, Stats, succeed};
+use fata_ci::{
+    Client, Figures, GUEST_IPV4, Home, Lab, Launch, Machine, PATIENCE, Program, Stats, succeed,
+};
 use std::io::{Read, Write};
 use std::net::{IpAddr, Shutdown, TcpStream, UdpSocket};
 
@@ -18,33 +20,28 @@ const NO_OFFLOADS: &str = "csum=off,guest_csum=off,gso=off,host_tso4=off,host_ts
 
 type Work = fn(u64);
 
-pub fn print(lab: &Lab) {
-    println!("instructions on the network (bench-guest, the average of {TIMES}, on a TAP)");
+pub fn measure(figures: &mut Figures, lab: &Lab) {
     let works: [(&str, Work); 5] = [
-        ("request, keep-alive", keep_alive),
-        ("request, a connection each", close),
-        ("connection without data", connections),
-        ("UDP datagram and its echo", datagrams),
+        ("request", keep_alive),
+        ("request-and-connection", close),
+        ("connection-without-data", connections),
+        ("datagram-and-echo", datagrams),
         ("ping", ping),
     ];
     for machine in Machine::ALL {
         let _guest = boot(lab, machine, &[], 64, &[]);
         for (name, work) in works {
-            row(machine, name, cost(TIMES, work));
+            let figure = format!("network.{}.{name}", machine.name());
+            figures.add(figure, cost(TIMES, work));
         }
     }
-    let bulk: [(&str, Work); 2] = [("segment in", bulk_in), ("segment out", bulk_out)];
-    for (offloads, kind) in [(&[][..], "with offloads"), (&globals()[..], "each a frame")] {
+    let bulk: [(&str, Work); 2] = [("segment-in", bulk_in), ("segment-out", bulk_out)];
+    for (offloads, kind) in [(&[][..], "offloads"), (&globals()[..], "frames")] {
         let _guest = boot(lab, Machine::Microvm, &[], 64, offloads);
         for (name, work) in bulk {
-            let name = format!("{name}, {kind}");
-            row(Machine::Microvm, &name, cost(SEGMENTS, work));
+            figures.add(format!("{kind}.{name}"), cost(SEGMENTS, work));
         }
     }
-}
-
-fn row(machine: Machine, name: &str, cost: f64) {
-    println!("{:8} {name:30} {cost:>10.0}", format!("{machine:?}"));
 }
 
 /// QEMU's arguments for a card without offloads.
@@ -79,12 +76,12 @@ pub fn boot(
 }
 
 /// The instructions of each of so many things that `work` does, the second time.
-pub fn cost(times: u64, mut work: impl FnMut(u64)) -> f64 {
+pub fn cost(times: u64, mut work: impl FnMut(u64)) -> u64 {
     work(times);
     let before = Stats::of(GUEST, 80).busy;
     work(times);
     let used = Stats::of(GUEST, 80).busy - before;
-    used.as_nanos() as f64 / times as f64
+    used.as_nanos() as u64 / times
 }
 
 pub fn connect() -> Client {

@@ -1,7 +1,7 @@
 //! What a request costs with few and with many open connections, and the memory of each.
 
 use crate::network::{GUEST, boot, connect, cost, get};
-use fata_ci::{Client, Lab, Machine, Stats, TAP, need_descriptors, succeed};
+use fata_ci::{Client, Figures, Lab, Machine, Stats, TAP, need_descriptors, succeed};
 
 const FEW: usize = 10;
 const MANY: usize = 10_000;
@@ -9,7 +9,7 @@ const REQUESTS: u64 = 10_000;
 /// MiB, so that memory bounds nothing here; the system tests have a machine with 64.
 const MEMORY: u32 = 512;
 
-pub fn print(lab: &Lab) {
+pub fn measure(figures: &mut Figures, lab: &Lab) {
     need_descriptors(MANY as u64 + 100);
     // Else the host lets acknowledgements wait for the next request of a connection, which
     // comes soon where there are few: then there would be fewer packets, too.
@@ -30,23 +30,17 @@ pub fn print(lab: &Lab) {
         MEMORY,
         &[],
     );
-    println!("instructions of a request (keep-alive, the average of {REQUESTS}, Microvm)");
     let mut clients = open(FEW);
     let few = cost(REQUESTS, |times| in_turn(&mut clients, times));
-    println!("{FEW:>6} connections, all active        {few:>10.0}");
+    figures.add("crowd.request-of-10", few);
     let before = Stats::of(GUEST, 80).heap_used;
     clients.extend(open(MANY - FEW));
     let idle = cost(REQUESTS, |times| in_turn(&mut clients[..FEW], times));
+    figures.add("crowd.request-of-10-beside-10000", idle);
     let heap = Stats::of(GUEST, 80).heap_used - before;
     let active = cost(REQUESTS, |times| in_turn(&mut clients, times));
-    for (name, many) in [("10 active", idle), ("all active", active)] {
-        let ratio = many / few;
-        println!("{MANY:>6} connections, {name:<17} {many:>10.0}, {ratio:.3} of the first");
-    }
-    println!(
-        "bytes of heap for an idle connection {}",
-        heap / (MANY - FEW)
-    );
+    figures.add("crowd.request-of-10000", active);
+    figures.add("heap.idle-connection", (heap / (MANY - FEW)) as u64);
 }
 
 /// Connections that have been served once.
