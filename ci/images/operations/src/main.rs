@@ -1,5 +1,8 @@
-//! Tells how long the processor is busy with a request of a disk and with an operation of a store
-//! on it. It overwrites the disk.
+//! Tells for how long the processor is busy with a request of a disk, which is overwritten, and
+//! with an operation of a store.
+//!
+//! The figures do not depend on how quick the disk is: the driver looks for the end of a request
+//! only once it has long ended, and the store is on a disk in memory.
 #![cfg_attr(fata_vm, no_std, no_main)]
 #![forbid(unsafe_code)]
 
@@ -8,56 +11,101 @@ extern crate alloc;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::vec;
+use alloc::vec::Vec;
+use core::cell::Cell;
 use core::error::Error;
-use fata_block::Block;
+use core::time::Duration;
+use fata_block::{Block, RamDisk};
 use fata_boot::{Disk, Env};
 use fata_kv::{Key, KvRo, KvRw};
 use fata_store::{Limits, Store};
+use fata_task::{join, yield_now};
 
 #[global_allocator]
 static HEAP: fata_boot::heap::Talc = fata_boot::heap::Talc::new();
 
 fata_boot::main!(app);
 
-/// How often each is done: once to fill caches, and once to measure.
-const TIMES: u64 = 1000;
+/// Requests of each kind.
+const REQUESTS: u64 = 200;
 /// Bytes of a request.
 const REQUEST: usize = 4096;
+/// By when a request has ended, almost always.
+const ENDED: Duration = Duration::from_micros(300);
+
+/// Operations of each kind.
+const OPERATIONS: u64 = 1000;
 /// Bytes of a value.
 const VALUE: usize = 100;
+/// Sectors of the disk of the store, of 512 bytes.
+const SECTORS: u64 = 16 << 11;
 
 type Result<T> = core::result::Result<T, Box<dyn Error>>;
 
 async fn app(env: Env) -> Result<()> {
     let disk = env.disk("disk").await?;
     measure_disk(&env, &disk).await?;
-    measure_store(&env, disk).await
+    measure_store(&env).await
 }
 
 async fn measure_disk(env: &Env, disk: &Disk) -> Result<()> {
     let sectors = (REQUEST / disk.geometry().sector_size) as u64;
-    measure(env, "write", async |number| {
+    measure_requests(env, "write", async |number| {
         let written = disk.write(number * sectors, vec![1; REQUEST]).await;
         Ok(drop(written?))
     })
     .await?;
-    measure(env, "read", async |number| {
+    measure_requests(env, "read", async |number| {
         let read = disk.read(number * sectors, vec![0; REQUEST]).await;
         Ok(drop(read?))
     })
     .await
 }
 
-/// The second time, values replace those of the first.
-async fn measure_store(env: &Env, disk: Disk) -> Result<()> {
+/// Logs how long the processor was busy with a request: the median.
+async fn measure_requests(
+    env: &Env,
+    name: &str,
+    request: impl AsyncFn(u64) -> Result<()>,
+) -> Result<()> {
+    let mut each = Vec::new();
+    for number in 0..REQUESTS {
+        let waited = Cell::new(Duration::ZERO);
+        let before = env.busy();
+        let wait = async {
+            // The driver has its turn first, to tell the device.
+            yield_now().await;
+            waited.set(stay_busy(env));
+        };
+        join(request(number), wait).await.0?;
+        each.push(env.busy() - before - waited.get());
+    }
+    each.sort_unstable();
+    report(name, each[each.len() / 2]);
+    Ok(())
+}
+
+/// Keeps everything else from running until a request has ended. Returns for how long.
+fn stay_busy(env: &Env) -> Duration {
+    let start = env.busy();
+    loop {
+        let waited = env.busy() - start;
+        if waited >= ENDED {
+            return waited;
+        }
+    }
+}
+
+async fn measure_store(env: &Env) -> Result<()> {
+    let disk = RamDisk::new(512, SECTORS);
     // A number that does not change, so that everything repeats.
     fata_store::format(&disk, 1).await?;
     let store = Store::open(&env.tasks, disk, Limits::default()).await?;
-    measure(env, "set", async |number| {
+    measure_operations(env, "set", async |number| {
         Ok(store.set(&key(number)?, &[1; VALUE]).await?)
     })
     .await?;
-    measure(env, "get", async |number| {
+    measure_operations(env, "get", async |number| {
         Ok(drop(store.get(&key(number)?, VALUE).await?))
     })
     .await
@@ -67,17 +115,26 @@ fn key(number: u64) -> Result<Key> {
     Ok(format!("values/{number}").parse()?)
 }
 
-/// Does something [`TIMES`] times, and logs how long the processor was busy with all of it.
-async fn measure(env: &Env, name: &str, work: impl AsyncFn(u64) -> Result<()>) -> Result<()> {
-    for is_measured in [false, true] {
-        let before = env.busy();
-        for number in 0..TIMES {
-            work(number).await?;
+/// Logs how long the processor was busy with an operation: the average, as some do work for
+/// others. What was measured is done the second time, so values replace those of the first.
+async fn measure_operations(
+    env: &Env,
+    name: &str,
+    operation: impl AsyncFn(u64) -> Result<()>,
+) -> Result<()> {
+    let all = async || {
+        for number in 0..OPERATIONS {
+            operation(number).await?;
         }
-        if is_measured {
-            let busy = (env.busy() - before).as_nanos();
-            log::info!("{TIMES} times {name}: busy for {busy} ns");
-        }
-    }
+        Result::Ok(())
+    };
+    all().await?;
+    let before = env.busy();
+    all().await?;
+    report(name, (env.busy() - before) / OPERATIONS as u32);
     Ok(())
+}
+
+fn report(name: &str, busy: Duration) {
+    log::info!("{name}: busy for {} ns", busy.as_nanos());
 }
