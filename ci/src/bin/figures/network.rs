@@ -1,18 +1,21 @@
 //! What a request, a connection, a segment, a datagram and an echo cost.
 
 use fata_ci::{
-    Client, Figures, GUEST_IPV4, Home, Lab, Launch, Machine, PATIENCE, Program, Stats, succeed,
+    Client, Figures, GUEST_IPV4, Home, Lab, Launch, Machine, PATIENCE, Program, Stats, TAP, succeed,
 };
 use std::io::{Read, Write};
 use std::net::{IpAddr, Shutdown, TcpStream, UdpSocket};
 
 pub const GUEST: IpAddr = IpAddr::V4(GUEST_IPV4);
-const TIMES: u64 = 1000;
+/// How often each is done in a round, in how many rounds, in each of how many guests.
+const TIMES: u64 = 500;
+const ROUNDS: usize = 3;
+const GUESTS: usize = 2;
 
 /// The payload of a full segment at an MTU of 1,500, without options.
 const SEGMENT: usize = 1460;
-/// Segments of a bulk transfer: 32 MB.
-const SEGMENTS: u64 = 23_000;
+/// Segments of a bulk transfer: 17 MB.
+const SEGMENTS: u64 = 11_500;
 
 /// What the network card must not offer, so that each segment is a frame of its own.
 const NO_OFFLOADS: &str = "csum=off,guest_csum=off,gso=off,host_tso4=off,host_tso6=off,\
@@ -29,19 +32,55 @@ pub fn measure(figures: &mut Figures, lab: &Lab) {
         ("ping", ping),
     ];
     for machine in Machine::ALL {
-        let _guest = boot(lab, machine, &[], 64, &[]);
-        for (name, work) in works {
-            let figure = format!("network.{}.{name}", machine.name());
-            figures.add(figure, cost(TIMES, work));
-        }
+        let group = format!("network.{}", machine.name());
+        let start = || boot(lab, machine, &[], 64, &[]);
+        add_least(figures, &group, TIMES, &works, start);
     }
+    acknowledge_at_once();
     let bulk: [(&str, Work); 2] = [("segment-in", bulk_in), ("segment-out", bulk_out)];
-    for (offloads, kind) in [(&[][..], "offloads"), (&globals()[..], "frames")] {
-        let _guest = boot(lab, Machine::Microvm, &[], 64, offloads);
-        for (name, work) in bulk {
-            figures.add(format!("{kind}.{name}"), cost(SEGMENTS, work));
+    for (offloads, group) in [
+        (&[][..], "network.offloads"),
+        (&globals()[..], "network.frames"),
+    ] {
+        let start = || boot(lab, Machine::Microvm, &[], 64, offloads);
+        add_least(figures, group, SEGMENTS, &bulk, start);
+    }
+}
+
+/// Adds the least that each work costs in several guests: packets that meet otherwise, because the
+/// host has other things to do, only add to it.
+fn add_least(
+    figures: &mut Figures,
+    group: &str,
+    times: u64,
+    works: &[(&str, Work)],
+    start: impl Fn() -> Program,
+) {
+    let mut least = vec![u64::MAX; works.len()];
+    for _ in 0..GUESTS {
+        let _guest = start();
+        for (least, (_, work)) in least.iter_mut().zip(works) {
+            *least = cost(times, work).min(*least);
         }
     }
+    for ((name, _), least) in works.iter().zip(least) {
+        figures.add(format!("{group}.{name}"), least);
+    }
+}
+
+/// Has the host acknowledge each segment at once. Else it waits for the next request of a
+/// connection, or for more segments, as long as there is time, and there are fewer packets.
+pub fn acknowledge_at_once() {
+    let route = [
+        "route",
+        "replace",
+        "198.51.100.0/24",
+        "dev",
+        TAP,
+        "quickack",
+        "1",
+    ];
+    succeed("ip", route);
 }
 
 /// QEMU's arguments for a card without offloads.
@@ -75,13 +114,20 @@ pub fn boot(
     program
 }
 
-/// The instructions of each of so many things that `work` does, the second time.
+/// The instructions of each of so many things that `work` does: the least of several rounds, after
+/// one that fills pools and tables.
 pub fn cost(times: u64, mut work: impl FnMut(u64)) -> u64 {
+    let busy = || Stats::of(GUEST, 80).busy;
     work(times);
-    let before = Stats::of(GUEST, 80).busy;
-    work(times);
-    let used = Stats::of(GUEST, 80).busy - before;
-    used.as_nanos() as u64 / times
+    let rounds = (0..ROUNDS).map(|_| {
+        let start = busy();
+        // To ask has its own cost, which is not the work's.
+        let before = busy();
+        work(times);
+        let used = (busy() - before).saturating_sub(before - start);
+        used.as_nanos() as u64 / times
+    });
+    rounds.min().expect("there are rounds")
 }
 
 pub fn connect() -> Client {
@@ -127,7 +173,7 @@ fn datagrams(times: u64) {
 fn ping(times: u64) {
     let times = times.to_string();
     let host = GUEST.to_string();
-    succeed("ping", ["-q", "-i", "0.002", "-c", &times, &host]);
+    succeed("ping", ["-q", "-i", "0.0005", "-c", &times, &host]);
 }
 
 fn bulk(port: u16) -> TcpStream {
