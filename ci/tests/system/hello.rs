@@ -1,10 +1,7 @@
 //! The smallest programs: they start, say something and end, with little memory.
 
 use crate::support::MICROVM;
-use fata_ci::{Ending, Home, Launch, Program, image};
-use std::fs;
-
-const KIBIBYTE: u64 = 1024;
+use fata_ci::{Ending, Home, Launch, Program};
 
 fn hello(home: Home, arguments: &[&str]) -> Program {
     Launch::new("hello", home)
@@ -96,13 +93,4 @@ fn signals_end_a_process() {
     program.wait_for("hello");
     program.terminate();
     assert_eq!(program.wait().0, Ending::Status(143));
-}
-
-#[test]
-#[ignore = "needs the images; ci/test runs it"]
-fn hello_is_a_small_image() {
-    let size = fs::metadata(image("hello"))
-        .expect("the image was built")
-        .len();
-    assert!(size <= 48 * KIBIBYTE, "the image of hello has {size} bytes");
 }

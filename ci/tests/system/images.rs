@@ -66,7 +66,6 @@ fn a_raw_disk_starts_by_both_firmwares() {
     let (_folder, file) = site("raw");
     let size = fs::metadata(&file).expect("it was made").len();
     assert_eq!(size % (1 << 20), 0, "{size} bytes: not whole mebibytes");
-    assert!(size <= 3 << 20, "{size} bytes for a small site");
     for firmware in Firmware::ALL {
         assert_serves(&file, Disk::Virtio("raw"), firmware);
     }

@@ -2,14 +2,13 @@
 
 use crate::support::MICROVM;
 use fata_ci::{
-    Client, Home, Lab, Launch, Machine, Network, Program, Tree, image, run, succeed, target_folder,
+    Client, Home, Lab, Launch, Machine, Network, Program, Tree, run, succeed, target_folder,
     workspace,
 };
 use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-const KIBIBYTE: usize = 1024;
 const LISTENING: &str = "listening";
 
 fn site(lab: &Lab, home: Home) -> (Program, IpAddr) {
@@ -277,17 +276,4 @@ fn a_mirror_of_real_documentation_from_a_machine_is_equal() {
 #[ignore = "runs a process; ci/test runs it"]
 fn a_mirror_of_real_documentation_from_a_process_is_equal() {
     assert_mirror_equals_documentation(Home::Process, "site-documentation");
-}
-
-#[test]
-#[ignore = "needs the images; ci/test runs it"]
-fn the_site_without_its_content_is_small() {
-    let size = fs::metadata(image("site"))
-        .expect("the image was built")
-        .len();
-    let own = usize::try_from(size).expect("a small image") - content().bytes();
-    assert!(
-        own <= 440 * KIBIBYTE,
-        "the image of site has {own} bytes besides its content"
-    );
 }

@@ -1,6 +1,6 @@
 //! Bytes of images.
 
-use fata_ci::{Figures, Tree, image, workspace};
+use fata_ci::{Figures, Tree, debug_binary, image, succeed, workspace};
 use std::fs;
 use std::path::Path;
 
@@ -14,6 +14,22 @@ pub fn measure(figures: &mut Figures) {
     let content = Tree::read(&workspace().join("examples/site/content"));
     let without = size(&image("site")) - content.bytes() as u64;
     figures.add("image.site-without-its-content", without);
+    figures.add("disk-image.site", raw_disk("site"));
+}
+
+/// Bytes of a raw disk with an example's image and what starts it.
+fn raw_disk(name: &str) -> u64 {
+    let tool = debug_binary("cargo-fata");
+    let tool = tool
+        .to_str()
+        .expect("the target folder has a name in UTF-8");
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let file = folder.path().join("disk");
+    let output = file
+        .to_str()
+        .expect("temporary folders have names in UTF-8");
+    succeed(tool, ["image", name, "--format", "raw", "--output", output]);
+    size(&file)
 }
 
 fn size(file: &Path) -> u64 {
