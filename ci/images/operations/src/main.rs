@@ -21,9 +21,6 @@ use fata_kv::{Key, KvRo, KvRw};
 use fata_store::{Limits, Store};
 use fata_task::{join, yield_now};
 
-#[global_allocator]
-static HEAP: fata_boot::heap::Talc = fata_boot::heap::Talc::new();
-
 fata_boot::main!(app);
 
 /// Requests of each kind.

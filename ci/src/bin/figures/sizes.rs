@@ -1,17 +1,17 @@
 //! Bytes of images.
 
-use fata_ci::{Figures, Tree, debug_binary, image, succeed, workspace};
+use fata_ci::{Figures, ProgramPackage, Tree, debug_binary, image, succeed, workspace};
 use std::fs;
 use std::path::Path;
 
 pub fn measure(figures: &mut Figures) {
-    let examples = workspace().join("examples");
-    for entry in fs::read_dir(examples).expect("there are examples") {
-        let name = entry.expect("a folder can be read to its end").file_name();
-        let name = name.to_str().expect("packages have names in ASCII");
-        figures.add(format!("image.{name}"), size(&image(name)));
+    for program in ProgramPackage::all() {
+        if program.folder.starts_with("examples") {
+            let name = &program.name;
+            figures.add(format!("image.{name}"), size(&image(name)));
+        }
     }
-    let content = Tree::read(&workspace().join("examples/site/content"));
+    let content = Tree::read(&workspace().join("examples/applications/site/content"));
     let without = size(&image("site")) - content.bytes() as u64;
     figures.add("image.site-without-its-content", without);
     figures.add("disk-image.site", raw_disk("site"));
