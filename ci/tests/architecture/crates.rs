@@ -1,15 +1,21 @@
-//! Holds the table of crates in ARCHITECTURE.md against what cargo says.
+//! Holds the table and the layers of crates in ARCHITECTURE.md against what cargo says.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::PathBuf;
 use std::process::Command;
 
-type Dependencies = BTreeMap<String, BTreeSet<String>>;
+use crate::graph::Graph as Dependencies;
+use crate::packages::root;
 
-fn root() -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
-}
+/// From the bottom up. A crate may use those of the layers below its own. All others, the
+/// applications and tools, stand above.
+const LAYERS: &[&[&str]] = &[
+    &["fata-http-build", "fata-memory", "fata-time", "fata-virtio"],
+    &["fata-task"],
+    &["fata-block", "fata-console", "fata-net"],
+    &["fata-kv"],
+    &["fata-fat", "fata-queue", "fata-store"],
+    &["fata-boot", "fata-http"],
+];
 
 fn is_ours(name: &str) -> bool {
     name.starts_with("fata-") || name == "cargo-fata"
@@ -34,7 +40,7 @@ fn documented() -> Dependencies {
     .collect()
 }
 
-/// The same from `cargo tree`, without examples and test images.
+/// What the packages of this repository depend on, from `cargo tree`.
 fn actual() -> Dependencies {
     let output = Command::new(env!("CARGO"))
         .args(["tree", "--workspace", "--all-features", "--edges", "normal"])
@@ -59,11 +65,9 @@ fn actual() -> Dependencies {
         match (words.next(), words.next()) {
             (Some("0"), Some(name)) => {
                 current = name.to_owned();
-                if is_ours(name) {
-                    dependencies.entry(current.clone()).or_default();
-                }
+                dependencies.entry(current.clone()).or_default();
             }
-            (Some(_), Some(name)) if is_ours(name) && is_ours(&current) => {
+            (Some(_), Some(name)) => {
                 let set = dependencies.entry(current.clone()).or_default();
                 set.insert(name.to_owned());
             }
@@ -75,5 +79,35 @@ fn actual() -> Dependencies {
 
 #[test]
 fn the_table_of_crates_is_true() {
-    assert_eq!(documented(), actual(), "documented, then actual");
+    let mut actual = actual();
+    actual.retain(|name, _| is_ours(name));
+    for dependencies in actual.values_mut() {
+        dependencies.retain(|name| is_ours(name));
+    }
+    assert_eq!(documented(), actual, "documented, then actual");
+}
+
+#[test]
+fn no_crate_depends_upwards() {
+    let layer = |name: &str| {
+        let found = LAYERS.iter().position(|layer| layer.contains(&name));
+        found.unwrap_or(LAYERS.len())
+    };
+    let actual = actual();
+    let mut upwards = Vec::new();
+    for (name, dependencies) in &actual {
+        let ours = dependencies
+            .iter()
+            .filter(|other| actual.contains_key(*other));
+        let application = layer(name) == LAYERS.len();
+        let wrong = ours.filter(|other| layer(name) <= layer(other) && !application);
+        upwards.extend(wrong.map(|other| (name, other)));
+    }
+    assert!(upwards.is_empty(), "{upwards:?}");
+    let documented = documented();
+    let unplaced = documented.keys().filter(|name| {
+        let tool = matches!(name.as_str(), "cargo-fata" | "fata-ci");
+        layer(name) == LAYERS.len() && !tool
+    });
+    assert_eq!(unplaced.collect::<Vec<_>>(), Vec::<&String>::new());
 }
