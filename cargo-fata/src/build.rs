@@ -5,12 +5,12 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Command, Stdio};
 
+use clap::Args;
 use object::read::elf::ElfFile64;
 use semver::Version;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use crate::cli::BuildOptions;
 use crate::elf::Image;
 use crate::error::Error;
 use crate::files::{relative, replace};
@@ -23,6 +23,26 @@ use crate::sections::with_sections;
 
 /// Cargo's reason to report something that it made.
 const COMPILED: &str = "compiler-artifact";
+
+const BUILD_EXAMPLES: &str = "\
+The image needs no operating system under it: QEMU boots it with `-kernel`, and so does every
+hypervisor that knows PVH (Firecracker, Cloud Hypervisor, Xen). Cargo compiles it with a profile of
+Fata's own, unless the Cargo.toml of the workspace has a [profile.kernel].
+
+Examples:
+  cargo fata build                          the program in this folder
+  cargo fata build site                     the package `site` of this workspace
+  cargo fata build --manifest-path ../shop/Cargo.toml";
+
+#[derive(Debug, Args)]
+#[command(after_help = BUILD_EXAMPLES)]
+pub struct BuildOptions {
+    /// Package of this workspace [default: the package of this folder]
+    pub name: Option<String>,
+    /// Cargo.toml of the package or its workspace [default: searched from this folder upwards]
+    #[arg(long, value_name = "FILE")]
+    pub manifest_path: Option<PathBuf>,
+}
 
 /// What a build leaves behind.
 #[derive(Debug)]
@@ -48,7 +68,11 @@ pub struct Built {
 /// Builds the image of the program that `options` names.
 pub fn build(options: &BuildOptions) -> Result<Built, Error> {
     let target = Target::installed()?;
-    let project = Project::find(options, target.triple())?;
+    let project = Project::find(
+        options.name.as_deref(),
+        options.manifest_path.as_deref(),
+        target.triple(),
+    )?;
     let stubs = project.output_directory().join("stubs");
     write_stub_libraries(&stubs)?;
     let script = copy_linker_script(&project.linker_script, &stubs)?;

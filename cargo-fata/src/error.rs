@@ -7,8 +7,7 @@ use std::process::ExitStatus;
 use fata_block::file::OpenError;
 
 use crate::elf::Defect;
-use crate::manifest::Unreadable;
-use crate::qemu::Memory;
+use crate::hardware::Memory;
 use crate::shell;
 
 /// Why a command failed.
@@ -189,6 +188,22 @@ impl Error {
     pub fn system(action: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::System { action, source }
     }
+}
+
+/// Why a file does not tell what it is.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// Not an ELF file.
+    #[error("it is no ELF file for a 64-bit machine; name an image, such as target/fata/NAME.elf")]
+    NotElf,
+    /// It lacks this section.
+    #[error(
+        "it has no section {0}; `cargo fata build` puts that into images, so build this one again"
+    )]
+    Missing(&'static str),
+    /// This section does not hold what it should.
+    #[error("its section {0} is damaged; build the image again")]
+    Malformed(&'static str),
 }
 
 fn without_machine(option: &str) -> String {

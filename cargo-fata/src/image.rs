@@ -1,6 +1,7 @@
 //! `cargo fata image`: builds a program and packs it in the form that a firmware, a cloud or a
 //! container runtime takes.
 
+mod content;
 mod disk;
 mod fat;
 mod grub;
@@ -12,42 +13,62 @@ mod urunc;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
+use clap::{Args, ValueEnum};
 
-use crate::build::{Built, build};
-use crate::cli::{Format, ImageOptions};
+use crate::build::{BuildOptions, Built, build};
 use crate::error::Error;
 use crate::files::{relative, replace, replaceable};
 use crate::port::Port;
 use crate::programs::Tool;
+use content::{Content, move_into_place, scratch};
 use grub::Grub;
 
-/// What goes into an image, whatever its form.
-struct Content<'a> {
-    /// Name of the program.
-    name: &'a str,
-    /// The bootable ELF file.
-    kernel: &'a [u8],
-    /// Words for the program's command line.
-    arguments: &'a [String],
+const IMAGE_EXAMPLES: &str = "\
+The disks and the ISO start by BIOS and by UEFI; GRUB loads the image in them, so it needs to be
+installed (Debian's grub-common, grub-pc-bin and grub-efi-amd64-bin). The boot arguments are in
+the file boot/grub.cfg of the disk's second partition, or of the ISO.
+
+Examples:
+  cargo fata image site --format raw        a disk, for a cloud or a USB stick
+  cargo fata image site --format iso --output site.iso -- --ipv4 10.0.0.2/24
+                                            everything after `--` goes to the program at each start
+  cargo fata image site --format oci --port 80
+                                            a container image for urunc, and a pod for Kubernetes
+  cargo fata image site --format oci --output site.tar";
+
+#[derive(Debug, Args)]
+#[command(after_help = IMAGE_EXAMPLES)]
+pub struct ImageOptions {
+    #[command(flatten)]
+    pub build: BuildOptions,
+    /// What to make
+    #[arg(long, value_enum)]
+    pub format: Format,
+    /// File to write, or folder for `oci` unless its name ends in .tar
+    /// [default: target/fata/NAME.FORMAT]
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Port that the program serves, such as 80 or 53/udp, which `oci` declares; may be given
+    /// several times
+    #[arg(long, value_name = "PORT")]
+    pub port: Vec<Port>,
+    /// Boot arguments to put into the image
+    #[arg(last = true, value_name = "ARGS")]
+    pub arguments: Vec<String>,
 }
 
-impl Content<'_> {
-    /// A number that only this content has: whatever an image wants for an identity follows from
-    /// it, so that the same content makes the same image.
-    fn digest(&self) -> [u8; 32] {
-        let mut hash = Sha256::new();
-        hash.update(self.kernel);
-        for text in [self.name].into_iter().chain(self.words()) {
-            hash.update((text.len() as u64).to_le_bytes());
-            hash.update(text);
-        }
-        hash.finalize().into()
-    }
-
-    fn words(&self) -> impl Iterator<Item = &str> {
-        self.arguments.iter().map(String::as_str)
-    }
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// The program alone, for monitors that load it themselves (PVH, Multiboot 2)
+    Elf,
+    /// A CD, which may also be copied to a USB stick
+    Iso,
+    /// A disk as it is, a whole number of MiB
+    Raw,
+    /// The same disk in QEMU's format
+    Qcow2,
+    /// An OCI image layout with what urunc wants to know, and a pod for Kubernetes beside it
+    Oci,
 }
 
 /// The programs that make a format. They are looked for before anything is built.
@@ -151,15 +172,6 @@ fn convert(disk: &[u8], qemu_img: &Tool, output: &Path) -> Result<(), Error> {
     move_into_place(&qcow2, output)
 }
 
-/// A folder for what a tool reads and writes, which goes when it is dropped.
-fn scratch() -> Result<tempfile::TempDir, Error> {
-    tempfile::tempdir().map_err(Error::system("make a temporary folder"))
-}
-
-fn move_into_place(file: &Path, output: &Path) -> Result<(), Error> {
-    replace(output, &fs::read(file).map_err(Error::file("read", file))?)
-}
-
 fn report(output: &Path) -> Result<(), Error> {
     let bytes = size(output).map_err(Error::file("read", output))?;
     eprintln!(
@@ -177,31 +189,4 @@ fn size(path: &Path) -> std::io::Result<u64> {
         return Ok(metadata.len());
     }
     fs::read_dir(path)?.map(|entry| size(&entry?.path())).sum()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Content;
-
-    #[test]
-    fn the_digest_depends_on_all_of_the_content() {
-        let digest = |name, kernel, words: &[&str]| {
-            let arguments: Vec<_> = words.iter().map(ToString::to_string).collect();
-            let content = Content {
-                name,
-                kernel,
-                arguments: &arguments,
-            };
-            content.digest()
-        };
-        let original = digest("a", b"kernel", &["b", "c"]);
-        assert_eq!(original, digest("a", b"kernel", &["b", "c"]));
-        for other in [
-            digest("b", b"kernel", &["b", "c"]),
-            digest("a", b"Kernel", &["b", "c"]),
-            digest("a", b"kernel", &["bc"]),
-        ] {
-            assert_ne!(original, other);
-        }
-    }
 }

@@ -15,6 +15,7 @@ mod files;
 mod filter;
 mod firecracker;
 mod flags;
+mod hardware;
 mod image;
 mod inspect;
 mod kvm;

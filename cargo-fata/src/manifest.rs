@@ -13,6 +13,7 @@ use object::{Object, ObjectSection, ObjectSymbol};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::error::Unreadable;
 use crate::linked::Linked;
 use crate::project;
 
@@ -61,22 +62,6 @@ pub struct Facts {
     /// The licences of those packages whose code is in the image, in their order; empty where a
     /// package declares none.
     pub licenses: Vec<String>,
-}
-
-/// Why a file does not tell what it is.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unreadable {
-    /// Not an ELF file.
-    #[error("it is no ELF file for a 64-bit machine; name an image, such as target/fata/NAME.elf")]
-    NotElf,
-    /// It lacks this section.
-    #[error(
-        "it has no section {0}; `cargo fata build` puts that into images, so build this one again"
-    )]
-    Missing(&'static str),
-    /// This section does not hold what it should.
-    #[error("its section {0} is damaged; build the image again")]
-    Malformed(&'static str),
 }
 
 impl Manifest {

@@ -4,10 +4,9 @@
 use std::fs::OpenOptions;
 use std::path::PathBuf;
 
-use crate::cli::MachineOptions;
 use crate::error::Error;
+use crate::hardware::{MachineOptions, Memory, Network};
 use crate::programs;
-use crate::qemu::{Memory, Network};
 
 /// A machine as these monitors can make it.
 #[derive(Debug, PartialEq, Eq)]

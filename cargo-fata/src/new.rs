@@ -5,7 +5,8 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::cli::NewOptions;
+use clap::Args;
+
 use crate::error::Error;
 use crate::shell;
 
@@ -60,6 +61,15 @@ const ALIAS: (&str, &str) = (
     ".cargo/config.toml",
     include_str!("../template/config.toml.in"),
 );
+
+#[derive(Debug, Args)]
+pub struct NewOptions {
+    /// Folder to create, such as shop or ../shop
+    pub path: PathBuf,
+    /// Name of the package: letters, digits, `-` and `_` [default: the folder's]
+    #[arg(long)]
+    pub name: Option<String>,
+}
 
 /// Makes the project that `options` describe, and says how to go on.
 pub fn new(options: &NewOptions) -> Result<(), Error> {

@@ -9,7 +9,6 @@ use semver::Version;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::cli::BuildOptions;
 use crate::error::Error;
 
 /// Name of the crate that starts every Fata program.
@@ -37,10 +36,11 @@ pub struct Project {
 }
 
 impl Project {
-    /// Finds the program that `options` names, built for `target`.
-    pub fn find(options: &BuildOptions, target: &str) -> Result<Self, Error> {
-        let metadata = Metadata::query(options.manifest_path.as_deref(), target)?;
-        let package = metadata.select(options.name.as_deref())?;
+    /// Finds the program of the package `name`, or of the folder's, built for `target`. Without
+    /// `manifest`, its workspace is searched from this folder upwards.
+    pub fn find(name: Option<&str>, manifest: Option<&Path>, target: &str) -> Result<Self, Error> {
+        let metadata = Metadata::query(manifest, target)?;
+        let package = metadata.select(name)?;
         let boot = metadata
             .boot_package_of(package)
             .ok_or_else(|| Error::NotFata(package.name.clone()))?;

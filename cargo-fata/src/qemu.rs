@@ -1,16 +1,13 @@
 //! QEMU's command line, and what its exit status says about the guest.
 
 use std::ffi::OsString;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
-use std::str::FromStr;
 
 use crate::arguments;
-use crate::cli::{Machine, MachineOptions};
 use crate::drives;
 use crate::error::Error;
-use crate::port::Protocol;
+use crate::hardware::{Machine, MachineOptions, Network};
 use crate::programs;
 
 /// The program that emulates a PC.
@@ -25,157 +22,6 @@ const NO_STATUS: u8 = 1;
 
 /// Status of a guest that panicked or caught a fault: `fata_boot::ExitStatus::PANIC`.
 const PANIC_STATUS: u8 = 101;
-
-/// Longest name that Linux gives a network interface.
-const INTERFACE_NAME_LENGTH: usize = 15;
-
-/// Memory of a machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Memory {
-    number: u32,
-    unit: Unit,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Unit {
-    Kibi,
-    Mebi,
-    Gibi,
-}
-
-impl Memory {
-    /// Its size in bytes.
-    pub fn bytes(self) -> u64 {
-        let shift = match self.unit {
-            Unit::Kibi => 10,
-            Unit::Mebi => 20,
-            Unit::Gibi => 30,
-        };
-        u64::from(self.number) << shift
-    }
-}
-
-impl Default for Memory {
-    fn default() -> Self {
-        Self {
-            number: 32,
-            unit: Unit::Mebi,
-        }
-    }
-}
-
-impl FromStr for Memory {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let units = [('K', Unit::Kibi), ('M', Unit::Mebi), ('G', Unit::Gibi)];
-        units
-            .into_iter()
-            .find_map(|(letter, unit)| Some((text.strip_suffix(letter)?, unit)))
-            .filter(|(number, _)| number.bytes().all(|byte| byte.is_ascii_digit()))
-            .and_then(|(number, unit)| {
-                Some(Self {
-                    number: number.parse().ok()?,
-                    unit,
-                })
-            })
-            .ok_or("a size is a number and K, M or G, such as 16M")
-    }
-}
-
-impl fmt::Display for Memory {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let letter = match self.unit {
-            Unit::Kibi => 'K',
-            Unit::Mebi => 'M',
-            Unit::Gibi => 'G',
-        };
-        write!(f, "{}{letter}", self.number)
-    }
-}
-
-/// What the machine's network card is connected to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Network {
-    /// There is no card.
-    None,
-    /// QEMU's own network: a DHCP server, a way out, and published ports.
-    #[default]
-    User,
-    /// The TAP interface of this name.
-    Tap(String),
-}
-
-impl FromStr for Network {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let is_name = |name: &str| {
-            (1..=INTERFACE_NAME_LENGTH).contains(&name.len())
-                && name
-                    .bytes()
-                    .all(|byte| byte.is_ascii_graphic() && !b",/=".contains(&byte))
-        };
-        match text {
-            "none" => Ok(Self::None),
-            "user" => Ok(Self::User),
-            _ => match text.strip_prefix("tap=") {
-                Some(name) if is_name(name) => Ok(Self::Tap(name.into())),
-                Some(_) => Err("that is no name of an interface, such as tap=tap0"),
-                None => Err("the networks are none, user and tap=INTERFACE"),
-            },
-        }
-    }
-}
-
-/// A port of this computer that leads to a port of the guest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Publish {
-    protocol: Protocol,
-    host: u16,
-    guest: u16,
-}
-
-impl FromStr for Publish {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (ports, protocol) = Protocol::split(text)?;
-        let port = |text: &str| text.parse().ok().filter(|port| *port != 0);
-        let (host, guest) = ports.split_once(':').unwrap_or_default();
-        match (port(host), port(guest)) {
-            (Some(host), Some(guest)) => Ok(Self {
-                protocol,
-                host,
-                guest,
-            }),
-            _ => {
-                Err("two ports from 1 to 65535, this computer's and the program's, such as 8080:80")
-            }
-        }
-    }
-}
-
-impl fmt::Display for Publish {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "hostfwd={}:127.0.0.1:{}-:{}",
-            self.protocol, self.host, self.guest
-        )
-    }
-}
-
-/// Checks the form of a hardware address.
-pub fn parse_mac(text: &str) -> Result<String, &'static str> {
-    let is_byte =
-        |byte: &str| byte.len() == 2 && byte.bytes().all(|digit| digit.is_ascii_hexdigit());
-    if text.split(':').count() == 6 && text.split(':').all(is_byte) {
-        Ok(text.into())
-    } else {
-        Err("a hardware address is six bytes in hexadecimal, such as 52:54:00:12:34:56")
-    }
-}
 
 /// Finds QEMU on PATH.
 pub fn find() -> Result<PathBuf, Error> {
@@ -340,9 +186,10 @@ mod tests {
 
     use clap::Parser;
 
-    use super::{Memory, Network, Outcome, check, command_line, parse_mac};
-    use crate::cli::{Cli, Command, MachineOptions};
+    use super::{Outcome, check, command_line};
+    use crate::cli::{Cli, Command};
     use crate::error::Error;
+    use crate::hardware::MachineOptions;
 
     fn options(words: &str) -> MachineOptions {
         let words = format!("cargo-fata run {words}");
@@ -414,28 +261,6 @@ mod tests {
             Error::MacWithoutCard
         ));
         assert!(check(&options("--publish 1:1 --mac 52:54:00:00:00:01")).is_ok());
-    }
-
-    #[test]
-    fn values_are_checked() {
-        for (text, bytes) in [("2048K", 2 << 20), ("16M", 16 << 20), ("1G", 1 << 30)] {
-            let memory: Memory = text.parse().unwrap();
-            assert_eq!((memory.bytes(), memory.to_string().as_str()), (bytes, text));
-        }
-        for text in ["", "M", "+1M", "16", "16m", "1,2M", "99999999999K"] {
-            assert!(text.parse::<Memory>().is_err(), "{text}");
-        }
-        for text in ["tap=", "tap=a,b", "tap=0123456789abcdef", "tap", ""] {
-            assert!(text.parse::<Network>().is_err(), "{text}");
-        }
-        for text in [
-            "52:54:00:12:34",
-            "52:54:00:12:34:5",
-            "52:54:00:12:34:+6",
-            "52:54:00:12:34:56:78",
-        ] {
-            assert!(parse_mac(text).is_err(), "{text}");
-        }
     }
 
     #[test]

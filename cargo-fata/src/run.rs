@@ -6,8 +6,9 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::build::{Built, build};
-use crate::cli::{RunOptions, Vmm};
+use clap::{Args, ValueEnum};
+
+use crate::build::{BuildOptions, Built, build};
 use crate::cloud_hypervisor;
 use crate::crash::Crash;
 use crate::drives;
@@ -16,6 +17,7 @@ use crate::files::{relative, replace};
 use crate::filter::Filter;
 use crate::firecracker;
 use crate::flags::{REMAPPED_REGISTRY, registries};
+use crate::hardware::MachineOptions;
 use crate::kvm;
 use crate::machine::{Ending, copy, supervise, tethered};
 use crate::monitor::{self, Machine};
@@ -27,6 +29,57 @@ use crate::tail::{Recorder, Tail};
 
 /// What a shell adds to the number of the signal that ended a program.
 const SIGNAL_STATUS: i32 = 128;
+
+const RUN_EXAMPLES: &str = "\
+What the program writes to its console appears here, what you type goes to it, and Ctrl-C stops
+it. Addresses in a backtrace are followed by function, file and line. The exit status is the
+program's own. A crash leaves a report in target/fata/crashes, where the last 20 are kept.
+
+Examples:
+  cargo fata run hello -- --hello Ahoy      everything after `--` goes to the program
+  cargo fata run site --publish 8080:80     then open http://localhost:8080
+  cargo fata run site --machine q35         PCI devices instead of memory-mapped ones
+  cargo fata run site --net tap=tap0 -- --ipv4 10.0.0.2/24
+  cargo fata run queue --disk disk.img      with the disk that is in this file
+  cargo fata run site --vmm firecracker --net tap=tap0 --dry-run -- --ipv4 10.0.0.2/24
+                                            print how Firecracker is to be started
+  cargo fata run hello --gdb                wait for a debugger, and say how to attach it
+  cargo fata run site --vmm process -- --port 8080
+                                            no virtual machine: the same as `cargo run`
+  cargo fata run site --vmm sandbox -- --port 8080
+                                            the same, and it can do nothing else on this computer";
+
+#[derive(Debug, Args)]
+#[command(after_help = RUN_EXAMPLES)]
+pub struct RunOptions {
+    #[command(flatten)]
+    pub build: BuildOptions,
+    /// What runs the program
+    #[arg(long, value_enum, default_value_t = Vmm::Qemu)]
+    pub vmm: Vmm,
+    /// Builds the image, but only prints how the monitor is to be started
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Arguments for the program
+    #[arg(last = true, value_name = "ARGS")]
+    pub arguments: Vec<String>,
+    #[command(flatten)]
+    pub machine: MachineOptions,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Vmm {
+    /// A virtual machine in QEMU
+    Qemu,
+    /// A virtual machine in Firecracker, which needs KVM
+    Firecracker,
+    /// A virtual machine in Cloud Hypervisor, which needs KVM
+    CloudHypervisor,
+    /// No virtual machine: an ordinary process
+    Process,
+    /// A process that gives up all rights but those that it needs, before its own code runs
+    Sandbox,
+}
 
 /// Runs the program as `options` say, and returns its exit status.
 pub fn run(options: &RunOptions) -> Result<u8, Error> {

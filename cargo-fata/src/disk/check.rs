@@ -8,7 +8,7 @@ use fata_block::FileDisk;
 use fata_kv::Error as KvError;
 use fata_queue::OpenError;
 
-use super::Error;
+use super::error::Error;
 
 /// Checks what an image has, prints what was found, and tells whether it is in order.
 pub async fn check(image: &Path, disk: &FileDisk) -> Result<bool, Error> {

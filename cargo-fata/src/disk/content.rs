@@ -10,8 +10,12 @@ use std::path::Path;
 use fata_kv::{Entry, Key, Kind, KvRo, KvRw, TarKv};
 
 use super::archive::ArchiveFile;
+use super::error::{Error, failed};
 use super::interrupt::{self, Input};
-use super::{AT_ONCE, Error, failed, names, read_full};
+use super::names;
+
+/// Bytes that are read or written at once.
+pub const AT_ONCE: usize = 1 << 20;
 
 /// Standard input or output.
 const STANDARD: &str = "-";
@@ -118,6 +122,20 @@ fn copying(store: &impl KvRo, key: &Key) -> impl Source {
     }
 }
 
+/// Reads up to a buffer's length, less only at the end.
+fn read_full(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut length = 0;
+    while length < buffer.len() {
+        match input.read(&mut buffer[length..]) {
+            Ok(0) => break,
+            Ok(read) => length += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(length)
+}
+
 /// Gives a key a value. If that fails, it keeps what it had.
 async fn put_value(store: &impl KvRw, key: &Key, mut source: impl Source) -> Result<(), Error> {
     let mut buffer = vec![0; AT_ONCE];
@@ -177,7 +195,7 @@ async fn put_large(
 /// Writes a value to a file or to standard output, or a dictionary's values into a folder.
 pub async fn get(store: &impl KvRo, key: &Key, to: Option<&Path>) -> Result<(), Error> {
     let to = to.unwrap_or(Path::new(STANDARD));
-    let kind = super::kind(store, key).await?;
+    let kind = names::kind(store, key).await?;
     // Before a file is made, or emptied, in vain.
     let kind = kind.ok_or_else(|| failed(key, fata_kv::Error::NotFound))?;
     if kind == Kind::Value {

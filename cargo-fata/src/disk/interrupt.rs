@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::{flag, low_level};
 
-use super::Error;
+use super::error::Error;
 
 /// How long a signal may go unnoticed while nothing arrives.
 const PATIENCE: Timespec = Timespec {

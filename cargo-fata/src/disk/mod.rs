@@ -2,65 +2,32 @@
 
 mod archive;
 mod check;
+mod command;
 mod content;
+mod error;
 mod interrupt;
 mod names;
 mod opened;
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Write};
+use std::path::Path;
 
-use fata_block::file::{Access, DiskFile, OpenError};
+use fata_block::file::{Access, DiskFile};
 use fata_block::{Block, FileDisk};
-use fata_kv::{Key, KeyError, Kind, KvRo, KvRw};
+use fata_kv::{Key, KvRo, KvRw};
 use fata_store::format;
 use fata_task::Handle;
 
-use crate::cli::DiskCommand;
 use check::check;
+use error::failed;
 use opened::Opened;
 
-/// Bytes that are read or written at once.
-const AT_ONCE: usize = 1 << 20;
+pub use command::{DiskCommand, EXAMPLES};
+pub use error::Error;
 
 /// Status of a check that has found something.
 const DAMAGED: u8 = 1;
-
-/// Why a disk's command failed.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error("{0}: {1}")]
-    Open(PathBuf, OpenError),
-    #[error("{0}: {1}")]
-    File(PathBuf, #[source] io::Error),
-    #[error("{0}: no such file; say how large it is to be, such as --size 64M")]
-    NoSize(PathBuf),
-    #[error("{0} is not empty, and all of it would be lost; --force formats it all the same")]
-    InUse(PathBuf),
-    #[error("{0}: {1}")]
-    Key(String, KeyError),
-    #[error("{0}: {1}")]
-    Store(String, fata_kv::Error),
-    #[error("{0}: {reason}", reason = archive_reason(*.1))]
-    Archive(PathBuf, fata_kv::Error),
-    #[error("{0}: {1}")]
-    Queue(PathBuf, fata_queue::OpenError),
-    #[error("{0}: {1}")]
-    Disk(PathBuf, fata_block::Error),
-    #[error("{0} is a queue, which programs fill and empty; `cargo fata disk check` checks it")]
-    IsQueue(PathBuf),
-    #[error("{0} is a FAT volume; only stores can be trimmed")]
-    NotTrimmed(PathBuf),
-    #[error("{0} has no name that is a key; name the key")]
-    NoName(PathBuf),
-    #[error("interrupted")]
-    Interrupted,
-    #[error("cannot listen for signals: {0}")]
-    Signals(#[source] io::Error),
-    #[error("cannot write: {0}")]
-    Output(#[source] io::Error),
-}
 
 /// Does what was typed, and returns the exit status.
 pub fn disk(command: &DiskCommand) -> Result<u8, Error> {
@@ -130,21 +97,6 @@ pub fn disk(command: &DiskCommand) -> Result<u8, Error> {
     }
 }
 
-/// Why an archive cannot be unpacked.
-fn archive_reason(error: fata_kv::Error) -> String {
-    match error {
-        fata_kv::Error::NotAStore | fata_kv::Error::NoSectors => {
-            "no tar archive, or one with nothing in it; unpack it if it is compressed".into()
-        }
-        fata_kv::Error::Damaged => "the archive is damaged or ends early; make it anew".into(),
-        error => error.to_string(),
-    }
-}
-
-fn failed(key: &Key, error: fata_kv::Error) -> Error {
-    Error::Store(key.to_string(), error)
-}
-
 /// Makes the image's file if there is none, or makes it larger; a device has the size it has.
 fn make(image: &Path, size: Option<u64>) -> Result<(), Error> {
     let failed = |error| Error::File(image.into(), error);
@@ -181,7 +133,7 @@ fn is_blank(image: &Path) -> Result<bool, Error> {
         Ok(_) => {}
     }
     with_disk(image, Access::ReadOnly, async |_, disk| {
-        let length = disk.geometry().bytes().min(AT_ONCE as u64) as usize;
+        let length = disk.geometry().bytes().min(content::AT_ONCE as u64) as usize;
         let read = disk.read(0, vec![0; length]).await;
         let bytes = read.map_err(|error| Error::Disk(image.into(), error))?;
         Ok(bytes.iter().all(|byte| *byte == 0))
@@ -227,23 +179,4 @@ async fn trim(image: &Path, store: &Opened) -> Result<(), Error> {
     let freed = store.trim().await;
     let freed = freed.map_err(|error| Error::Store(image.display().to_string(), error))?;
     writeln!(io::stdout(), "{freed} bytes are free").map_err(Error::Output)
-}
-
-/// Reads up to a buffer's length, less only at the end.
-fn read_full(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut length = 0;
-    while length < buffer.len() {
-        match input.read(&mut buffer[length..]) {
-            Ok(0) => break,
-            Ok(read) => length += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(length)
-}
-
-/// What a key names, if anything.
-async fn kind(store: &impl KvRo, key: &Key) -> Result<Option<Kind>, Error> {
-    store.exists(key).await.map_err(|error| failed(key, error))
 }

@@ -2,7 +2,7 @@
 
 use fata_kv::{Key, Kind, KvRo};
 
-use super::{Error, failed};
+use super::error::{Error, failed};
 
 /// How many names are asked for at once.
 const AT_ONCE: usize = 256;
@@ -16,6 +16,11 @@ pub fn child(key: &Key, name: &str) -> Result<Key, Error> {
         .map_err(|error| Error::Key(name.into(), error))
 }
 
+/// What a key names, if anything.
+pub async fn kind(store: &impl KvRo, key: &Key) -> Result<Option<Kind>, Error> {
+    store.exists(key).await.map_err(|error| failed(key, error))
+}
+
 /// Visits all values under a key with their sizes, in their order; or the value itself.
 pub async fn walk(
     store: &impl KvRo,
@@ -24,7 +29,7 @@ pub async fn walk(
 ) -> Result<(), Error> {
     // Dictionaries that were begun, and the last name in each that was seen.
     let mut open = vec![(key, String::new())];
-    if super::kind(store, &open[0].0).await? == Some(Kind::Value) {
+    if kind(store, &open[0].0).await? == Some(Kind::Value) {
         let (key, _) = open.remove(0);
         let size = store
             .size(&key)

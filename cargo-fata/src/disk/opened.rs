@@ -10,7 +10,7 @@ use fata_queue::is_queue;
 use fata_store::{Limits, Store};
 use fata_task::Handle;
 
-use super::Error;
+use super::error::Error;
 
 /// Memory for what a change writes on a FAT volume.
 const LARGEST_CHANGE: usize = 64 << 20;

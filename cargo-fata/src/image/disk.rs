@@ -18,7 +18,7 @@ use gpt::partition_types::{BIOS, EFI, Type};
 use gpt::{GptConfig, GptError};
 use uuid::{Builder, Uuid};
 
-use super::Content;
+use super::content::Content;
 use super::fat::{self, SECTOR};
 use super::grub::{self, CONFIGURATION, Core, Firmware, Grub};
 use crate::error::Error;

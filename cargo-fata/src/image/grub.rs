@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Content, scratch};
+use super::content::{Content, scratch};
 use crate::error::Error;
 use crate::programs::Tool;
 use crate::shell;

@@ -4,9 +4,9 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 
+use super::content::{Content, move_into_place, scratch};
 use super::fat;
 use super::grub::{self, CONFIGURATION, Core, Firmware, Grub};
-use super::{Content, move_into_place, scratch};
 use crate::error::Error;
 use crate::programs::Tool;
 

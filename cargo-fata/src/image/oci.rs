@@ -12,7 +12,8 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use tar::{Builder, EntryType, Header};
 
-use super::{Content, urunc};
+use super::content::Content;
+use super::urunc;
 use crate::error::Error;
 use crate::files::{replace, replace_folder, replaceable};
 use crate::port::Port;

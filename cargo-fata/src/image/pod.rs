@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use super::Content;
+use super::content::Content;
 use crate::port::Port;
 use crate::shell;
 

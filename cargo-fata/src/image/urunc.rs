@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::Content;
+use super::content::Content;
 use crate::arguments;
 
 /// Path of the program in the image.

@@ -12,8 +12,8 @@ use serde::Serialize;
 use super::boot::{Boot, multiboot2};
 use super::sizes::{Share, sizes};
 use crate::elf::Image;
-use crate::error::Error;
-use crate::manifest::{Manifest, Unreadable};
+use crate::error::{Error, Unreadable};
+use crate::manifest::Manifest;
 
 /// What there is to tell of an image.
 #[derive(Debug, PartialEq, Eq, Serialize)]
