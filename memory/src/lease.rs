@@ -1,5 +1,5 @@
-use crate::budget::Shared;
 use crate::part::Part;
+use crate::shared::Shared;
 use alloc::rc::Rc;
 
 /// Memory that a part of the program may hold. Dropping it gives the memory back.

@@ -24,12 +24,14 @@ mod block;
 mod budget;
 mod lease;
 mod part;
+mod shared;
 pub mod tally;
 
 #[cfg(test)]
 mod tests;
 
 pub use block::{can_grow, has_block};
-pub use budget::{Budget, Share, Statistics};
+pub use budget::{Budget, Statistics};
 pub use lease::Lease;
 pub use part::Part;
+pub use shared::Share;
