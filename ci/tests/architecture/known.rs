@@ -71,7 +71,6 @@ pub(crate) const CIRCLES: &[&[&str]] = &[
     ],
     &["http/src/head.rs", "http/src/target.rs"],
     &["http/src/room.rs", "http/src/service.rs"],
-    &["kv/src/tar/mod.rs", "kv/src/tar/scan.rs"],
     &[
         "net/src/host/limit.rs",
         "net/src/host/listener.rs",

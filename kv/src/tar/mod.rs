@@ -1,5 +1,6 @@
 //! A tar archive on a disk.
 
+mod file;
 mod header;
 mod reader;
 mod records;
@@ -10,15 +11,15 @@ mod tests;
 
 use crate::tree::Tree;
 use crate::{Digest, Entry, Error, Key, KvRo, Metadata, ValueMetadata};
-use alloc::rc::Rc;
 use alloc::vec::Vec;
-use core::fmt;
 use core::time::Duration;
 use fata_block::Block;
+use file::File;
 use reader::Reader;
 use records::Extension;
 use scan::Scan;
-use sparse::Map;
+
+pub use file::LeftOut;
 
 /// The files of a tar archive that begins at a disk's first sector, with the bytes that `tar -x`
 /// unpacks.
@@ -33,45 +34,6 @@ use sparse::Map;
 pub struct TarKv<B> {
     reader: Reader<B>,
     files: Tree<File>,
-}
-
-/// Where a file is.
-#[derive(Clone)]
-struct File {
-    /// In bytes from the beginning of the disk.
-    offset: u64,
-    size: u64,
-    modified: u64,
-    /// Where its bytes are, if it has holes.
-    map: Option<Rc<Map>>,
-}
-
-/// Why something in an archive is not among its files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum LeftOut {
-    /// It is a symbolic link, a device or a pipe.
-    NoFile,
-    /// Its name is no key.
-    Name,
-    /// A file is where its name needs a folder, or the other way around.
-    Place,
-    /// It is a hard link to something that is not among the files.
-    Link,
-    /// It begins in another archive, of several that follow one another.
-    Continued,
-}
-
-impl fmt::Display for LeftOut {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NoFile => "it is no file; put what it leads to into the archive (tar -h)",
-            Self::Name => "its name is no key; it needs UTF-8, at most 512 bytes, and no `..`",
-            Self::Place => "a file is where another one needs a folder; rename one of them",
-            Self::Link => "it is a link to a file that is not there; put that in front of it",
-            Self::Continued => "it begins in another volume; make one archive of all volumes",
-        })
-    }
 }
 
 impl<B: Block> TarKv<B> {

@@ -1,10 +1,10 @@
 //! Finding out what an archive has.
 
+use super::file::{File, LeftOut};
 use super::header::{BLOCK, Header, Kind, normal, parse};
 use super::reader::{Reader, Window};
 use super::records::{Extension, SparseMap};
 use super::sparse::{Map, read_lines, read_old};
-use super::{File, LeftOut};
 use crate::tree::Tree;
 use crate::{Error, Key};
 use alloc::rc::Rc;

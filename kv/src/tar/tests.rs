@@ -1,5 +1,6 @@
 extern crate std;
 
+use super::sparse::Map;
 use super::*;
 use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
