@@ -5,6 +5,9 @@ use twox_hash::XxHash64;
 /// Bytes of a page.
 pub(crate) const PAGE: usize = 4096;
 
+/// Most pages of a request.
+pub(crate) const RUN: usize = 16;
+
 /// Bytes of the header of every page but those of values.
 pub(crate) const HEADER: usize = 32;
 

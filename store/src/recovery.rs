@@ -1,9 +1,8 @@
 //! Which of the two superblocks counts.
 
 use crate::layout::{CONFIRMATION, Layout};
-use crate::page::{PAGE, checksum, number, put};
+use crate::page::{PAGE, RUN, checksum, number, put};
 use crate::superblock::{Found, Superblock};
-use crate::volume::RUN;
 use crate::written::total;
 use alloc::vec;
 use alloc::vec::Vec;

@@ -4,7 +4,7 @@ use crate::bitmap::Bitmap;
 use crate::cache::Cache;
 use crate::layout::{CONFIRMATION, Layout};
 use crate::node::Node;
-use crate::page::{Kind, PAGE, checksum, seal, unseal};
+use crate::page::{Kind, PAGE, RUN, checksum, seal, unseal};
 use crate::recovery::{confirmation, recover};
 use crate::superblock::Superblock;
 use crate::tree::{Ref, Tree};
@@ -17,9 +17,6 @@ use core::cell::{Cell, RefCell};
 use fata_block::{Block, runs};
 use fata_kv::Error;
 use fata_task::all;
-
-/// Most pages of a request.
-pub(crate) const RUN: usize = 16;
 
 /// What a reader sees: it stays on the disk until the transaction after the next one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -119,7 +119,6 @@ pub(crate) const CIRCLES: &[&[&str]] = &[
         "queue/src/queue.rs",
         "queue/src/upload.rs",
     ],
-    &["store/src/recovery.rs", "store/src/volume.rs"],
     &[
         "task/src/executor.rs",
         "task/src/handle.rs",
