@@ -10,14 +10,7 @@ use core::cell::RefCell;
 use core::ops::Range;
 use state::State;
 
-/// How often a [`Cache`] had what was asked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CacheCounts {
-    /// Reads that the cache answered.
-    pub hits: u64,
-    /// Reads that went to the disk.
-    pub misses: u64,
-}
+pub use state::CacheCounts;
 
 /// An adapter that keeps the sectors that were read last, and forgets those that are changed:
 /// writes go to the disk at once and mean what they mean without it. All changes must come

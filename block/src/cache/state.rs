@@ -1,7 +1,15 @@
-use super::CacheCounts;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use core::ops::Range;
+
+/// How often a [`Cache`](crate::Cache) had what was asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CacheCounts {
+    /// Reads that the cache answered.
+    pub hits: u64,
+    /// Reads that went to the disk.
+    pub misses: u64,
+}
 
 /// A request under way.
 #[derive(Debug)]

@@ -4,7 +4,7 @@
 //! takes that for partitions, and then has them put right, destroys the file system. libblkid and
 //! Linux decide alike.
 
-use super::number;
+use super::sector::number;
 
 /// Where the names of file systems are that nothing else has there: NTFS, exFAT, and volumes of
 /// BitLocker.

@@ -1,7 +1,8 @@
 //! The DOS table, in the first sector, and the chain of those that extend it.
 
 use super::boot_sector::is_file_system;
-use super::{PartitionEntry, PartitionError, PartitionKind, number, read_sector};
+use super::entry::{PartitionEntry, PartitionError, PartitionKind};
+use super::sector::{number, read_sector};
 use crate::{Block, Error};
 use alloc::string::String;
 use alloc::vec::Vec;

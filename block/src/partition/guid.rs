@@ -1,6 +1,7 @@
 //! The GUID table (UEFI 2.10, section 5.3), one copy at the disk's beginning and one at its end.
 
-use super::{PartitionEntry, PartitionError, PartitionKind, number, read_sector};
+use super::entry::{PartitionEntry, PartitionError, PartitionKind};
+use super::sector::{number, read_sector};
 use crate::{Block, Error};
 use alloc::string::String;
 use alloc::vec;

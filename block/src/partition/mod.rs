@@ -3,16 +3,17 @@
 
 mod boot_sector;
 mod dos;
+mod entry;
 mod guid;
+mod sector;
 #[cfg(test)]
 mod tests;
 
 use crate::{Block, Error, Geometry};
 use alloc::collections::BTreeMap;
-use alloc::string::String;
-use alloc::vec;
 use alloc::vec::Vec;
-use core::fmt;
+
+pub use entry::{PartitionEntry, PartitionError, PartitionKind};
 
 /// A part of a disk, itself a disk. Others may use the rest of it.
 #[derive(Clone, Debug)]
@@ -20,69 +21,6 @@ pub struct Partition<B> {
     disk: B,
     first: u64,
     geometry: Geometry,
-}
-
-/// What a table says of a partition.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PartitionEntry {
-    /// Its number, from 1 on, as Linux counts: logical partitions of a DOS table begin at 5.
-    pub number: u32,
-    /// Its first sector.
-    pub first: u64,
-    /// How many sectors it has.
-    pub sectors: u64,
-    /// What it is for.
-    pub kind: PartitionKind,
-    /// Its name; DOS tables have none.
-    pub name: String,
-}
-
-/// What a partition is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PartitionKind {
-    /// The type of a DOS table, such as 0x83 for Linux.
-    Dos(u8),
-    /// The type of a GUID table, in the order of its bytes on the disk.
-    Guid([u8; 16]),
-}
-
-/// Why there are no partitions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum PartitionError {
-    /// The disk has no table; a file system may be on all of it.
-    NoTable,
-    /// Both copies of a GUID table are damaged: a checksum is wrong, or they are not where they
-    /// belong.
-    Damaged,
-    /// The table has no such partition.
-    NotFound,
-    /// The partition does not lie on the disk.
-    Outside,
-    /// The disk failed.
-    Disk(Error),
-}
-
-impl fmt::Display for PartitionError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NoTable => "the disk has no table of partitions; use all of it",
-            Self::Damaged => {
-                "both copies of the table of partitions are damaged; attach a sound copy of the disk"
-            }
-            Self::NotFound => "the disk has no such partition; ask for one that it has",
-            Self::Outside => "the partition does not lie on the disk; attach all of the disk",
-            Self::Disk(error) => return error.fmt(f),
-        })
-    }
-}
-
-impl core::error::Error for PartitionError {}
-
-impl From<Error> for PartitionError {
-    fn from(error: Error) -> Self {
-        Self::Disk(error)
-    }
 }
 
 /// The partitions of a disk, in the order of its table.
@@ -195,17 +133,4 @@ impl<B: Block> Block for Partition<B> {
         let place = self.place(sector, checked)?;
         self.disk.write_zeroes(place, count).await
     }
-}
-
-/// Reads one sector.
-async fn read_sector(disk: &impl Block, sector: u64) -> Result<Vec<u8>, Error> {
-    disk.read(sector, vec![0; disk.geometry().sector_size])
-        .await
-}
-
-/// A little-endian number.
-fn number<const N: usize>(bytes: &[u8], offset: usize) -> u64 {
-    let mut number = [0; 8];
-    number[..N].copy_from_slice(&bytes[offset..offset + N]);
-    u64::from_le_bytes(number)
 }

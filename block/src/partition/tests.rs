@@ -1,6 +1,7 @@
 use super::*;
 use crate::RamDisk;
 use alloc::string::ToString;
+use alloc::vec;
 use proptest::prelude::*;
 
 const SIGNATURE: [u8; 2] = [0x55, 0xaa];

@@ -2,13 +2,6 @@
 
 /// This list only shrinks: to understand one file of a circle takes reading all of them.
 pub(crate) const CIRCLES: &[&[&str]] = &[
-    &["block/src/cache/mod.rs", "block/src/cache/state.rs"],
-    &[
-        "block/src/partition/boot_sector.rs",
-        "block/src/partition/dos.rs",
-        "block/src/partition/guid.rs",
-        "block/src/partition/mod.rs",
-    ],
     &[
         "boot/src/args.rs",
         "boot/src/disk.rs",

@@ -1,0 +1,68 @@
+//! What tables say, and why they do not.
+
+use crate::Error;
+use alloc::string::String;
+use core::fmt;
+
+/// What a table says of a partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartitionEntry {
+    /// Its number, from 1 on, as Linux counts: logical partitions of a DOS table begin at 5.
+    pub number: u32,
+    /// Its first sector.
+    pub first: u64,
+    /// How many sectors it has.
+    pub sectors: u64,
+    /// What it is for.
+    pub kind: PartitionKind,
+    /// Its name; DOS tables have none.
+    pub name: String,
+}
+
+/// What a partition is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PartitionKind {
+    /// The type of a DOS table, such as 0x83 for Linux.
+    Dos(u8),
+    /// The type of a GUID table, in the order of its bytes on the disk.
+    Guid([u8; 16]),
+}
+
+/// Why there are no partitions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PartitionError {
+    /// The disk has no table; a file system may be on all of it.
+    NoTable,
+    /// Both copies of a GUID table are damaged: a checksum is wrong, or they are not where they
+    /// belong.
+    Damaged,
+    /// The table has no such partition.
+    NotFound,
+    /// The partition does not lie on the disk.
+    Outside,
+    /// The disk failed.
+    Disk(Error),
+}
+
+impl fmt::Display for PartitionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoTable => "the disk has no table of partitions; use all of it",
+            Self::Damaged => {
+                "both copies of the table of partitions are damaged; attach a sound copy of the disk"
+            }
+            Self::NotFound => "the disk has no such partition; ask for one that it has",
+            Self::Outside => "the partition does not lie on the disk; attach all of the disk",
+            Self::Disk(error) => return error.fmt(f),
+        })
+    }
+}
+
+impl core::error::Error for PartitionError {}
+
+impl From<Error> for PartitionError {
+    fn from(error: Error) -> Self {
+        Self::Disk(error)
+    }
+}
