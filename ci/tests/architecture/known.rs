@@ -51,7 +51,6 @@ pub(crate) const CIRCLES: &[&[&str]] = &[
         "ci/store/src/redb_peer.rs",
         "ci/store/src/sqlite.rs",
     ],
-    &["console/src/virtio/device.rs", "console/src/virtio/mod.rs"],
     &[
         "examples/iperf3/src/main.rs",
         "examples/iperf3/src/tcp.rs",

@@ -1,6 +1,6 @@
 //! The device: its features, configuration and queues.
 
-use super::{INPUT, OUTPUT, Shared, State};
+use super::shared::{INPUT, OUTPUT, Shared, State};
 use crate::Size;
 use alloc::boxed::Box;
 use fata_virtio::{Aligned, QueueError, Readable, SetUpError, SplitQueue, Writable};

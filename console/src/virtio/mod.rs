@@ -4,51 +4,25 @@
 //! and two bounded buffers, which the console's handles fill and empty.
 
 mod device;
+mod shared;
 #[cfg(test)]
 mod tests;
 
 use crate::{Console, Size, Terminal};
-use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use core::cell::RefCell;
 use device::Device;
 use fata_task::{Event, Handle, select};
 use fata_virtio::{QueueError, SetUpError};
+use shared::{OUTPUT, Shared, State};
 use virtio_drivers::Hal;
 use virtio_drivers::transport::Transport;
-
-/// Bytes of output that wait for the device. What exceeds them waits in
-/// [`Terminal::write_all`], and is lost in [`Console::write`].
-const OUTPUT: usize = 4096;
-/// Bytes of input that wait to be read. When they are reached, the device waits.
-const INPUT: usize = 1024;
 
 /// A virtio console. Clones are the same; one task at a time should read, one write, and
 /// one wait for a new size.
 #[derive(Clone)]
 pub struct VirtioConsole {
     shared: Rc<Shared>,
-}
-
-struct Shared {
-    state: RefCell<State>,
-    /// There is output to be sent, or room for input.
-    wake: Event,
-    readable: Event,
-    /// There is room for output.
-    room: Event,
-    resized: Event,
-}
-
-#[derive(Default)]
-struct State {
-    input: VecDeque<u8>,
-    output: VecDeque<u8>,
-    /// The device has output that it has not taken in.
-    sending: bool,
-    size: Option<Size>,
-    /// The device is not used any more.
-    ended: bool,
 }
 
 impl VirtioConsole {
