@@ -1,4 +1,4 @@
-use crate::queue::Item;
+use crate::shared::Item;
 use crate::{OpenError, PIECE, open, sectors_in};
 use alloc::vec::Vec;
 use core::fmt;

@@ -2,42 +2,12 @@
 
 use crate::Error;
 use crate::index::{Index, slot_sectors};
-use crate::queue::{Item, Shared, State};
+use crate::shared::{Change, Item, Request, Shared, State};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::mem;
 use fata_block::Block;
-use fata_task::channel::oneshot::Sender;
-
-/// A change of the index that a task waits for.
-pub(crate) struct Request {
-    pub(crate) change: Change,
-    pub(crate) reply: Sender<Result<(), Error>>,
-}
-
-pub(crate) enum Change {
-    /// Puts an item behind the others.
-    Add {
-        item: Rc<Item>,
-        /// How many flushes had begun when its data was written.
-        written: u64,
-        /// How many flushes had failed when its upload began.
-        failed: u64,
-    },
-    /// Removes the oldest item if that is its number.
-    Remove(u64),
-    /// Only has an index written.
-    Nothing,
-}
-
-impl Change {
-    fn item(&self) -> Option<&Rc<Item>> {
-        match self {
-            Self::Add { item, .. } => Some(item),
-            Self::Remove(_) | Self::Nothing => None,
-        }
-    }
-}
+use fata_task::channel::oneshot;
 
 /// What the queue is once its index is durable.
 struct Plan {
@@ -47,6 +17,21 @@ struct Plan {
 }
 
 impl<B: Block + 'static> Shared<B> {
+    /// Has a change of the index made durable.
+    pub(crate) async fn change(self: &Rc<Self>, change: Change) -> Result<(), Error> {
+        let (reply, outcome) = oneshot::channel().into_split();
+        let was_committing = {
+            let mut state = self.state.borrow_mut();
+            state.pending.push(Request { change, reply });
+            mem::replace(&mut state.is_committing, true)
+        };
+        if !was_committing {
+            // A task of its own: it goes on if the client goes away.
+            self.tasks.spawn_detached(Rc::clone(self).commit_pending());
+        }
+        outcome.await.unwrap_or(Err(Error::Lost))
+    }
+
     /// Makes durable what is pending, until nothing is. Changes that come meanwhile share the
     /// next index.
     pub(crate) async fn commit_pending(self: Rc<Self>) {

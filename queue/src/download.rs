@@ -1,4 +1,4 @@
-use crate::queue::{Item, Shared};
+use crate::shared::{Item, Shared};
 use crate::{CHUNK, DEPTH, Error, sectors_in};
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;

@@ -100,6 +100,7 @@ mod index;
 mod open;
 mod queue;
 mod room;
+mod shared;
 mod upload;
 
 pub use check::{Problem, Report, check};

@@ -3,8 +3,8 @@
 use crate::OpenError;
 use crate::blank::is_blank;
 use crate::index::{Index, Slot, data_start, slot_sectors};
-use crate::queue::Item;
 use crate::room::Room;
+use crate::shared::Item;
 use alloc::rc::Rc;
 use alloc::vec;
 use alloc::vec::Vec;

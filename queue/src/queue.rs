@@ -1,16 +1,12 @@
-use crate::commit::{Change, Request};
-use crate::index::Entry;
 use crate::open::Found;
-use crate::room::{Extent, Room};
+use crate::room::Extent;
+use crate::shared::{Change, Flushes, Shared, State};
 use crate::{Download, Error, OpenError, Upload, open};
-use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::RefCell;
-use fata_block::{Block, Geometry};
-use fata_task::Semaphore;
-use fata_task::channel::oneshot;
-use fata_task::{Handle, Waiters};
+use fata_block::Block;
+use fata_task::{Handle, Semaphore, Waiters};
 
 /// A queue of items on a disk. Clones are handles to the same queue.
 ///
@@ -23,75 +19,6 @@ impl<B> Clone for Queue<B> {
     fn clone(&self) -> Self {
         Self {
             shared: Rc::clone(&self.shared),
-        }
-    }
-}
-
-/// What the handles to a queue share.
-pub(crate) struct Shared<B> {
-    pub(crate) disk: B,
-    pub(crate) geometry: Geometry,
-    /// Sectors of the disk that the queue uses.
-    pub(crate) sectors: u64,
-    pub(crate) tasks: Handle,
-    pub(crate) room: Rc<Room>,
-    pub(crate) state: RefCell<State>,
-    /// Downloads that wait for an item.
-    pub(crate) waiting: Waiters,
-    pub(crate) uploads: Semaphore,
-    pub(crate) downloads: Semaphore,
-}
-
-/// An item that was uploaded.
-#[derive(Debug)]
-pub(crate) struct Item {
-    pub(crate) extent: Rc<Extent>,
-    pub(crate) length: u64,
-    pub(crate) checksum: u64,
-}
-
-pub(crate) struct State {
-    /// The number of the oldest item.
-    pub(crate) first: u64,
-    pub(crate) items: VecDeque<Rc<Item>>,
-    /// The item that was last given to a client.
-    pub(crate) handed_out: Option<u64>,
-    /// Of the index that was last written, or begun to be.
-    pub(crate) generation: u64,
-    /// The slot that the next index is written to.
-    pub(crate) slot: u64,
-    /// What the next index is to change.
-    pub(crate) pending: Vec<Request>,
-    /// Whether a task writes indices.
-    pub(crate) is_committing: bool,
-    /// Items that an index names whose writing has failed.
-    pub(crate) doubtful: Vec<Rc<Item>>,
-    pub(crate) flushes: Flushes,
-}
-
-/// Which flushes have made what durable. Flushes are numbered from 1 on.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Flushes {
-    pub(crate) begun: u64,
-    /// The last one that succeeded.
-    pub(crate) succeeded: u64,
-    pub(crate) failed: u64,
-}
-
-impl State {
-    /// The number of the oldest item, if a client has got that.
-    fn removable(&self) -> Option<u64> {
-        let number = self.first;
-        (!self.items.is_empty() && self.handed_out == Some(number)).then_some(number)
-    }
-}
-
-impl Item {
-    pub(crate) fn entry(&self) -> Entry {
-        Entry {
-            start: self.extent.start(),
-            length: self.length,
-            checksum: self.checksum,
         }
     }
 }
@@ -219,37 +146,5 @@ impl<B: Block + 'static> Queue<B> {
         };
         self.shared.change(Change::Remove(number)).await?;
         Ok(true)
-    }
-}
-
-impl<B: Block + 'static> Shared<B> {
-    /// Has a change of the index made durable.
-    pub(crate) async fn change(self: &Rc<Self>, change: Change) -> Result<(), Error> {
-        let (reply, outcome) = oneshot::channel().into_split();
-        let was_committing = {
-            let mut state = self.state.borrow_mut();
-            state.pending.push(Request { change, reply });
-            core::mem::replace(&mut state.is_committing, true)
-        };
-        if !was_committing {
-            // A task of its own: it goes on if the client goes away.
-            self.tasks.spawn_detached(Rc::clone(self).commit_pending());
-        }
-        outcome.await.unwrap_or(Err(Error::Lost))
-    }
-
-    pub(crate) async fn flush(&self) -> Result<(), fata_block::Error> {
-        let number = {
-            let flushes = &mut self.state.borrow_mut().flushes;
-            flushes.begun += 1;
-            flushes.begun
-        };
-        let flushed = self.disk.flush().await;
-        let flushes = &mut self.state.borrow_mut().flushes;
-        match flushed {
-            Ok(()) => flushes.succeeded = number,
-            Err(_) => flushes.failed += 1,
-        }
-        flushed
     }
 }

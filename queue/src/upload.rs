@@ -1,6 +1,5 @@
-use crate::commit::Change;
-use crate::queue::{Item, Shared};
 use crate::room::Extent;
+use crate::shared::{Change, Item, Shared};
 use crate::{CHUNK, DEPTH, Error, sectors_in};
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;

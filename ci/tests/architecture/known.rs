@@ -105,13 +105,6 @@ pub(crate) const CIRCLES: &[&[&str]] = &[
         "net/src/tcpip/ipv6/packet.rs",
     ],
     &[
-        "queue/src/commit.rs",
-        "queue/src/download.rs",
-        "queue/src/open.rs",
-        "queue/src/queue.rs",
-        "queue/src/upload.rs",
-    ],
-    &[
         "task/src/executor.rs",
         "task/src/handle.rs",
         "task/src/timer.rs",
