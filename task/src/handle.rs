@@ -1,5 +1,5 @@
 use crate::Sleep;
-use crate::executor::{Inner, Ticket};
+use crate::inner::{Inner, Ticket};
 use crate::{Either, select};
 use alloc::boxed::Box;
 use alloc::rc::Rc;

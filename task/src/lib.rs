@@ -34,14 +34,16 @@ mod deadlines;
 mod event;
 mod executor;
 mod handle;
+mod idle;
+mod inner;
 #[cfg(not(fata_vm))]
 mod parked;
 #[cfg(not(fata_vm))]
 mod reactor;
 mod semaphore;
 mod simulate;
+mod sleep;
 mod sync;
-mod timer;
 mod waiters;
 
 /// Channels between tasks of one executor: bounded, unbounded and one-shot.
@@ -55,13 +57,14 @@ pub use embassy_futures::yield_now;
 pub use all::all;
 pub use deadlines::{DeadlineKey, Deadlines};
 pub use event::Event;
-pub use executor::{Executor, Idle, Unparker};
+pub use executor::Executor;
 pub use handle::{Cancelled, Elapsed, Handle, JoinHandle};
+pub use idle::{Idle, Unparker};
 #[cfg(not(fata_vm))]
 pub use parked::block_on;
 #[cfg(not(fata_vm))]
 pub use reactor::{Reactor, Readiness, Registration};
 pub use semaphore::{Permit, Semaphore};
 pub use simulate::simulate;
-pub use timer::Sleep;
+pub use sleep::Sleep;
 pub use waiters::Waiters;

@@ -1,13 +1,10 @@
-use crate::deadlines::{DeadlineKey, Deadlines};
-use crate::executor::Inner;
+use crate::deadlines::DeadlineKey;
+use crate::inner::Inner;
 use alloc::rc::Rc;
 use core::future::Future;
 use core::pin::Pin;
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Poll};
 use fata_time::Instant;
-
-/// The timers of an executor.
-pub(crate) type Timers = Deadlines<Instant, Waker>;
 
 /// The future of [`Handle::sleep`](crate::Handle::sleep).
 ///

@@ -104,9 +104,4 @@ pub(crate) const CIRCLES: &[&[&str]] = &[
         "net/src/tcpip/ipv6/mod.rs",
         "net/src/tcpip/ipv6/packet.rs",
     ],
-    &[
-        "task/src/executor.rs",
-        "task/src/handle.rs",
-        "task/src/timer.rs",
-    ],
 ];
