@@ -1,8 +1,8 @@
 //! Runs a handler, and sends its answer.
 
+use crate::admission::Admission;
 use crate::exchange::{Exchange, Need};
 use crate::response::Content;
-use crate::room::Admission;
 use crate::wire::{Broken, Wire};
 use crate::{Error, Response, Status};
 use core::future::{Future, poll_fn};

@@ -4,7 +4,7 @@ use crate::files::{File, Files};
 use crate::handler::Handler;
 use crate::mime::media_type;
 use crate::syntax::percent_decode;
-use crate::{Error, Method, Request, Response, Status, router};
+use crate::{Error, Method, Request, Response, Status, pattern};
 use alloc::format;
 use alloc::string::String;
 
@@ -195,7 +195,7 @@ impl<F: Files> Handler for FileServer<F> {
 /// The path inside the tree that the request asks for, decoded. `None` if it cannot be
 /// one.
 fn safe_path(request: &Request<'_>) -> Option<String> {
-    let path = router::tail(request.pattern, request.path());
+    let path = pattern::tail(request.pattern, request.path());
     let mut decoded = String::with_capacity(path.len() + "/index.html".len());
     let mut segments = path.split('/').peekable();
     while let Some(segment) = segments.next() {

@@ -3,23 +3,11 @@
 //! Parsed here rather than by a crate, because the usual ones accept what a server behind
 //! a proxy must not: bare line feeds, several blank lines, spaces around names.
 
+use crate::span::Span;
 use crate::syntax::{self, is_token, list, parse_decimal, trim, trim_start};
 use crate::target::{self, Target};
 use crate::{Limits, Method, Status};
 use alloc::vec::Vec;
-
-/// A part of a head, as offsets from its first byte.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Span {
-    pub(crate) start: usize,
-    pub(crate) end: usize,
-}
-
-impl Span {
-    pub(crate) fn of(self, head: &[u8]) -> &[u8] {
-        head.get(self.start..self.end).unwrap_or_default()
-    }
-}
 
 /// A header field.
 #[derive(Clone, Copy, Debug)]

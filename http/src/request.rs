@@ -1,7 +1,8 @@
 use crate::exchange::Exchange;
-use crate::head::{Field, RequestHead, Span};
+use crate::head::{Field, RequestHead};
+use crate::span::Span;
 use crate::syntax::percent_decode;
-use crate::{Error, Method, Response, Writer, read_to_vec, router};
+use crate::{Error, Method, Response, Writer, pattern, read_to_vec};
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use core::future::poll_fn;
@@ -57,7 +58,7 @@ impl<'c> Request<'c> {
     /// A parameter of the route's pattern, percent-decoded: with the pattern `/users/:id`
     /// the parameter `id`. `None` if the pattern has no such parameter.
     pub fn param(&self, name: &str) -> Option<Cow<'c, str>> {
-        percent_decode(router::param(self.pattern, self.path(), name)?)
+        percent_decode(pattern::param(self.pattern, self.path(), name)?)
     }
 
     /// The value of the first header field of that name, in any case. `None` if there is

@@ -1,7 +1,8 @@
 use crate::access::Access;
+use crate::admission::{Crowd, PAUSE};
 use crate::connection::{Connection, End};
 use crate::handler::Handler;
-use crate::room::{Crowd, PAUSE, Room};
+use crate::room::Room;
 use crate::service::Service;
 use crate::stop::StopSignal;
 use crate::{Limits, wire::Wire};

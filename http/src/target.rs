@@ -1,7 +1,7 @@
 //! The request target (RFC 9112, section 3.2).
 
 use crate::Method;
-use crate::head::Span;
+use crate::span::Span;
 use crate::syntax::{is_authority, percent_decode};
 
 /// What a request asks for, as parts of its head.

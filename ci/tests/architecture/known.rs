@@ -57,13 +57,6 @@ pub(crate) const CIRCLES: &[&[&str]] = &[
         "examples/iperf3/src/udp.rs",
     ],
     &[
-        "http/src/handler.rs",
-        "http/src/request.rs",
-        "http/src/router.rs",
-    ],
-    &["http/src/head.rs", "http/src/target.rs"],
-    &["http/src/room.rs", "http/src/service.rs"],
-    &[
         "net/src/host/limit.rs",
         "net/src/host/listener.rs",
         "net/src/host/mod.rs",
