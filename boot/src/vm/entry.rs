@@ -12,16 +12,6 @@
 
 use core::arch::global_asm;
 
-/// The time-stamp counter at the image's first instruction.
-#[unsafe(no_mangle)]
-static mut ENTRY_TSC: u64 = 0;
-
-/// The time-stamp counter's ticks at the image's first instruction.
-pub(super) fn ticks_at_entry() -> u64 {
-    // SAFETY: written once, by the entry code, before any Rust code ran.
-    unsafe { ENTRY_TSC }
-}
-
 global_asm!(
     r#"
     // XEN_ELFNOTE_PHYS32_ENTRY (18): where PVH enters.
@@ -124,7 +114,7 @@ boot_gdt_pointer:
     .long boot_gdt
     .section .text
     "#,
-    entry_tsc = sym ENTRY_TSC,
+    entry_tsc = sym super::trace::ENTRY_TSC,
     directories = sym super::paging::DIRECTORIES,
     pointers = sym super::paging::POINTERS,
     root = sym super::paging::ROOT,

@@ -22,6 +22,7 @@ pub(crate) mod network;
 mod paging;
 mod panic;
 mod protocol;
+mod stacks;
 mod start;
 #[cfg(feature = "terminal")]
 pub(crate) mod terminal;

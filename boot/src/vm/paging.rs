@@ -5,7 +5,7 @@
 //! and the guard page under the stack (Intel SDM volume 3, 4.5 and 4.6).
 
 use super::protocol::Region;
-use super::traps;
+use super::stacks;
 use alloc::alloc::alloc_zeroed;
 use core::alloc::Layout;
 use core::arch::x86_64::{__cpuid, __cpuid_count};
@@ -14,7 +14,7 @@ use x86_64::registers::control::{Cr4, Cr4Flags};
 use x86_64::registers::model_specific::{Efer, EferFlags};
 
 const PAGE: u64 = 4096;
-pub(super) const LARGE_PAGE: u64 = 2 << 20;
+const LARGE_PAGE: u64 = 2 << 20;
 const HUGE_PAGE: u64 = 1 << 30;
 const MAPPED_AT_ENTRY: u64 = 4 << 30;
 /// What one table of page directory pointers can map.
@@ -48,17 +48,12 @@ pub(super) static mut DIRECTORIES: [Table; 4] = [Table::EMPTY; 4];
 /// [`Tables::small`] fills each when it takes it.
 #[unsafe(link_section = ".bss.unset")]
 static mut SMALL: [Table; 6] = [Table::EMPTY; 6];
+const _: () = assert!(stacks::SIZE as u64 <= LARGE_PAGE);
 
 unsafe extern "C" {
     static __image_start: u8;
     static __code_end: u8;
     static __constants_end: u8;
-    static __stack_guard: u8;
-}
-
-/// The address of the page under the stack that is not mapped.
-pub(super) fn stack_guard() -> u64 {
-    &raw const __stack_guard as u64
 }
 
 /// Protects the image: code can be read and executed, constants read, everything else
@@ -79,7 +74,10 @@ pub(super) unsafe fn protect() {
         tables.set(code, constants, PRESENT);
         tables.set(constants, data, PRESENT | no_execute);
         tables.set(0, PAGE, 0);
-        for guard in traps::guards().into_iter().chain([stack_guard()]) {
+        for guard in stacks::guards()
+            .into_iter()
+            .chain([stacks::program_guard()])
+        {
             tables.set(guard, guard + PAGE, 0);
         }
     }

@@ -1,12 +1,15 @@
 //! How long the phases of the start take, for the boot argument `--trace`.
 
 use super::console::{self, Output};
-use super::entry;
 use core::fmt::Write;
 #[cfg(feature = "net")]
 use core::sync::atomic::AtomicBool;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use fata_time::MachineClock;
+
+/// The time-stamp counter at the image's first instruction.
+#[unsafe(no_mangle)]
+pub(super) static mut ENTRY_TSC: u64 = 0;
 
 /// The phases in their order, a line each, which is the smallest in the image. The first
 /// instruction begins the first.
@@ -60,7 +63,7 @@ pub(crate) fn report(what: &str) {
 }
 
 fn line(what: &[u8], end: u64, speed: u64) {
-    let ticks = end - entry::ticks_at_entry();
+    let ticks = end - ticks_at_entry();
     let microseconds = ticks / speed;
     // Writing to the serial line does not fail.
     let _ = write!(Output, "trace:{microseconds:8} us{ticks:12} ticks: ");
@@ -73,7 +76,13 @@ fn ticks_per_microsecond() -> u64 {
 
 /// From the first instruction to the call of the program.
 pub(super) fn ticks_to_program() -> u64 {
-    ENDS[INTERRUPTS].load(Relaxed) - entry::ticks_at_entry()
+    ENDS[INTERRUPTS].load(Relaxed) - ticks_at_entry()
+}
+
+/// The time-stamp counter's ticks at the image's first instruction.
+fn ticks_at_entry() -> u64 {
+    // SAFETY: written once, by the entry code, before any Rust code ran.
+    unsafe { ENTRY_TSC }
 }
 
 fn ticks() -> u64 {

@@ -5,11 +5,11 @@
 //! same stack would overwrite; and a stack overflow needs another stack to be told on.
 
 use super::console::Output;
-use super::{backtrace, exit, interrupts, paging};
+use super::stacks::{self, guards};
+use super::{backtrace, exit, interrupts};
 use crate::ExitStatus;
 use core::arch::{global_asm, naked_asm};
 use core::fmt::Write;
-use core::mem::offset_of;
 use core::sync::atomic::{AtomicBool, Ordering};
 use x86_64::instructions::tables::{lgdt, lidt, load_tss};
 use x86_64::registers::control::Cr2;
@@ -18,50 +18,6 @@ use x86_64::structures::DescriptorTablePointer;
 use x86_64::structures::gdt::{Descriptor, DescriptorFlags, SegmentSelector};
 use x86_64::structures::tss::TaskStateSegment;
 use x86_64::{PrivilegeLevel, VirtAddr};
-
-/// A stack for handlers, above a page that is unmapped at boot.
-#[repr(C, align(4096))]
-struct Stack<const SIZE: usize> {
-    guard: [u8; 4096],
-    stack: [u8; SIZE],
-}
-
-impl<const SIZE: usize> Stack<SIZE> {
-    const EMPTY: Self = Self {
-        guard: [0; 4096],
-        stack: [0; SIZE],
-    };
-}
-
-/// Exceptions format a report; interrupts push two registers.
-#[repr(C)]
-struct Stacks {
-    exception: Stack<16384>,
-    double_fault: Stack<16384>,
-    nmi: Stack<16384>,
-    interrupt: Stack<4096>,
-}
-
-// In one piece: the page tables have room for the borders of two large pages with stacks.
-#[unsafe(link_section = ".bss.unset")]
-static mut STACKS: Stacks = Stacks {
-    exception: Stack::EMPTY,
-    double_fault: Stack::EMPTY,
-    nmi: Stack::EMPTY,
-    interrupt: Stack::EMPTY,
-};
-const _: () = assert!(size_of::<Stacks>() as u64 <= paging::LARGE_PAGE);
-
-/// The pages under the handlers' stacks.
-pub(super) fn guards() -> [u64; 4] {
-    let stacks = &raw const STACKS as u64;
-    [
-        stacks + offset_of!(Stacks, exception) as u64,
-        stacks + offset_of!(Stacks, double_fault) as u64,
-        stacks + offset_of!(Stacks, nmi) as u64,
-        stacks + offset_of!(Stacks, interrupt) as u64,
-    ]
-}
 
 /// Places in the interrupt stack table, from 1 as the gates count them.
 const IST_EXCEPTION: u8 = 1;
@@ -130,7 +86,7 @@ pub(super) unsafe fn init() {
     let (tss, gdt) = unsafe { (&mut *tss, &mut *gdt) };
     // Each ends where the next one begins.
     let [_, exception, double_fault, nmi] = guards();
-    let interrupt = (&raw const STACKS).wrapping_add(1) as u64;
+    let interrupt = stacks::end();
     let tops = [exception, double_fault, nmi, interrupt];
     // The structure is packed, so the table is set as a whole.
     let mut stacks = tss.interrupt_stack_table;
@@ -305,7 +261,7 @@ fn write_report(output: &mut Output, frame: &Frame) -> core::fmt::Result {
 /// Whether an address lies in the page under a stack.
 fn is_guard(address: u64) -> bool {
     let page = address & !0xfff;
-    page == paging::stack_guard() || guards().contains(&page)
+    page == stacks::program_guard() || guards().contains(&page)
 }
 
 /// The exceptions by their vectors (Intel SDM volume 3, table 6-1).

@@ -20,24 +20,7 @@ pub(crate) const CIRCLES: &[&[&str]] = &[
         "boot/src/vm/network.rs",
         "boot/src/vm/terminal.rs",
     ],
-    &[
-        "boot/src/unix/sandbox/landlock.rs",
-        "boot/src/unix/sandbox/mod.rs",
-        "boot/src/unix/sandbox/report.rs",
-        "boot/src/unix/sandbox/rules.rs",
-    ],
-    &[
-        "boot/src/vm/entry.rs",
-        "boot/src/vm/start.rs",
-        "boot/src/vm/trace.rs",
-    ],
     &["boot/src/vm/heap.rs", "boot/src/vm/heap/constant_time.rs"],
-    &["boot/src/vm/paging.rs", "boot/src/vm/traps.rs"],
-    &[
-        "boot/src/vm/protocol/mod.rs",
-        "boot/src/vm/protocol/multiboot.rs",
-        "boot/src/vm/protocol/pvh.rs",
-    ],
     &[
         "boot/src/vm/virtio/mmio.rs",
         "boot/src/vm/virtio/mod.rs",

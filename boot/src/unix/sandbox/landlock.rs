@@ -1,6 +1,6 @@
 //! Landlock: a second wall behind the filter, where the host has it.
 
-use super::Profile;
+use super::profile::Profile;
 use landlock::{
     ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetError,
     RulesetStatus, Scope,

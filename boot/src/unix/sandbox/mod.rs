@@ -8,6 +8,7 @@
 //! Both last until the process ends, and nobody can take them off.
 
 mod landlock;
+mod profile;
 mod report;
 mod rules;
 
@@ -17,17 +18,7 @@ use rustix::io::Errno;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use seccompiler::apply_filter_all_threads;
 
-/// What a sandboxed program is attached to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Profile {
-    /// The host's sockets of TCP and UDP, which the program opens as it goes. Devices need
-    /// nothing once they are open.
-    pub(crate) sockets: bool,
-    /// Disks, which are open already, and threads that read and write them.
-    pub(crate) disks: bool,
-    /// The terminal, whose size can change.
-    pub(crate) terminal: bool,
-}
+pub(crate) use profile::Profile;
 
 static ON: AtomicBool = AtomicBool::new(false);
 

@@ -1,6 +1,6 @@
 //! Which system calls a sandboxed program may make.
 
-use super::Profile;
+use super::profile::Profile;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use seccompiler::{

@@ -2,7 +2,7 @@
 //!
 //! Source: the Multiboot2 Specification 2.0, section 3.6.
 
-use super::{ENTRY_SIZE, Handover, Memory, MemoryMap, u32_at, until_zero};
+use super::handover::{ENTRY_SIZE, Handover, Memory, MemoryMap, u32_at, until_zero};
 
 /// What the boot loader leaves in `eax`.
 pub(super) const MAGIC: u32 = 0x36d7_6289;

@@ -2,7 +2,7 @@
 //!
 //! Source: Xen's `public/arch-x86/hvm/start_info.h`.
 
-use super::{
+use super::handover::{
     ENTRY_SIZE, Handover, LONGEST_COMMAND_LINE, MOST_ENTRIES, Memory, MemoryMap, u32_at, u64_at,
     until_zero,
 };
