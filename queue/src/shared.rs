@@ -8,7 +8,6 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 use fata_block::{Block, Geometry};
-use fata_task::Semaphore;
 use fata_task::channel::oneshot::Sender;
 use fata_task::{Handle, Semaphore, Waiters};
 

@@ -10,9 +10,9 @@ use crate::packages::root;
 /// applications and tools, stand above.
 const LAYERS: &[&[&str]] = &[
     &["fata-http-build", "fata-memory", "fata-time", "fata-virtio"],
-    &["fata-task"],
+    &["fata-task", "fata-tcp"],
     &["fata-block", "fata-console", "fata-net"],
-    &["fata-kv"],
+    &["fata-kv", "fata-tcpip"],
     &["fata-fat", "fata-queue", "fata-store"],
     &["fata-boot", "fata-http"],
 ];

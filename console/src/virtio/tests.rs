@@ -1,6 +1,7 @@
 //! The driver against a device that the tests play.
 
 use super::device::BUFFER;
+use super::shared::{INPUT, OUTPUT};
 use super::*;
 use alloc::vec::Vec;
 use core::time::Duration;
