@@ -1,5 +1,4 @@
-use crate::{Change, Entry, Error, Key, KvRo, KvRw, Metadata};
-use alloc::vec::Vec;
+use crate::Error;
 
 /// One of two kinds of stores: which, is known when it is opened.
 #[derive(Clone, Copy, Debug)]
@@ -28,38 +27,6 @@ impl<A, B> EitherKv<A, B> {
         match second.await {
             Err(Error::NotAStore) => Err(error),
             opened => opened.map(Self::Second),
-        }
-    }
-}
-
-impl<A: KvRo, B: KvRo> KvRo for EitherKv<A, B> {
-    async fn metadata(&self, key: &Key) -> Result<Metadata, Error> {
-        match self {
-            Self::First(store) => store.metadata(key).await,
-            Self::Second(store) => store.metadata(key).await,
-        }
-    }
-
-    async fn get_range(&self, key: &Key, offset: u64, buffer: &mut [u8]) -> Result<usize, Error> {
-        match self {
-            Self::First(store) => store.get_range(key, offset, buffer).await,
-            Self::Second(store) => store.get_range(key, offset, buffer).await,
-        }
-    }
-
-    async fn list(&self, key: &Key, after: &str, limit: usize) -> Result<Vec<Entry>, Error> {
-        match self {
-            Self::First(store) => store.list(key, after, limit).await,
-            Self::Second(store) => store.list(key, after, limit).await,
-        }
-    }
-}
-
-impl<A: KvRw, B: KvRw> KvRw for EitherKv<A, B> {
-    async fn batch(&self, changes: &[Change<'_>]) -> Result<(), Error> {
-        match self {
-            Self::First(store) => store.batch(changes).await,
-            Self::Second(store) => store.batch(changes).await,
         }
     }
 }

@@ -25,6 +25,7 @@
 extern crate alloc;
 
 mod change;
+mod delegate;
 mod either;
 mod error;
 mod key;

@@ -4,7 +4,6 @@
 )]
 
 use crate::{Change, Digest, Entry, Error, Key, Kind, Metadata, ValueMetadata};
-use alloc::rc::Rc;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -151,40 +150,3 @@ pub trait KvRw: KvRo {
         self.batch(&[Change::Rename(from, to)]).await
     }
 }
-
-/// A handle to a store is a store.
-macro_rules! forward {
-    ($($handle:ty),*) => {$(
-        impl<K: KvRo> KvRo for $handle {
-            async fn metadata(&self, key: &Key) -> Result<Metadata, Error> {
-                (**self).metadata(key).await
-            }
-
-            async fn get_range(
-                &self,
-                key: &Key,
-                offset: u64,
-                buffer: &mut [u8],
-            ) -> Result<usize, Error> {
-                (**self).get_range(key, offset, buffer).await
-            }
-
-            async fn list(
-                &self,
-                key: &Key,
-                after: &str,
-                limit: usize,
-            ) -> Result<Vec<Entry>, Error> {
-                (**self).list(key, after, limit).await
-            }
-        }
-
-        impl<K: KvRw> KvRw for $handle {
-            async fn batch(&self, changes: &[Change<'_>]) -> Result<(), Error> {
-                (**self).batch(changes).await
-            }
-        }
-    )*};
-}
-
-forward!(&K, Rc<K>);
