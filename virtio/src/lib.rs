@@ -36,9 +36,11 @@ mod patience;
 mod port;
 mod queue;
 mod rings;
+mod shared;
 
 pub use buffer::{Aligned, Buffer, Memory, Part, Readable, Segment, Writable};
-pub use device::{Device, FIXED_SIZE, feature};
+pub use device::Device;
 pub use error::{QueueError, Rejected, SetUpError};
 pub use patience::Patience;
 pub use queue::{SplitQueue, Used};
+pub use shared::{FIXED_SIZE, feature};

@@ -1,8 +1,8 @@
 //! The driver's side of a split virtqueue.
 
-use crate::device::{FIXED_SIZE, Shared, feature};
 use crate::dma::Operations;
 use crate::rings::{INDIRECT, NEXT, Rings, Tables, WRITE, fence, passes};
+use crate::shared::{FIXED_SIZE, Shared, feature};
 use crate::{Buffer, QueueError, Rejected, Segment, SetUpError};
 use alloc::boxed::Box;
 use alloc::rc::Rc;

@@ -33,24 +33,6 @@ pub(crate) const CIRCLES: &[&[&str]] = &[
         "ci/store/src/redb_peer.rs",
         "ci/store/src/sqlite.rs",
     ],
-    &[
-        "examples/device-usage/iperf3/src/main.rs",
-        "examples/device-usage/iperf3/src/tcp.rs",
-        "examples/device-usage/iperf3/src/udp.rs",
-    ],
-    &[
-        "net/src/host/limit.rs",
-        "net/src/host/listener.rs",
-        "net/src/host/mod.rs",
-        "net/src/host/stream.rs",
-        "net/src/host/udp.rs",
-    ],
-    &[
-        "net/src/resolver/cache.rs",
-        "net/src/resolver/flight.rs",
-        "net/src/resolver/mod.rs",
-    ],
-    &["net/src/resolver/message.rs", "net/src/resolver/name.rs"],
     &["tcp/src/sender/mod.rs", "tcp/src/sender/path.rs"],
     &[
         "tcpip/src/admission.rs",
@@ -79,5 +61,4 @@ pub(crate) const CIRCLES: &[&[&str]] = &[
         "tcpip/src/ipv6/mod.rs",
         "tcpip/src/ipv6/packet.rs",
     ],
-    &["virtio/src/device.rs", "virtio/src/queue.rs"],
 ];

@@ -1,10 +1,30 @@
-use super::Limits;
 use alloc::rc::Rc;
 use core::cell::Cell;
 use fata_task::{Handle, Reactor, Waiters};
 
 /// How many operations in a row succeed at once before the task lets others run.
 const BURST: u8 = 32;
+
+/// The bounds of a [`HostStack`](super::HostStack).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// TCP connections at a time, 4,096 by default. At the bound [`Stack::connect`](crate::Stack::connect) fails
+    /// and [`TcpListener::accept`](crate::TcpListener::accept) waits until one is closed.
+    /// The host's limit of open files is a bound as well, with the same effects.
+    pub connections: usize,
+    /// Connections that a listener's host keeps before they are accepted, 4,096 by
+    /// default. At the bound it lets clients wait, and try again.
+    pub backlog: u16,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 4_096,
+            backlog: 4_096,
+        }
+    }
+}
 
 /// What the sockets of a stack share.
 pub(super) struct Shared {

@@ -12,6 +12,7 @@ mod stream;
 mod udp;
 mod watch;
 
+pub use limit::Limits;
 pub use listener::HostListener;
 pub use stream::{HostReadHalf, HostStream, HostWriteHalf};
 pub use udp::HostSocket;
@@ -22,27 +23,6 @@ use core::net::SocketAddr;
 use embedded_nal_async::TcpConnect;
 use fata_task::{Handle, Reactor};
 use limit::Shared;
-
-/// The bounds of a [`HostStack`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// TCP connections at a time, 4,096 by default. At the bound [`Stack::connect`] fails
-    /// and [`TcpListener::accept`](crate::TcpListener::accept) waits until one is closed.
-    /// The host's limit of open files is a bound as well, with the same effects.
-    pub connections: usize,
-    /// Connections that a listener's host keeps before they are accepted, 4,096 by
-    /// default. At the bound it lets clients wait, and try again.
-    pub backlog: u16,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connections: 4_096,
-            backlog: 4_096,
-        }
-    }
-}
 
 /// The host's network stack, over its non-blocking sockets. Clones are handles to it.
 ///

@@ -1,4 +1,4 @@
-use super::Limits;
+use super::limits::Limits;
 use super::message::{Question, Records};
 use alloc::vec::Vec;
 use core::time::Duration;

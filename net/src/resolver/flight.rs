@@ -1,5 +1,6 @@
+use super::ResolveError;
+use super::cache::Known;
 use super::message::Question;
-use super::{Known, ResolveError};
 use alloc::vec::Vec;
 use core::cell::RefCell;
 use core::future::poll_fn;

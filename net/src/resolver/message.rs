@@ -1,7 +1,7 @@
 //! Questions and answers in the form of the wire (RFC 1035, section 4).
 
 use super::ResolveError;
-use super::name::{LONGEST_NAME, own};
+use super::name::{LONGEST_NAME, Name, own};
 use alloc::rc::Rc;
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -11,9 +11,6 @@ use domain::base::name::ToName;
 use domain::base::{Message, MessageBuilder, ParsedName, Rtype, StreamTarget};
 use domain::dep::octseq::Array;
 use domain::rdata::{A, Aaaa, Cname, Ptr, Soa};
-
-/// A name in the form of the wire.
-pub(super) type Name = domain::base::Name<Rc<[u8]>>;
 
 /// The largest datagram that servers may send, in bytes: what no path cuts to fragments
 /// (RFC 9715, section 3).

@@ -26,6 +26,7 @@ mod cache;
 mod error;
 mod exchange;
 mod flight;
+mod limits;
 mod message;
 mod nal;
 mod name;
@@ -35,6 +36,7 @@ mod tests;
 
 pub use addresses::Addresses;
 pub use error::ResolveError;
+pub use limits::Limits;
 
 use crate::Stack;
 use alloc::rc::Rc;
@@ -50,29 +52,6 @@ use name::Host;
 use preferred::Preferred;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
-
-/// The bounds of a [`Resolver`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Answers that are kept, 256 by default. At the bound, the one that would expire first
-    /// makes room.
-    pub entries: usize,
-    /// Bytes that these take, about; 64 KiB by default. With the same effect.
-    pub bytes: usize,
-    /// Questions that are being asked at a time, 32 by default; a lookup takes two, for IPv4
-    /// and IPv6. At the bound a lookup fails with [`ResolveError::LimitReached`].
-    pub questions: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            entries: 256,
-            bytes: 64 << 10,
-            questions: 32,
-        }
-    }
-}
 
 /// A family of addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

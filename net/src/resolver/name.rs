@@ -1,11 +1,13 @@
 //! Host names as applications write them.
 
 use super::ResolveError;
-use super::message::Name;
 use alloc::rc::Rc;
 use core::net::IpAddr;
 use domain::base::name::{Label, ToLabelIter};
 use domain::dep::octseq::Array;
+
+/// A name in the form of the wire, with small letters.
+pub(super) type Name = domain::base::Name<Rc<[u8]>>;
 
 /// The longest name on the wire, in bytes (RFC 1035, section 2.3.4).
 pub(super) const LONGEST_NAME: usize = 255;

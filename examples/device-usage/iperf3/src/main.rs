@@ -7,12 +7,11 @@ extern crate alloc;
 
 mod pace;
 mod protocol;
+mod streams;
 mod tcp;
 mod udp;
 
-use alloc::rc::Rc;
 use alloc::vec::Vec;
-use core::cell::Cell;
 use core::future::Future;
 use core::net::{Ipv6Addr, SocketAddr};
 use core::time::Duration;
@@ -20,8 +19,9 @@ use embassy_futures::select::{Either, select};
 use embedded_io_async::{Read, Write};
 use fata_boot::{Env, Network, Port};
 use fata_net::{Stack, TcpListener, TcpStream};
-use fata_task::{Handle, JoinHandle};
+use fata_task::Handle;
 use protocol::{Cookie, Counts, Parameters, Refusal, Results};
+use streams::Streams;
 
 fata_boot::main!(app, Port<5201>);
 
@@ -44,33 +44,6 @@ async fn app(env: Env, port: Port<5201>) -> fata_boot::Result {
             Ok(()) => log::info!("a test with {peer} is done"),
             Err(refusal) => log::warn!("no test with {peer}: {refusal}"),
         }
-    }
-}
-
-/// The streams of a test, which carry data until this is dropped.
-#[derive(Default)]
-struct Streams {
-    /// What was counted of each.
-    counts: Vec<Rc<Cell<Counts>>>,
-    tasks: Vec<JoinHandle<()>>,
-}
-
-impl Streams {
-    /// What is to be counted of one stream more.
-    fn add(&mut self) -> Rc<Cell<Counts>> {
-        let counts = Rc::<Cell<Counts>>::default();
-        self.counts.push(Rc::clone(&counts));
-        counts
-    }
-
-    fn spawn(&mut self, tasks: &Handle, task: impl Future<Output = ()> + 'static) {
-        self.tasks.push(tasks.spawn(task));
-    }
-}
-
-impl Drop for Streams {
-    fn drop(&mut self) {
-        self.tasks.iter().for_each(JoinHandle::cancel);
     }
 }
 

@@ -1,8 +1,8 @@
 //! The streams of a test of TCP.
 
-use crate::Streams;
 use crate::pace::Pace;
 use crate::protocol::{Counts, Parameters};
+use crate::streams::Streams;
 use alloc::rc::Rc;
 use alloc::vec;
 use core::cell::Cell;

@@ -1,8 +1,8 @@
 //! iperf3's datagrams: what opens a stream, and what is in those that count.
 
-use crate::Streams;
 use crate::pace::Pace;
 use crate::protocol::{Counts, Parameters, Refusal};
+use crate::streams::Streams;
 use alloc::rc::Rc;
 use alloc::vec;
 use alloc::vec::Vec;
