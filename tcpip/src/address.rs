@@ -4,7 +4,7 @@
 use super::dhcp::Client;
 use super::engine::Engine;
 use super::host_address::{check_host, check_router};
-use super::next_hop::Route;
+use super::route::Route;
 use super::{Ipv4Config, Ipv6Config};
 use core::net::{IpAddr, Ipv4Addr};
 use smoltcp::wire::{IpAddress, IpCidr, Ipv4Cidr};

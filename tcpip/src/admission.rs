@@ -4,8 +4,10 @@
 //! is answered with a cookie, and nothing is kept of it: so a flood of SYNs costs no
 //! memory, and honest clients among it are served.
 
+use super::cookie::Cookie;
 use super::engine::Engine;
 use super::frame::{ETHERNET, Tuple};
+use super::handshakes::MOST_HALF_OPEN;
 use super::phy::Transmitter;
 use super::table::{Flow, HalfOpen, Owner, State};
 use super::wire::{Path, Wire};
@@ -20,21 +22,11 @@ use smoltcp::wire::EthernetAddress;
 
 /// How long cookies may come back after the last was sent.
 const COOKIE_LIFE: Duration = Duration::from_secs(128);
-/// Connections of a listener that are half open.
-pub(super) const MOST_HALF_OPEN: usize = 1_024;
 /// How far the numbers of a connection in TIME-WAIT have to be passed by the next one.
 const TIME_WAIT_GAP: u32 = 1 << 16;
 
 /// Answers with cookies that wait for room in the device. What would be one more is dropped.
 const MOST_COOKIES: usize = 256;
-
-/// The answer to a SYN of which nothing else is kept.
-pub(super) struct Cookie {
-    ours: Sequence,
-    theirs: Sequence,
-    tuple: Tuple,
-    hardware: EthernetAddress,
-}
 
 /// A segment, and where it came from.
 struct Arrival<'a> {

@@ -2,12 +2,10 @@
 //! senders in the own network. Here others are answered, the address is announced, and another
 //! host that has it, too, is noticed (RFC 5227).
 
-use super::engine::Engine;
 use super::frame::ETHERNET;
 use super::phy::Transmitter;
 use core::net::Ipv4Addr;
-use core::time::Duration;
-use fata_net::{MacAddress, Net};
+use fata_net::Net;
 use fata_time::Instant;
 use smoltcp::wire::{
     ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol,
@@ -15,9 +13,6 @@ use smoltcp::wire::{
 
 /// Bytes of a frame.
 pub(super) const LENGTH: usize = ETHERNET + 28;
-/// The least time between two complaints, as others decide how often there is a reason.
-const COMPLAINT_PAUSE: Duration = Duration::from_secs(60);
-
 /// What the interface does for its IPv4 address.
 #[derive(Default)]
 pub(super) struct Arp {
@@ -91,80 +86,6 @@ impl Message {
     }
 }
 
-impl Engine {
-    /// Takes in a frame of ARP, or any other, in which there is nothing for it. Returns
-    /// whether it can be believed.
-    pub(super) fn receive_arp<N: Net>(
-        &mut self,
-        transmitter: &mut Transmitter<N>,
-        frame: &[u8],
-        now: Instant,
-    ) -> bool {
-        let Some(message) = Message::read(frame) else {
-            return true;
-        };
-        let (hardware, address) = message.source;
-        let is_other = hardware != self.hardware;
-        if is_other && self.note_conflict(address, now) {
-            return false;
-        }
-        if is_other && self.interface.has_ip_addr(address) {
-            self.complain(hardware, address, now);
-            return false;
-        }
-        let asked = message.asks_for();
-        let asked = asked.filter(|asked| self.interface.has_ip_addr(*asked));
-        if let Some(own) = asked
-            && hardware.is_unicast()
-            && self.is_stranger(address)
-        {
-            let answer = Message {
-                operation: ArpOperation::Reply,
-                source: (self.hardware, own),
-                target: message.source,
-            };
-            send(transmitter, &answer, hardware);
-        }
-        true
-    }
-
-    /// Whether smoltcp leaves a sender with this address without an answer: a router outside of
-    /// the network, as some clouds have it, or a host without an address that probes whether ours
-    /// is free.
-    fn is_stranger(&self, address: Ipv4Addr) -> bool {
-        let mut networks = self.interface.ip_addrs().iter();
-        let is_near = networks.any(|own| own.contains_addr(&address.into()));
-        address.is_unspecified() || !(is_near || address.is_multicast() || address.is_broadcast())
-    }
-
-    fn complain(&mut self, hardware: EthernetAddress, address: Ipv4Addr, now: Instant) {
-        let last = self.arp.complained;
-        if last.is_some_and(|last| now - last < COMPLAINT_PAUSE) {
-            return;
-        }
-        self.arp.complained = Some(now);
-        log::error!(
-            target: "net",
-            "the host with the MAC address {} has this one's address {address}, too; give each \
-             host another one",
-            MacAddress(hardware.0)
-        );
-    }
-
-    /// Tells neighbors of a new address, so that they forget who had it before (RFC 5227,
-    /// section 2.3), as soon as the device has room.
-    pub(super) fn announce<N: Net>(&mut self, transmitter: &mut Transmitter<N>) {
-        if !self.arp.announces || !transmitter.can_transmit() {
-            return;
-        }
-        self.arp.announces = false;
-        if let Some(own) = self.interface.ipv4_addr() {
-            let announcement = Message::request((self.hardware, own), own);
-            send(transmitter, &announcement, EthernetAddress::BROADCAST);
-        }
-    }
-}
-
 /// Asks who has an address that this host does not use yet (RFC 5227, section 2.1.1).
 pub(super) fn probe<N: Net>(
     transmitter: &mut Transmitter<N>,
@@ -175,7 +96,11 @@ pub(super) fn probe<N: Net>(
     send(transmitter, &question, EthernetAddress::BROADCAST);
 }
 
-fn send<N: Net>(transmitter: &mut Transmitter<N>, message: &Message, destination: EthernetAddress) {
+pub(super) fn send<N: Net>(
+    transmitter: &mut Transmitter<N>,
+    message: &Message,
+    destination: EthernetAddress,
+) {
     // What is lost is asked for again.
     let _ = transmitter.transmit(LENGTH, |frame| message.emit(destination, frame));
 }

@@ -20,8 +20,10 @@ mod address;
 mod admission;
 mod allowance;
 mod arp;
+mod backlog;
 mod config;
 mod connections;
+mod cookie;
 mod datagrams;
 mod dhcp;
 mod engine;
@@ -41,8 +43,10 @@ mod outbox;
 mod phy;
 mod ports;
 mod quota;
+mod route;
 mod runner;
 mod schedule;
+mod shared;
 mod sockets;
 mod statistics;
 mod stream;
@@ -75,6 +79,7 @@ use fata_net::VirtioNet;
 use fata_net::{Error, Net, Stack};
 use fata_task::{Event, Handle};
 use phy::Adapter;
+use shared::Shared;
 
 /// After so long without an address there is a warning.
 const ADDRESS_PATIENCE: Duration = Duration::from_secs(10);
@@ -83,30 +88,6 @@ const ADDRESS_PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct TcpIp {
     shared: Rc<Shared>,
-}
-
-/// What handles, sockets and the task that drives the stack share.
-struct Shared {
-    /// Never borrowed across an `await`.
-    engine: RefCell<Engine>,
-    /// Tells the driving task that a flow has become ready.
-    wake: Event,
-}
-
-impl Shared {
-    /// Lets the driving task look whether a connection has something to send.
-    fn kick(&self, key: usize) {
-        if self.engine.borrow_mut().table.make_ready(key) {
-            self.wake.signal();
-        }
-    }
-
-    /// The same for a UDP socket.
-    fn kick_flow(&self, key: usize) {
-        if self.engine.borrow_mut().flows.make_ready(key) {
-            self.wake.signal();
-        }
-    }
 }
 
 impl TcpIp {

@@ -1,8 +1,6 @@
 //! Connections that the application is done with and that close in the background. Where there is
 //! hardly a place left, the oldest make room for new ones: their peers have had their time.
 
-use super::connections::RESET_TIMEOUT;
-use super::engine::Engine;
 use super::table::{Owner, Table};
 use alloc::collections::VecDeque;
 use core::time::Duration;
@@ -37,7 +35,7 @@ impl Orphans {
     }
 
     /// Takes the oldest one that has had its time.
-    fn pop(&mut self, now: Instant, table: &mut Table) -> Option<usize> {
+    pub(super) fn pop(&mut self, now: Instant, table: &mut Table) -> Option<usize> {
         while let Some((key, since)) = self.queue.front().copied() {
             let is_orphan = is_orphan(table, key, since);
             if is_orphan && now.since(since) < LEAST {
@@ -57,25 +55,4 @@ fn is_orphan(table: &mut Table, key: usize, since: Instant) -> bool {
     table
         .flow(key)
         .is_some_and(|flow| flow.owner == Owner::Nobody && flow.orphaned == Some(since))
-}
-
-impl Engine {
-    /// Resets the oldest orphan if there is hardly room for one more connection, or memory for
-    /// buffers.
-    pub(super) fn make_room(&mut self, now: Instant) {
-        let most = self.config.max_connections;
-        if self.table.connections() < most - most / 8 && !self.pool.is_scarce() {
-            return;
-        }
-        let Some(key) = self.orphans.pop(now, &mut self.table) else {
-            return;
-        };
-        if let Some(flow) = self.table.flow(key) {
-            flow.abort_at = Some(now + RESET_TIMEOUT);
-            flow.orphaned = None;
-            flow.connection.abort(fata_tcp::Error::TimedOut);
-            self.totals.evicted_orphans += 1;
-            self.table.make_ready(key);
-        }
-    }
 }

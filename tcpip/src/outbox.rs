@@ -1,6 +1,6 @@
 //! Datagrams that are to be sent.
 
-use super::next_hop::NEIGHBOR_PAUSE;
+use super::route::NEIGHBOR_PAUSE;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec;

@@ -1,5 +1,5 @@
-use super::Shared;
 use super::phy::Adapter;
+use super::shared::Shared;
 use alloc::rc::Rc;
 use core::future::{Future, poll_fn};
 use core::pin::Pin;

@@ -1,8 +1,8 @@
 //! What is checked before a socket is opened or a packet is sent, and listening.
 
 use super::Error;
+use super::backlog::Backlog;
 use super::engine::Engine;
-use super::listener::Backlog;
 use super::ports::Scope;
 use alloc::vec::Vec;
 use core::mem;

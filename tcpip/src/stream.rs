@@ -1,7 +1,8 @@
+use super::Error;
 use super::error;
 use super::frame::Tuple;
+use super::shared::Shared;
 use super::table::Flow;
-use super::{Error, Shared};
 use alloc::rc::Rc;
 use core::future::poll_fn;
 use core::net::SocketAddr;

@@ -1,7 +1,8 @@
+use super::Error;
 use super::flow::Flow;
 use super::outbox::{Ends, Outbox};
 use super::ports::{Scope, listen_endpoint};
-use super::{Error, Shared};
+use super::shared::Shared;
 use alloc::rc::Rc;
 use core::future::poll_fn;
 use core::net::SocketAddr;

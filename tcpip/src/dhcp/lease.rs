@@ -3,7 +3,7 @@
 use super::message::{Message, code};
 use super::trouble::Fault;
 use crate::host_address::check_host;
-use crate::next_hop::Route;
+use crate::route::Route;
 use alloc::vec::Vec;
 use core::net::Ipv4Addr;
 use core::time::Duration;

@@ -4,7 +4,8 @@
 //! was given: that others have it, too, is a fault that hardly happens.
 
 use super::super::ports::Random;
-use super::{MAX_ADDRESSES, Nonce};
+use super::message::Nonce;
+use super::slaac::MAX_ADDRESSES;
 use alloc::vec::Vec;
 use core::net::Ipv6Addr;
 use core::time::Duration;

@@ -21,6 +21,8 @@ pub(super) const SOURCE_LINK_LAYER_ADDRESS: u8 = 1;
 pub(super) const TARGET_LINK_LAYER_ADDRESS: u8 = 2;
 /// RFC 3971, section 5.3.2.
 pub(super) const NONCE: u8 = 14;
+/// Tells a question of this host from those of others.
+pub(super) type Nonce = [u8; 6];
 
 /// A valid message that was received.
 #[derive(Clone, Copy, Debug)]

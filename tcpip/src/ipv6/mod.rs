@@ -27,13 +27,7 @@ use fata_time::Instant;
 use groups::Groups;
 use message::Content;
 use packet::Packet;
-use slaac::{MAX_PREFIXES, Slaac};
-
-/// The link-local address, and those from routers or a given one.
-const MAX_ADDRESSES: usize = 1 + MAX_PREFIXES;
-
-/// What tells a question of this host's from another's.
-type Nonce = [u8; 6];
+use slaac::Slaac;
 
 /// What the interface does for its IPv6 addresses. Frames go in, frames come out; it knows
 /// neither device nor sockets.

@@ -1,10 +1,11 @@
 //! Frames that are sent for the interface's addresses. All go to multicast groups.
 
+use super::message::Nonce;
 use super::message::{
     NEIGHBOR_ADVERTISEMENT, NEIGHBOR_SOLICITATION, NONCE, REPORT, REPORT_VERSION_1,
     ROUTER_SOLICITATION, SOURCE_LINK_LAYER_ADDRESS, TARGET_LINK_LAYER_ADDRESS, solicited_node,
 };
-use super::{MAX_ADDRESSES, Nonce};
+use super::slaac::MAX_ADDRESSES;
 use core::net::Ipv6Addr;
 use fata_net::MacAddress;
 use smoltcp::wire::{Icmpv6Packet, IpProtocol};

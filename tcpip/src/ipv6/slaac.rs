@@ -12,6 +12,8 @@ use fata_time::Instant;
 /// Networks whose prefix gives an address, and name servers that are kept. What is announced
 /// beyond is passed over until others expire.
 pub(super) const MAX_PREFIXES: usize = 4;
+/// The link-local address, and those from routers or a given one.
+pub(super) const MAX_ADDRESSES: usize = 1 + MAX_PREFIXES;
 const MAX_SERVERS: usize = 4;
 
 /// The time between the first two solicitations, and the longest (RFC 7559, section 2).

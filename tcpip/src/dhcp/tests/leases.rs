@@ -1,7 +1,7 @@
 //! What is taken of a server's messages.
 
 use super::*;
-use crate::next_hop::Route;
+use crate::route::Route;
 use smoltcp::wire::Ipv4Cidr;
 
 fn network(text: &str) -> Ipv4Cidr {

@@ -1,0 +1,11 @@
+use super::frame::Tuple;
+use fata_tcp::Sequence;
+use smoltcp::wire::EthernetAddress;
+
+/// The answer to a SYN of which nothing else is kept.
+pub(super) struct Cookie {
+    pub(super) ours: Sequence,
+    pub(super) theirs: Sequence,
+    pub(super) tuple: Tuple,
+    pub(super) hardware: EthernetAddress,
+}
