@@ -1,8 +1,5 @@
 //! A resolver whose servers answer anything.
 
-#[path = "resolver/mod.rs"]
-mod torture;
-
 use proptest::prelude::*;
 
 proptest! {
@@ -10,6 +7,6 @@ proptest! {
 
     #[test]
     fn the_resolver_survives(bytes in prop::collection::vec(any::<u8>(), 0..1_000)) {
-        torture::resolver(&bytes);
+        fata_net::testing::resolver(&bytes);
     }
 }

@@ -1,7 +1,5 @@
 //! The virtio network card's driver beside a device in the same process.
 
-mod torture;
-
 use fata_net::{Frame, MacAddress, Net, Offload, PartialChecksum, TransmitError, VirtioNet};
 use fata_task::Event;
 use fata_virtio::fake::{DeviceQueue, FakeDevice, FakeHal, assert_nothing_shared};
@@ -343,6 +341,6 @@ proptest! {
 
     #[test]
     fn the_driver_survives(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
-        torture::card(&bytes);
+        fata_net::testing::card(&bytes);
     }
 }

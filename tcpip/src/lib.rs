@@ -51,6 +51,9 @@ mod sockets;
 mod statistics;
 mod stream;
 mod table;
+#[cfg(feature = "testing")]
+#[doc(hidden)]
+pub mod testing;
 #[cfg(test)]
 mod tests;
 mod trouble;

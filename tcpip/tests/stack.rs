@@ -1,8 +1,5 @@
 //! A stack whose peer sends anything.
 
-#[path = "stack/mod.rs"]
-mod torture;
-
 use proptest::prelude::*;
 
 proptest! {
@@ -10,6 +7,6 @@ proptest! {
 
     #[test]
     fn the_stack_survives(bytes in prop::collection::vec(any::<u8>(), 0..2_000)) {
-        torture::stack(&bytes);
+        fata_tcpip::testing::stack(&bytes);
     }
 }

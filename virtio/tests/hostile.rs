@@ -1,7 +1,5 @@
 //! A queue against devices that write whatever they like, between any two of its accesses.
 
-mod torture;
-
 use proptest::prelude::*;
 
 proptest! {
@@ -9,6 +7,6 @@ proptest! {
 
     #[test]
     fn the_queue_survives(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
-        torture::queue(&bytes);
+        fata_virtio::fake::torture::queue(&bytes);
     }
 }

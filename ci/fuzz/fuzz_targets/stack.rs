@@ -2,7 +2,4 @@
 //! what is right, datagrams, neighbor discovery, router advertisements.
 #![no_main]
 
-#[path = "../../../tcpip/tests/stack/mod.rs"]
-mod torture;
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| torture::stack(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| fata_tcpip::testing::stack(bytes));

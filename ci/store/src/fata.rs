@@ -1,4 +1,4 @@
-use crate::{AT_ONCE, BATCH, EACH, Figures, ONE, READS, VALUE, name, rate};
+use crate::figures::{AT_ONCE, BATCH, EACH, Figures, ONE, READS, VALUE, name, rate};
 use fata_block::FileDisk;
 use fata_block::file::{Access, DiskFile};
 use fata_kv::{Change, Key, KvRo, KvRw};

@@ -2,26 +2,14 @@
 //! what was set is on the disk when the call returns. Prints medians and ratios.
 
 mod fata;
+mod figures;
 mod redb_peer;
 mod sqlite;
 
+use figures::Figures;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
-/// Bytes of each value.
-const VALUE: usize = 100;
-/// Values that are set one at a time, by each of 32 at once, and in each batch.
-const ONE: usize = 200;
-const AT_ONCE: usize = 32;
-const EACH: usize = 20;
-const BATCH: usize = 1_000;
-/// Values that are read.
-const READS: usize = 20_000;
 const ROUNDS: usize = 5;
-
-/// What is measured, in operations a second.
-#[derive(Clone, Copy)]
-struct Figures([f64; 4]);
 
 const NAMES: [&str; 4] = [
     "sets, one at a time",
@@ -73,20 +61,4 @@ fn median(rounds: &[Figures], index: usize) -> f64 {
     let mut values: Vec<f64> = rounds.iter().map(|round| round.0[index]).collect();
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
-}
-
-/// Operations a second.
-fn rate(count: usize, took: Duration) -> f64 {
-    count as f64 / took.as_secs_f64()
-}
-
-fn timed(count: usize, work: impl FnOnce()) -> f64 {
-    let start = Instant::now();
-    work();
-    rate(count, start.elapsed())
-}
-
-/// The key of a number: neighbours are far apart.
-fn name(number: usize) -> String {
-    format!("{:08x}", (number as u32).wrapping_mul(0x9e37_79b9))
 }

@@ -1,4 +1,4 @@
-use crate::{AT_ONCE, BATCH, EACH, Figures, ONE, READS, VALUE, name, timed};
+use crate::figures::{AT_ONCE, BATCH, EACH, Figures, ONE, READS, VALUE, name, timed};
 use redb::{Database, ReadableDatabase, TableDefinition};
 use std::ops::Range;
 use std::path::Path;

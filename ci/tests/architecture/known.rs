@@ -27,11 +27,5 @@ pub(crate) const CIRCLES: &[&[&str]] = &[
         "boot/src/vm/virtio/pci/mod.rs",
     ],
     &["ci/src/attached.rs", "ci/src/launch.rs"],
-    &[
-        "ci/store/src/fata.rs",
-        "ci/store/src/main.rs",
-        "ci/store/src/redb_peer.rs",
-        "ci/store/src/sqlite.rs",
-    ],
     &["tcp/src/sender/mod.rs", "tcp/src/sender/path.rs"],
 ];

@@ -8,6 +8,7 @@ mod hostile;
 mod memory;
 mod queue;
 pub mod schedule;
+pub mod torture;
 mod transport;
 
 pub use hostile::{Hostile, Script};

@@ -1,10 +1,12 @@
 //! A resolver, and servers that answer what bytes say.
 
+use std::prelude::v1::*;
+use std::{format, vec};
 mod answers;
 mod network;
 
-use fata_net::resolver::{Family, Limits};
-use fata_net::{ResolveError, Resolver};
+use crate::resolver::{Family, Limits};
+use crate::{ResolveError, Resolver};
 use fata_task::{Handle, simulate};
 use network::{FIRST_SERVER, HONEST, Network, SECOND_SERVER};
 use std::net::IpAddr;

@@ -1,14 +1,16 @@
 //! A network without packets, with two servers on it that answer as a script says.
 
 use super::answers::{Answer, honest};
+use crate::testing::Script;
+use crate::{Error, Stack, TcpListener, TcpStream, UdpSocket};
 use embedded_io_async::{BufRead, ErrorType, Read, Write};
-use fata_net::testing::Script;
-use fata_net::{Error, Stack, TcpListener, TcpStream, UdpSocket};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::pending;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::prelude::v1::*;
 use std::rc::Rc;
+use std::vec;
 
 pub const FIRST_SERVER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 53));
 pub const SECOND_SERVER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 54));

@@ -1,14 +1,18 @@
 //! A whole stack, and a peer on its link that does what bytes say.
 
+extern crate std;
+
+use crate::{Config, Ipv4Config, Ipv6Config, TcpIp};
 use embedded_io_async::{Read, Write};
 use fata_net::testing::Script;
 use fata_net::{
     Link, Net, Offload, Offloads, PartialChecksum, Stack, TcpListener, TcpStream, UdpSocket,
 };
 use fata_task::{Handle, simulate};
-use fata_tcpip::{Config, Ipv4Config, Ipv6Config, TcpIp};
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::prelude::v1::*;
 use std::time::Duration;
+use std::vec;
 
 const STACK: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 const PEER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);

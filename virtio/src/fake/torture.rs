@@ -1,10 +1,11 @@
 //! A driver and a hostile device, both of which do what bytes say.
 
-use fata_virtio::fake::schedule::Watch;
-use fata_virtio::fake::{FakeDevice, FakeHal, Hostile, Script, assert_nothing_shared};
-use fata_virtio::{Device, QueueError, Readable, SplitQueue, Writable, feature};
+use crate::fake::schedule::Watch;
+use crate::fake::{FakeDevice, FakeHal, Hostile, Script, assert_nothing_shared};
+use crate::{Device, QueueError, Readable, SplitQueue, Writable, feature};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::prelude::v1::*;
 use std::rc::Rc;
 use virtio_drivers::transport::DeviceType;
 

@@ -1,7 +1,9 @@
 //! DNS messages (RFC 1035, section 4), most of them wrong somewhere.
 
-use fata_net::testing::Script;
+use crate::testing::Script;
 use std::net::Ipv4Addr;
+use std::prelude::v1::*;
+use std::vec;
 
 const HEADER: usize = 12;
 /// A pointer to the name in the question.

@@ -1,12 +1,13 @@
 //! The network card's driver and a hostile device, both of which do what bytes say.
 
-use fata_net::{LARGEST_FRAME, Net, Offload, PartialChecksum, TransmitError, VirtioNet};
+use crate::{LARGEST_FRAME, Net, Offload, PartialChecksum, TransmitError, VirtioNet};
 use fata_task::Event;
 use fata_virtio::fake::schedule::Watch;
 use fata_virtio::fake::{FakeDevice, FakeHal, Hostile, Script, assert_nothing_shared};
 use fata_virtio::feature;
 use std::cell::RefCell;
 use std::num::NonZeroU16;
+use std::prelude::v1::*;
 use std::rc::Rc;
 use std::task::{Context, Waker};
 use virtio_drivers::transport::DeviceType;
