@@ -29,7 +29,7 @@ pub mod feature {
 
 /// A transport whose queues have a size that drivers cannot choose, as legacy devices over PCI
 /// have (section 4.1.5.1.3.1), adds this bit to what its
-/// [`max_queue_size`](Transport::max_queue_size) returns.
+/// [`max_queue_size`](virtio_drivers::transport::Transport::max_queue_size) returns.
 pub const FIXED_SIZE: u32 = 1 << 31;
 
 /// How often the status is read until a reset is given up: a second, where a read takes
