@@ -5,6 +5,7 @@ use crate::volume::Volume;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
+use core::fmt;
 use fata_block::Block;
 use fata_kv::{Change, Entry, Error, Key, KvRo, KvRw, Metadata};
 use fata_task::Handle;
@@ -37,6 +38,12 @@ pub struct FatKv<B> {
     tasks: Handle,
     volume: Rc<Volume<B>>,
     fat: Rc<Fat>,
+}
+
+impl<B> fmt::Debug for FatKv<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FatKv").finish_non_exhaustive()
+    }
 }
 
 impl<B> Clone for FatKv<B> {

@@ -4,6 +4,7 @@ use crate::head::{self, Extent, Field, Framing, Scanner};
 use crate::syntax::{is_token, is_value, push_decimal};
 use crate::{Error, Limits, Method, Status, chunked};
 use alloc::vec::Vec;
+use core::fmt;
 use embedded_io_async::{ErrorType, Read, Write};
 
 /// Least room for a read.
@@ -48,6 +49,12 @@ pub struct Client<S> {
     /// Why the body cannot be read on.
     failed: Option<Error>,
     reusable: bool,
+}
+
+impl<S> fmt::Debug for Client<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
 }
 
 /// The head of a final answer.
@@ -345,6 +352,12 @@ pub struct Upload<'c, S> {
     left: Option<u64>,
 }
 
+impl<S> fmt::Debug for Upload<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upload").finish_non_exhaustive()
+    }
+}
+
 impl<'c, S: Read + Write> Upload<'c, S> {
     /// Ends the body and waits for the answer's head.
     ///
@@ -426,6 +439,12 @@ pub struct Answer<'c, S> {
     client: &'c mut Client<S>,
     status: Status,
     head: Vec<u8>,
+}
+
+impl<S> fmt::Debug for Answer<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer").finish_non_exhaustive()
+    }
 }
 
 impl<S: Read + Write> Answer<'_, S> {

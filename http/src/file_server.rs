@@ -7,6 +7,7 @@ use crate::syntax::percent_decode;
 use crate::{Error, Method, Request, Response, Status, pattern};
 use alloc::format;
 use alloc::string::String;
+use core::fmt;
 
 /// Serves a tree of [`Files`].
 ///
@@ -27,6 +28,12 @@ use alloc::string::String;
 pub struct FileServer<F> {
     files: F,
     cache_control: &'static str,
+}
+
+impl<F> fmt::Debug for FileServer<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileServer").finish_non_exhaustive()
+    }
 }
 
 /// The file that a path leads to.

@@ -5,6 +5,7 @@ use crate::syntax::percent_decode;
 use crate::{Error, Method, Response, Writer, pattern, read_to_vec};
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
+use core::fmt;
 use core::future::poll_fn;
 use core::net::SocketAddr;
 use embedded_io_async::{ErrorType, Read};
@@ -24,6 +25,16 @@ pub struct Request<'c> {
     pub(crate) peer: Option<SocketAddr>,
     /// The pattern of the route that was taken.
     pub(crate) pattern: &'static str,
+}
+
+impl fmt::Debug for Request<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Request");
+        debug
+            .field("method", &self.method())
+            .field("path", &self.path());
+        debug.finish_non_exhaustive()
+    }
 }
 
 impl<'c> Request<'c> {

@@ -1,6 +1,7 @@
 use crate::handler::Handler;
 use crate::pattern::matches;
 use crate::{Error, Method, Request, Response, Status};
+use core::fmt;
 
 /// Chooses a handler by method and path.
 ///
@@ -31,7 +32,14 @@ pub struct Router<R = NoRoutes> {
     routes: R,
 }
 
+impl<R> fmt::Debug for Router<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Router").finish_non_exhaustive()
+    }
+}
+
 /// The end of a router's list of routes.
+#[derive(Debug)]
 pub struct NoRoutes;
 
 /// A route of a router, and those before it.
@@ -43,6 +51,12 @@ pub struct Route<R, H> {
     handler: H,
 }
 
+impl<R, H> fmt::Debug for Route<R, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Route").finish_non_exhaustive()
+    }
+}
+
 /// A list of routes, found by the compiler.
 pub trait Routes: sealed::Routes {}
 impl<T: sealed::Routes> Routes for T {}
@@ -51,6 +65,7 @@ mod sealed {
     use super::{Error, Method, Request, Response};
 
     /// What a look-up finds.
+    #[derive(Debug)]
     pub enum Found {
         /// The route with this number and pattern.
         Route(usize, &'static str),

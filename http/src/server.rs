@@ -8,6 +8,7 @@ use crate::stop::StopSignal;
 use crate::{Limits, wire::Wire};
 use alloc::boxed::Box;
 use alloc::rc::Rc;
+use core::fmt;
 use core::future::{Future, poll_fn};
 use core::net::SocketAddr;
 use core::pin::pin;
@@ -34,6 +35,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// ```
 pub struct Server {
     service: Service,
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").finish_non_exhaustive()
+    }
 }
 
 impl Server {
@@ -243,6 +250,12 @@ impl Drop for Slot {
 #[derive(Clone)]
 pub struct Stopper {
     signal: Rc<StopSignal>,
+}
+
+impl fmt::Debug for Stopper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stopper").finish_non_exhaustive()
+    }
 }
 
 impl Stopper {

@@ -1,5 +1,6 @@
 use crate::exchange::Exchange;
 use crate::{Error, Response, Status};
+use core::fmt;
 use core::future::poll_fn;
 use embedded_io_async::{ErrorType, Write};
 
@@ -13,6 +14,12 @@ use embedded_io_async::{ErrorType, Write};
 pub struct Writer<'c> {
     pub(crate) exchange: &'c Exchange<'c>,
     pub(crate) status: Status,
+}
+
+impl fmt::Debug for Writer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writer").finish_non_exhaustive()
+    }
 }
 
 impl Writer<'_> {

@@ -4,6 +4,7 @@ use crate::{Change, Digest, Entry, Error, Key, Kind, KvRo, KvRw, Metadata, Value
 use alloc::borrow::ToOwned;
 use alloc::vec::Vec;
 use core::cell::RefCell;
+use core::fmt;
 use core::time::Duration;
 use fata_task::Handle;
 
@@ -14,6 +15,12 @@ const OVERHEAD: usize = 64;
 pub struct MemoryKv {
     tasks: Handle,
     state: RefCell<State>,
+}
+
+impl fmt::Debug for MemoryKv {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryKv").finish_non_exhaustive()
+    }
 }
 
 struct State {

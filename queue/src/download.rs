@@ -3,6 +3,7 @@ use crate::{CHUNK, DEPTH, Error, sectors_in};
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
+use core::fmt;
 use core::hash::Hasher;
 use fata_block::Block;
 use fata_task::JoinHandle;
@@ -24,6 +25,12 @@ pub struct Download<B> {
     reads: VecDeque<JoinHandle<Result<Vec<u8>, fata_block::Error>>>,
     /// What was last given out.
     chunk: Vec<u8>,
+}
+
+impl<B> fmt::Debug for Download<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Download").finish_non_exhaustive()
+    }
 }
 
 impl<B: Block + 'static> Download<B> {

@@ -5,6 +5,7 @@ use crate::{Download, Error, OpenError, Upload, open};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::RefCell;
+use core::fmt;
 use fata_block::Block;
 use fata_task::{Handle, Semaphore, Waiters};
 
@@ -13,6 +14,12 @@ use fata_task::{Handle, Semaphore, Waiters};
 /// What is under way when a handle is dropped goes on to its end.
 pub struct Queue<B> {
     pub(crate) shared: Rc<Shared<B>>,
+}
+
+impl<B> fmt::Debug for Queue<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queue").finish_non_exhaustive()
+    }
 }
 
 impl<B> Clone for Queue<B> {

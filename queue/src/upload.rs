@@ -4,6 +4,7 @@ use crate::{CHUNK, DEPTH, Error, sectors_in};
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
+use core::fmt;
 use core::future::Future;
 use core::hash::Hasher;
 use core::time::Duration;
@@ -43,6 +44,12 @@ pub struct Upload<B> {
     /// Until when it may hardly advance, and bytes from which on it has.
     overdue_at: Instant,
     step: u64,
+}
+
+impl<B> fmt::Debug for Upload<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upload").finish_non_exhaustive()
+    }
 }
 
 impl<B: Block + 'static> Upload<B> {

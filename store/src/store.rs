@@ -8,6 +8,7 @@ use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
+use core::fmt;
 use fata_block::Block;
 use fata_kv::{Change, Entry, Error, Key, KvRo, KvRw, Metadata};
 use fata_task::Handle;
@@ -57,6 +58,12 @@ impl Default for Limits {
 /// Cloning gives another handle to the same store. A disk must not have two stores open.
 pub struct Store<B> {
     inner: Rc<Inner<B>>,
+}
+
+impl<B> fmt::Debug for Store<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").finish_non_exhaustive()
+    }
 }
 
 struct Inner<B> {

@@ -4,6 +4,7 @@ use crate::inner::Inner;
 use crate::sync::Ordering;
 use alloc::rc::Rc;
 use alloc::sync::Arc;
+use core::fmt;
 use core::future::Future;
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
@@ -12,6 +13,12 @@ use fata_time::Clock;
 /// Runs tasks, one at a time, on the core that calls [`block_on`](Self::block_on).
 pub struct Executor {
     inner: Rc<Inner>,
+}
+
+impl fmt::Debug for Executor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Executor").finish_non_exhaustive()
+    }
 }
 
 impl Executor {

@@ -20,6 +20,12 @@ pub struct Handle {
     inner: Rc<Inner>,
 }
 
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").finish_non_exhaustive()
+    }
+}
+
 impl Handle {
     pub(crate) fn new(inner: Rc<Inner>) -> Self {
         Self { inner }
@@ -156,6 +162,12 @@ pub struct JoinHandle<T> {
     inner: Rc<Inner>,
     ticket: Arc<Ticket>,
     receiver: Receiver<T>,
+}
+
+impl<T> fmt::Debug for JoinHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinHandle").finish_non_exhaustive()
+    }
 }
 
 impl<T> JoinHandle<T> {

@@ -1,6 +1,7 @@
 use crate::Event;
 use alloc::rc::Rc;
 use core::cell::Cell;
+use core::fmt;
 use core::ops::Deref;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -48,6 +49,12 @@ pub struct Registration {
     reactor: Rc<dyn Reactor>,
     key: usize,
     readiness: Rc<Readiness>,
+}
+
+impl fmt::Debug for Registration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registration").finish_non_exhaustive()
+    }
 }
 
 impl Registration {

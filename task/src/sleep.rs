@@ -1,6 +1,7 @@
 use crate::deadlines::DeadlineKey;
 use crate::inner::Inner;
 use alloc::rc::Rc;
+use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
@@ -14,6 +15,12 @@ pub struct Sleep {
     executor: Rc<Inner>,
     deadline: Instant,
     key: Option<DeadlineKey>,
+}
+
+impl fmt::Debug for Sleep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sleep").finish_non_exhaustive()
+    }
 }
 
 impl Sleep {

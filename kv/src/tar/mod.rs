@@ -12,6 +12,7 @@ mod tests;
 use crate::tree::Tree;
 use crate::{Digest, Entry, Error, Key, KvRo, Metadata, ValueMetadata};
 use alloc::vec::Vec;
+use core::fmt;
 use core::time::Duration;
 use fata_block::Block;
 use file::File;
@@ -34,6 +35,12 @@ pub use file::LeftOut;
 pub struct TarKv<B> {
     reader: Reader<B>,
     files: Tree<File>,
+}
+
+impl<B> fmt::Debug for TarKv<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TarKv").finish_non_exhaustive()
+    }
 }
 
 impl<B: Block> TarKv<B> {
