@@ -1,11 +1,11 @@
-use crate::{Env, home};
+use crate::{Env, platform};
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use core::fmt;
 
-/// A disk of this home, a [`Block`](fata_block::Block): a virtual machine's virtio disk, a file or
+/// A disk of this platform, a [`Block`](fata_block::Block): a virtual machine's virtio disk, a file or
 /// block device of a process's host. Clones are handles to the same.
-pub type Disk = home::disk::Disk;
+pub type Disk = platform::disk::Disk;
 
 /// Why there is no disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,10 +35,10 @@ impl core::error::Error for DiskError {}
 /// Opens the disk that is meant by `name`.
 pub(crate) async fn open(
     env: &Env,
-    options: &home::disk::Options,
+    options: &platform::disk::Options,
     name: &str,
 ) -> Result<Disk, DiskError> {
-    match home::disk::open(env, options, name).await? {
+    match platform::disk::open(env, options, name).await? {
         Some(disk) => Ok(disk),
         None => Err(DiskError::NotAttached(name.to_owned())),
     }

@@ -1,12 +1,12 @@
 use crate::args::{Args, ArgsError, FromArgs};
 use crate::heap::{self, Statistics};
-use crate::home;
+use crate::platform;
 use core::fmt;
 use core::time::Duration;
 use fata_task::Handle;
 use rand_core::SeedableRng;
 
-/// A cryptographically secure random number generator: ChaCha20, seeded from the home's
+/// A cryptographically secure random number generator: ChaCha20, seeded from the platform's
 /// entropy. It implements [`rand_core`]'s traits.
 pub type Rng = rand_chacha::ChaCha20Rng;
 
@@ -37,7 +37,7 @@ impl fmt::Display for EntropyError {
 
 impl core::error::Error for EntropyError {}
 
-/// What the home gives to a program. Clones are handles to the same things.
+/// The things that the platform gives to a program. Clones are handles to the same things.
 #[derive(Clone)]
 pub struct Env {
     /// Spawns tasks, and tells and passes the time.
@@ -48,30 +48,30 @@ pub struct Env {
         fata_vm,
         expect(dead_code, reason = "a machine's devices have interrupts instead")
     )]
-    pub(crate) idler: home::Idler,
+    pub(crate) idler: platform::Idler,
     #[cfg(all(feature = "terminal", not(fata_vm)))]
-    pub(crate) terminal: home::terminal::Opened,
+    pub(crate) terminal: platform::terminal::Opened,
     #[cfg(any(feature = "disk", feature = "net"))]
     memory: fata_memory::Budget,
     #[cfg(any(feature = "disk", feature = "net"))]
     settings: Settings,
 }
 
-/// The boot arguments of the home itself.
+/// The boot arguments of the platform itself.
 #[derive(Clone)]
 pub(crate) struct Settings {
-    pub(crate) home: home::Settings,
+    pub(crate) platform: platform::Settings,
     pub(crate) trace: bool,
     #[cfg(feature = "net")]
     pub(crate) network: crate::network::Options,
     #[cfg(feature = "disk")]
-    pub(crate) disks: home::disk::Options,
+    pub(crate) disks: platform::disk::Options,
 }
 
 impl FromArgs for Settings {
     fn from_args(args: &mut Args) -> Result<Self, ArgsError> {
         Ok(Self {
-            home: FromArgs::from_args(args)?,
+            platform: FromArgs::from_args(args)?,
             trace: args.given("trace", "print when each phase of the start ended"),
             #[cfg(feature = "net")]
             network: FromArgs::from_args(args)?,
@@ -86,14 +86,14 @@ impl Env {
         not(any(feature = "disk", feature = "net")),
         expect(unused_variables, reason = "only devices need settings")
     )]
-    pub(crate) fn new(tasks: Handle, idler: home::Idler, settings: Settings) -> Self {
+    pub(crate) fn new(tasks: Handle, idler: platform::Idler, settings: Settings) -> Self {
         Self {
             tasks,
-            console: home::console::open(&idler),
+            console: platform::console::open(&idler),
             #[cfg(any(feature = "net", feature = "terminal"))]
             idler,
             #[cfg(all(feature = "terminal", not(fata_vm)))]
-            terminal: home::terminal::Opened::default(),
+            terminal: platform::terminal::Opened::default(),
             #[cfg(any(feature = "disk", feature = "net"))]
             memory: crate::memory::budget(),
             #[cfg(any(feature = "disk", feature = "net"))]
@@ -112,7 +112,7 @@ impl Env {
     #[cfg(feature = "net")]
     pub async fn network(&self) -> Result<crate::Network, crate::NetworkError> {
         let network = crate::network::open(self, &self.settings.network).await;
-        home::trace::report("network\n");
+        platform::trace::report("network\n");
         network
     }
 
@@ -144,13 +144,13 @@ impl Env {
 
     /// Opens what the program is attached to, before the sandbox closes.
     #[cfg(not(fata_vm))]
-    pub(crate) fn open_early(&self) -> home::Profile {
+    pub(crate) fn open_early(&self) -> platform::Profile {
         // Whoever asks for it later learns of an error.
         #[cfg(feature = "terminal")]
         let _ = self.terminal();
-        home::Profile {
+        platform::Profile {
             #[cfg(feature = "net")]
-            sockets: home::network::open_early(self, &self.settings.network.home),
+            sockets: platform::network::open_early(self, &self.settings.network.platform),
             #[cfg(not(feature = "net"))]
             sockets: false,
             #[cfg(feature = "disk")]
@@ -181,7 +181,7 @@ impl Env {
     /// be used.
     #[cfg(feature = "terminal")]
     pub fn terminal(&self) -> Result<crate::Terminal, crate::TerminalError> {
-        home::terminal::open(self)
+        platform::terminal::open(self)
     }
 
     /// A new random number generator with a seed of its own, fit for key material. What a virtual
@@ -191,16 +191,16 @@ impl Env {
     /// before a snapshot of the machine is taken.
     ///
     /// # Errors
-    /// [`EntropyError`] if the home has no source of random numbers to trust.
+    /// [`EntropyError`] if the platform has no source of random numbers to trust.
     pub fn rng(&self) -> Result<Rng, EntropyError> {
         let mut seed = [0; 32];
-        home::entropy::fill(&mut seed)?;
+        platform::entropy::fill(&mut seed)?;
         Ok(Rng::from_seed(seed))
     }
 
     /// The processor time that the program has used since it started.
     pub fn busy(&self) -> Duration {
-        home::busy()
+        platform::busy()
     }
 
     /// The memory that parts of the program may hold for what comes from outside. The network and

@@ -11,34 +11,34 @@
 //! for programs with few blocks. A process hands both to its system's allocator and counts.
 
 #[cfg(not(feature = "tally"))]
-pub use crate::home::heap::{LinkedList, Talc};
+pub use crate::platform::heap::{LinkedList, Talc};
 #[cfg(feature = "tally")]
 pub use tallied::{LinkedList, Talc};
 
 /// The same, which count what each part of the program allocates.
 #[cfg(feature = "tally")]
 mod tallied {
-    use crate::home::heap as home;
+    use crate::platform::heap as platform;
     use crate::tallied::Tallied;
 
     /// The allocator of that name, which counts for each part of the program.
-    pub type LinkedList = Tallied<home::LinkedList>;
+    pub type LinkedList = Tallied<platform::LinkedList>;
     /// The allocator of that name, which counts for each part of the program.
-    pub type Talc = Tallied<home::Talc>;
+    pub type Talc = Tallied<platform::Talc>;
 
-    impl Tallied<home::LinkedList> {
+    impl Tallied<platform::LinkedList> {
         /// The allocator, for a `#[global_allocator]` static.
         #[allow(clippy::new_without_default, reason = "made for a static")]
         pub const fn new() -> Self {
-            Self::over(home::LinkedList::new())
+            Self::over(platform::LinkedList::new())
         }
     }
 
-    impl Tallied<home::Talc> {
+    impl Tallied<platform::Talc> {
         /// The allocator, for a `#[global_allocator]` static.
         #[allow(clippy::new_without_default, reason = "made for a static")]
         pub const fn new() -> Self {
-            Self::over(home::Talc::new())
+            Self::over(platform::Talc::new())
         }
     }
 }
@@ -55,10 +55,10 @@ pub struct Statistics {
 /// Bytes of the heap that the program holds. Zero if it has chosen no allocator of this
 /// module.
 pub fn used() -> usize {
-    crate::home::heap::used()
+    crate::platform::heap::used()
 }
 
 /// Bytes that the heap has, or `None` where the host gives what is asked for.
 pub fn total() -> Option<usize> {
-    crate::home::heap::total()
+    crate::platform::heap::total()
 }

@@ -12,7 +12,7 @@
 //! }
 //! ```
 //!
-//! The two homes, bare metal (`--cfg fata_vm`) and process, offer the same names; the
+//! The two platforms, bare metal (`--cfg fata_vm`) and process, offer the same names; the
 //! rest of this crate does not know which one it runs on.
 #![cfg_attr(fata_vm, no_std)]
 
@@ -36,7 +36,7 @@ mod terminal;
 
 pub mod heap;
 
-// What a home offers, under the same names in both folders:
+// A platform offers these items, under the same names in both folders:
 // - `command_line() -> Result<Vec<String>, ArgsError>`, without the program's name;
 // - `log_start()`, called when logging works;
 // - `clock() -> impl Clock + Copy`;
@@ -60,51 +60,51 @@ pub mod heap;
 // - with the feature `terminal`: `terminal::{Terminal: Clone,
 //   open(&Env) -> Result<Terminal, TerminalError>}`.
 #[cfg(not(fata_vm))]
-#[path = "unix/mod.rs"]
-mod home;
+#[path = "platform/unix/mod.rs"]
+mod platform;
 #[cfg(fata_vm)]
-#[path = "vm/mod.rs"]
-mod home;
+#[path = "platform/vm/mod.rs"]
+mod platform;
 
-// What of the machine's home can run, and so be tested, in a process.
+// These parts of the machine's platform can run, and so be tested, in a process.
 #[cfg(all(test, not(fata_vm)))]
-#[path = "vm/acpi/mod.rs"]
+#[path = "platform/vm/acpi/mod.rs"]
 mod acpi;
 #[cfg(all(test, not(fata_vm)))]
-#[path = "vm/virtio/announcement.rs"]
+#[path = "platform/vm/virtio/announcement.rs"]
 mod announcement;
 #[cfg(all(test, not(fata_vm)))]
-#[path = "vm/virtio/description/mod.rs"]
+#[path = "platform/vm/boot_protocol/mod.rs"]
+mod boot_protocol;
+#[cfg(all(test, not(fata_vm)))]
+#[path = "platform/vm/virtio/description/mod.rs"]
 mod description;
 #[cfg(all(test, not(fata_vm)))]
-#[path = "vm/entropy/generator.rs"]
+#[path = "platform/vm/entropy/generator.rs"]
 mod generator;
 #[cfg(all(test, not(fata_vm)))]
-#[path = "vm/entropy/health.rs"]
+#[path = "platform/vm/entropy/health.rs"]
 mod health;
 #[cfg(all(test, not(fata_vm)))]
-#[path = "vm/heap/tests.rs"]
+#[path = "platform/vm/heap/tests.rs"]
 mod machine_heap;
 #[cfg(all(test, not(fata_vm)))]
-#[path = "vm/mem.rs"]
+#[path = "platform/vm/mem.rs"]
 mod mem;
 #[cfg(all(test, not(fata_vm)))]
-#[path = "vm/virtio/pages.rs"]
+#[path = "platform/vm/virtio/pages.rs"]
 mod pages;
 #[cfg(all(test, not(fata_vm)))]
-#[path = "vm/protocol/mod.rs"]
-mod protocol;
-#[cfg(all(test, not(fata_vm)))]
-#[path = "vm/virtio/slot.rs"]
+#[path = "platform/vm/virtio/slot.rs"]
 mod slot;
 #[cfg(all(test, not(fata_vm)))]
-#[path = "vm/virtio/space.rs"]
+#[path = "platform/vm/virtio/space.rs"]
 mod space;
 #[cfg(all(test, not(fata_vm)))]
-#[path = "vm/timer.rs"]
+#[path = "platform/vm/timer.rs"]
 mod timer;
 #[cfg(all(test, not(fata_vm)))]
-#[path = "vm/vectors.rs"]
+#[path = "platform/vm/vectors.rs"]
 mod vectors;
 
 pub use args::{Args, ArgsError, FromArgs, split};
@@ -124,26 +124,26 @@ pub use rand_core;
 
 #[cfg(all(fata_vm, feature = "test-interrupts"))]
 #[doc(hidden)]
-pub use home::test_interrupts;
+pub use platform::test_interrupts;
 
-/// CONSOLE of this home: the serial line of a virtual machine, a process's standard
+/// CONSOLE of this platform: the serial line of a virtual machine, a process's standard
 /// input and output.
-pub use home::console::Console;
+pub use platform::console::Console;
 
 /// Ends the program at once with a status. Nothing is dropped.
 ///
 /// A virtual machine hands the status to its monitor, where that can take one, and is
 /// switched off.
 pub fn exit(status: ExitStatus) -> ! {
-    home::exit(status)
+    platform::exit(status)
 }
 
 /// Switches the machine off; ends a process with success.
 pub fn poweroff() -> ! {
-    home::poweroff()
+    platform::poweroff()
 }
 
 /// Starts the machine anew, or the process with the same arguments.
 pub fn reboot() -> ! {
-    home::reboot()
+    platform::reboot()
 }

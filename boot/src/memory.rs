@@ -1,4 +1,4 @@
-use crate::home::heap;
+use crate::platform::heap;
 use fata_memory::{Budget, Part, Share};
 
 /// One of so many parts of the heap is no lease's: for what takes none, and for the room between

@@ -1,5 +1,5 @@
 use crate::args::{Args, ArgsError, FromArgs};
-use crate::{EntropyError, Env, home};
+use crate::{EntropyError, Env, platform};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -9,9 +9,9 @@ use core::str::FromStr;
 use core::time::Duration;
 use fata_tcpip::{AddressError, Config, Ipv4Config, Ipv6Config, check_host, check_router};
 
-/// The network stack of this home: TCP/IP over the virtual machine's network device; in
+/// The network stack of this platform: TCP/IP over the virtual machine's network device; in
 /// a process the host's sockets, or TCP/IP over a TAP device (`--net tap=NAME`).
-pub type Network = home::network::Stack;
+pub type Network = platform::network::Stack;
 
 /// What resolves names over the [`Network`], and connects to hosts by name.
 pub type Resolver = fata_net::Resolver<Network>;
@@ -50,7 +50,7 @@ pub(crate) struct Options {
     stats: Option<u32>,
     /// Name servers that were given.
     servers: Servers,
-    pub(crate) home: home::network::Options,
+    pub(crate) platform: platform::network::Options,
 }
 
 /// Starts the network stack.
@@ -59,7 +59,7 @@ pub(crate) async fn open(env: &Env, options: &Options) -> Result<Network, Networ
         memory: env.memory(),
         ..options.config.clone()
     };
-    let network = home::network::open(env, &options.home, config, options.is_given).await?;
+    let network = platform::network::open(env, &options.platform, config, options.is_given).await?;
     if let Some(seconds) = options.stats {
         let pause = Duration::from_secs(seconds.max(1).into());
         env.tasks
@@ -107,11 +107,11 @@ pub(crate) fn resolver(
     options: &Options,
 ) -> Result<Resolver, EntropyError> {
     let mut seed = [0; 32];
-    home::entropy::fill(&mut seed)?;
-    let (given, home) = (options.servers.0.clone(), options.home.clone());
+    platform::entropy::fill(&mut seed)?;
+    let (given, platform) = (options.servers.0.clone(), options.platform.clone());
     let stack = network.clone();
     let servers = move || match given.is_empty() {
-        true => home::network::name_servers(&home, &stack),
+        true => platform::network::name_servers(&platform, &stack),
         false => given.clone(),
     };
     let limits = fata_net::resolver::Limits::default();
@@ -206,13 +206,13 @@ impl FromArgs for Options {
             "SECONDS",
             "log what the network does, every so many seconds",
         )?;
-        let home = FromArgs::from_args(args)?;
+        let platform = FromArgs::from_args(args)?;
         Ok(Self {
             config,
             is_given: max_connections.is_some(),
             stats,
             servers: servers.unwrap_or_default(),
-            home,
+            platform,
         })
     }
 }

@@ -1,7 +1,7 @@
 use crate::args::{Args, ArgsError, FromArgs};
 use crate::env::Settings;
 use crate::outcome::{ExitStatus, Outcome};
-use crate::{Env, home};
+use crate::{Env, platform};
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use fata_console::Filter;
@@ -58,7 +58,7 @@ pub fn run<P: FromArgs, O: Outcome, F: Future<Output = O>>(
 /// What runs the program, and what it gets.
 struct Prepared {
     executor: Executor,
-    idler: home::Idler,
+    idler: platform::Idler,
     env: Env,
 }
 
@@ -67,20 +67,20 @@ struct Prepared {
 /// Makes ready what runs the program, and what may end it.
 #[inline(never)]
 fn prepare(settings: Settings) -> Result<(Prepared, impl Future<Output = ExitStatus>), ExitStatus> {
-    home::trace::mark();
+    platform::trace::mark();
     let is_traced = settings.trace;
-    let executor = Executor::new(home::clock());
-    let idler = home::idle();
-    let home_settings = settings.home;
+    let executor = Executor::new(platform::clock());
+    let idler = platform::idle();
+    let platform_settings = settings.platform;
     let env = Env::new(executor.handle(), idler.clone(), settings);
     // Signals are caught before the sandbox closes.
-    let termination = home::termination(&idler);
-    if let Err(error) = home::confine(&env, home_settings) {
+    let termination = platform::termination(&idler);
+    if let Err(error) = platform::confine(&env, platform_settings) {
         return Err(Err::<(), _>(error).report());
     }
-    home::trace::mark();
+    platform::trace::mark();
     if is_traced {
-        home::trace::print();
+        platform::trace::print();
     }
     let prepared = Prepared {
         executor,
@@ -97,7 +97,7 @@ fn configure(
     about: About,
     take_options: &mut dyn FnMut(&mut Args) -> Result<(), ArgsError>,
 ) -> Result<Settings, ExitStatus> {
-    let configured = home::command_line().and_then(|words| {
+    let configured = platform::command_line().and_then(|words| {
         let mut args = Args::new(words);
         let log = args.option(
             "log",
@@ -108,7 +108,7 @@ fn configure(
         let settings = Settings::from_args(&mut args);
         let options = take_options(&mut args);
         if args.wants_help() {
-            home::console::write(args.help(about).as_bytes());
+            platform::console::write(args.help(about).as_bytes());
             return Ok(None);
         }
         let (settings, ()) = (settings?, options?);
@@ -119,8 +119,8 @@ fn configure(
             false => Vec::new(),
         };
         args.finish()?;
-        fata_console::init(log, now, home::console::write);
-        home::log_start();
+        fata_console::init(log, now, platform::console::write);
+        platform::log_start();
         for word in passed_over {
             log::debug!(target: "boot", "passed over in the command line: {word}");
         }
@@ -130,17 +130,17 @@ fn configure(
         Ok(settings) => settings.ok_or(ExitStatus::SUCCESS),
         Err(error) => {
             let text = ["error: ", &error.to_string(), "\n"].concat();
-            home::console::write(text.as_bytes());
+            platform::console::write(text.as_bytes());
             Err(ExitStatus::USAGE)
         }
     }
 }
 
 fn now() -> Instant {
-    home::clock().now()
+    platform::clock().now()
 }
 
-/// Makes an asynchronous function the program's main function, on either home, and declares the
+/// Makes an asynchronous function the program's main function, on either platform, and declares the
 /// program's heap.
 ///
 /// `fata_boot::main!(app);` wants `async fn app(env: Env) -> impl Outcome`.

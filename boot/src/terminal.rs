@@ -1,9 +1,9 @@
 use alloc::string::String;
 use core::fmt;
 
-/// The terminal of this home: the virtual machine's virtio console; in a process the
+/// The terminal of this platform: the virtual machine's virtio console; in a process the
 /// standard input and output.
-pub use crate::home::terminal::Terminal;
+pub use crate::platform::terminal::Terminal;
 
 /// Why there is no terminal.
 #[derive(Clone, Debug, PartialEq, Eq)]

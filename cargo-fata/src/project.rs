@@ -44,7 +44,7 @@ impl Project {
         let boot = metadata
             .boot_package_of(package)
             .ok_or_else(|| Error::NotFata(package.name.clone()))?;
-        let linker_script = boot.folder().join("src/vm/link.ld");
+        let linker_script = boot.folder().join("src/platform/vm/link.ld");
         if !linker_script.is_file() {
             return Err(Error::NoLinkerScript(linker_script));
         }

@@ -2,7 +2,7 @@ use crate::Machine;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// A file that a program has as a disk, in either home.
+/// A file that a program has as a disk, on either platform.
 #[derive(Clone, Debug)]
 pub struct Attached {
     file: PathBuf,

@@ -66,14 +66,14 @@ impl Machine {
 
 /// Where a program runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Home {
+pub enum Platform {
     /// As a virtual machine.
     Machine(Machine),
     /// As an ordinary process.
     Process,
 }
 
-impl Home {
+impl Platform {
     /// All of them.
     pub const ALL: [Self; 4] = [
         Self::Machine(Machine::Microvm),
@@ -151,7 +151,7 @@ pub struct Launch {
     image: Option<PathBuf>,
     /// How it is started if not by QEMU itself.
     disk: Option<(Disk, Firmware)>,
-    home: Home,
+    platform: Platform,
     memory: u32,
     network: Network,
     attached: Vec<Attached>,
@@ -162,12 +162,12 @@ pub struct Launch {
 
 impl Launch {
     /// The program `name`, without a network.
-    pub fn new(name: &str, home: Home) -> Self {
+    pub fn new(name: &str, platform: Platform) -> Self {
         Self {
             name: name.to_owned(),
             image: None,
             disk: None,
-            home,
+            platform,
             memory: 64,
             network: Network::None,
             attached: Vec::new(),
@@ -235,12 +235,12 @@ impl Launch {
     /// # Panics
     /// If it was not built or cannot be started.
     pub fn start(&self) -> Program {
-        match self.home {
-            Home::Machine(machine) => {
+        match self.platform {
+            Platform::Machine(machine) => {
                 let name = format!("{} on {machine:?}", self.name);
                 Program::start(&name, &self.qemu_command(machine), true)
             }
-            Home::Process => {
+            Platform::Process => {
                 let file = self
                     .image
                     .clone()
@@ -259,7 +259,7 @@ impl Launch {
     /// # Panics
     /// As [`start`](Self::start).
     pub fn start_in(mut self, lab: &Lab) -> (Program, IpAddr) {
-        if self.home == Home::Process {
+        if self.platform == Platform::Process {
             return (self.start(), lab.loopback());
         }
         self.network = Network::Tap;

@@ -8,8 +8,8 @@ const FOLDERS: [&str; 2] = ["examples", "ci/images"];
 
 /// A package of the workspace that is a program: an example, or an image for the tests.
 ///
-/// Its manifest may say more, in `[package.metadata.fata-ci]`: `homes` where it is not built for
-/// both, as in `homes = ["process"]`, and what `run` adds to `cargo fata run NAME` to show what it does.
+/// Its manifest may say more, in `[package.metadata.fata-ci]`: `platforms` where it is not built for
+/// both, as in `platforms = ["process"]`, and what `run` adds to `cargo fata run NAME` to show what it does.
 #[derive(Clone, Debug)]
 pub struct ProgramPackage {
     /// Its name.
@@ -20,13 +20,13 @@ pub struct ProgramPackage {
     pub folder: PathBuf,
     /// The command that shows what it does.
     pub command: String,
-    homes: Vec<HomeKind>,
+    platforms: Vec<PlatformKind>,
 }
 
 /// What a program is built as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum HomeKind {
+pub enum PlatformKind {
     /// The image of a virtual machine.
     Machine,
     /// A process.
@@ -57,8 +57,8 @@ impl ProgramPackage {
     }
 
     /// Whether the tests need it built as that.
-    pub fn is_built_as(&self, home: HomeKind) -> bool {
-        self.homes.contains(&home)
+    pub fn is_built_as(&self, platform: PlatformKind) -> bool {
+        self.platforms.contains(&platform)
     }
 
     /// The folder that an example is grouped in, such as `tutorial`; none for other programs.
@@ -98,7 +98,7 @@ struct Tables {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Declared {
-    homes: Option<Vec<HomeKind>>,
+    platforms: Option<Vec<PlatformKind>>,
     run: Option<String>,
 }
 
@@ -113,14 +113,14 @@ impl Package {
             return None;
         }
         let declared = self.metadata.unwrap_or_default().ci;
-        let both = || vec![HomeKind::Machine, HomeKind::Process];
+        let both = || vec![PlatformKind::Machine, PlatformKind::Process];
         let command = ["cargo fata run", &self.name].into_iter();
         let command: Vec<_> = command.chain(declared.run.as_deref()).collect();
         Some(ProgramPackage {
             description: self.description.unwrap_or_default(),
             folder: folder.to_owned(),
             command: command.join(" "),
-            homes: declared.homes.unwrap_or_else(both),
+            platforms: declared.platforms.unwrap_or_else(both),
             name: self.name,
         })
     }

@@ -2,12 +2,12 @@ use crate::sync::Mutex;
 use core::future::poll_fn;
 use core::task::{Context, Poll, Waker};
 
-/// Something that happens outside of the tasks, such as a device's interrupt: the home
+/// Something that happens outside of the tasks, such as a device's interrupt: the platform
 /// signals it, one task waits for it.
 ///
 /// A signal is kept until a wait takes it, so none is lost between two waits; several
 /// signals before a wait count as one. The last task to wait is the one that is woken.
-/// Interrupt handlers do not signal events: the home's idle loop does so for them,
+/// Interrupt handlers do not signal events: the platform's idle loop does so for them,
 /// outside of the handler.
 #[derive(Debug, Default)]
 pub struct Event {

@@ -70,7 +70,7 @@ impl Handle {
         self.inner.coarse_now()
     }
 
-    /// The wall-clock time since the Unix epoch, if it is known: that of the home, or as it
+    /// The wall-clock time since the Unix epoch, if it is known: that of the platform, or as it
     /// was [corrected](Self::correct_wall) since.
     pub fn wall(&self) -> Option<Duration> {
         match self.inner.wall.get() {

@@ -5,7 +5,7 @@
 //! side as they like, each under its own clock.
 //!
 //! A task is polled once when it is spawned and afterwards only when its waker was
-//! called. When no task is ready, the executor asks its home, through [`Idle`], to wait
+//! called. When no task is ready, the executor asks its platform, through [`Idle`], to wait
 //! for the next device event or the next timer; a virtual machine halts its processor
 //! there. Dropping a future cancels it and every wait inside it.
 //!

@@ -1,14 +1,14 @@
 //! The way of a wake-up, under every interleaving: from an interrupt over the bits that it
 //! sets, the idle loop's last look and the halt, to the event, the waker and the ready queue.
 //!
-//! The bits are the machine's own code, `boot/src/vm/pending.rs`. Its handler, in assembly,
+//! The bits are the machine's own code, `boot/src/platform/vm/pending.rs`. Its handler, in assembly,
 //! is an atomic "or"; the interrupt flag is a lock, which the handler takes to run and the
 //! idle loop to hold it back; a halt, which lets interrupts in as it begins, is a wait on a
 //! condition variable. A wake-up that is lost shows as a deadlock. Variants with one
 //! mistake each show that the model finds it.
 #![cfg(loom)]
 
-#[path = "../../boot/src/vm/pending.rs"]
+#[path = "../../boot/src/platform/vm/pending.rs"]
 mod pending;
 
 use fata_task::{Event, Executor, Idle, Unparker};
@@ -236,7 +236,7 @@ impl Signal for Hasty {
     }
 }
 
-/// Another thread signals an event, and then ends the home's wait.
+/// Another thread signals an event, and then ends the platform's wait.
 fn a_thread_signals<S: Signal>() {
     let machine = Machine::new(LastLook::Masked);
     let event = Arc::new(S::default());
@@ -256,7 +256,7 @@ fn a_signal_from_another_thread_wakes() {
     model(4, a_thread_signals::<Event>);
 }
 
-/// Two threads that know nothing of the home, and a task that waits for each in turn.
+/// Two threads that know nothing of the platform, and a task that waits for each in turn.
 #[test]
 fn a_wake_from_another_thread_unparks() {
     model(3, || {

@@ -1,4 +1,4 @@
-//! CLOCK: what time it is, on every home of a Fata program.
+//! CLOCK: what time it is, on every platform of a Fata program.
 //!
 //! [`Clock`] is the device trait. It offers monotonic time, as an [`Instant`] in
 //! nanoseconds that never runs back, and wall-clock time, as a [`Duration`] since

@@ -49,8 +49,8 @@ impl Idle for Park {
     }
 
     fn unparker(&self) -> Option<Unparker> {
-        let home = thread::current();
-        Some(Arc::new(move || home.unpark()))
+        let owner = thread::current();
+        Some(Arc::new(move || owner.unpark()))
     }
 }
 

@@ -57,7 +57,7 @@ fn a_crash_leaves_a_report() {
         "arguments  --port 80\n",
         "qemu-system-x86_64 -nodefaults ",
         "fata: page fault\n  ip 0x0000000000101000 fata_boot::vm::outer (",
-        "/boot/src/vm.rs:",
+        "/boot/src/platform/vm.rs:",
     ] {
         assert!(report.contains(words), "no {words:?}:\n{report}");
     }

@@ -37,7 +37,7 @@ fn run_explains_addresses_and_returns_the_guests_status() {
         "  ip 0x0000000000100000 _start (",
     ]) {
         assert!(line.starts_with(place), "{report}");
-        assert!(line.contains("/boot/src/vm.rs:"), "{report}");
+        assert!(line.contains("/boot/src/platform/vm.rs:"), "{report}");
     }
     assert_eq!(lines[2..], ["  at 0x0000000000000001", "no line end"]);
 }

@@ -1,11 +1,11 @@
 //! ACPI: any memory behind a root pointer, as tables and as byte code.
 #![no_main]
 
-#[path = "../../../boot/src/vm/acpi/mod.rs"]
+#[path = "../../../boot/src/platform/vm/acpi/mod.rs"]
 mod acpi;
-#[path = "../../../boot/src/vm/virtio/description/mod.rs"]
+#[path = "../../../boot/src/platform/vm/virtio/description/mod.rs"]
 mod description;
-#[path = "../../../boot/src/vm/virtio/slot.rs"]
+#[path = "../../../boot/src/platform/vm/virtio/slot.rs"]
 mod slot;
 
 use acpi::Tables;

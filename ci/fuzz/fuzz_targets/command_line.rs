@@ -1,9 +1,9 @@
 //! The command line: words, announcements of devices, and options.
 #![no_main]
 
-#[path = "../../../boot/src/vm/virtio/announcement.rs"]
+#[path = "../../../boot/src/platform/vm/virtio/announcement.rs"]
 mod announcement;
-#[path = "../../../boot/src/vm/virtio/slot.rs"]
+#[path = "../../../boot/src/platform/vm/virtio/slot.rs"]
 mod slot;
 
 use fata_boot::{Args, ArgsError, split};

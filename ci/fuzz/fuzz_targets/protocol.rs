@@ -1,6 +1,6 @@
-//! What a boot protocol left in memory, taken in as the machine's home does it.
+//! What a boot protocol left in memory, taken in as the machine's platform does it.
 
-#[path = "../../../boot/src/vm/protocol/mod.rs"]
+#[path = "../../../boot/src/platform/vm/boot_protocol/mod.rs"]
 mod handed_over;
 
 use handed_over::{Handover, Largest, Region};

@@ -1,7 +1,7 @@
 //! Compares allocators by what `site` asked of its heap: instructions in a virtual machine, where
 //! they repeat exactly, nanoseconds in a process, and memory.
 
-use fata_ci::{Home, Launch, Machine, target_folder};
+use fata_ci::{Launch, Machine, Platform, target_folder};
 
 /// Enough for the arena of the image.
 const MEMORY: u32 = 256;
@@ -52,10 +52,10 @@ fn run(launch: &Launch) -> (f64, f64, Vec<Row>) {
 }
 
 fn main() {
-    let machine = Launch::new("allocators", Home::Machine(Machine::Microvm))
+    let machine = Launch::new("allocators", Platform::Machine(Machine::Microvm))
         .memory(MEMORY)
         .qemu_arguments(["-icount", "shift=0,sleep=off"]);
-    let process = Launch::new("allocators", Home::Process)
+    let process = Launch::new("allocators", Platform::Process)
         .file(&target_folder().join("release/allocators"))
         .arguments([ROUNDS]);
     let (operations, live, counted) = run(&machine);

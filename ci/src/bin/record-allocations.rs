@@ -1,7 +1,7 @@
 //! Records what the image `recorder`, which is `site`, asks of its heap while clients use it, and
 //! writes that down for the image `allocators`.
 
-use fata_ci::{Client, GUEST_IPV4, Home, Lab, Launch, Machine, target_folder, workspace};
+use fata_ci::{Client, GUEST_IPV4, Lab, Launch, Machine, Platform, target_folder, workspace};
 use std::collections::HashMap;
 use std::fs;
 use std::net::IpAddr;
@@ -32,7 +32,7 @@ fn main() {
     fs::create_dir_all(records.parent().expect("it was joined")).expect("it can be made");
     let lab = Lab::enter();
     let console = format!("file,id=records,path={}", records.display());
-    let machine = Home::Machine(Machine::Microvm);
+    let machine = Platform::Machine(Machine::Microvm);
     let launch = Launch::new("recorder", machine).qemu_arguments([
         "-chardev",
         &console,

@@ -2,7 +2,9 @@
 //! example `queue` in a machine, beside nginx with WebDAV on Linux in a machine. `ci/bench uploads`
 //! builds what it needs and runs it: VMLINUX INITRD FOLDER ROUNDS.
 
-use fata_ci::{Attached, Client, GUEST_IPV4, Home, Lab, Launch, Linux, Machine, Program, succeed};
+use fata_ci::{
+    Attached, Client, GUEST_IPV4, Lab, Launch, Linux, Machine, Platform, Program, succeed,
+};
 use std::fs::File;
 use std::io::Write;
 use std::net::IpAddr;
@@ -120,7 +122,7 @@ impl Peer<'_> {
     fn start(self, lab: &Lab, disk: &Path) -> Program {
         match self {
             Self::Fata => {
-                let (guest, _) = Launch::new("queue", Home::Machine(Machine::Microvm))
+                let (guest, _) = Launch::new("queue", Platform::Machine(Machine::Microvm))
                     .attach(Attached::new(disk))
                     .start_in(lab);
                 guest.wait_for("queue: listening");

@@ -3,7 +3,7 @@
 //! and runs it: VMLINUX INITRD MEGABYTES.
 
 use fata_ci::{
-    GUEST_IPV4, Home, Lab, Launch, Linux, Machine, Program, Relay, TAP_ARGUMENTS, Weather,
+    GUEST_IPV4, Lab, Launch, Linux, Machine, Platform, Program, Relay, TAP_ARGUMENTS, Weather,
     receive_checked, send_checked,
 };
 use std::net::IpAddr;
@@ -29,7 +29,7 @@ fn main() {
     println!("  loss       to Fata    to Linux  ratio   from Fata  from Linux  ratio");
     for loss in LOSSES {
         let fata = measure(loss, bytes, |relay| {
-            Launch::new("bulk", Home::Machine(Machine::Microvm))
+            Launch::new("bulk", Platform::Machine(Machine::Microvm))
                 .arguments(TAP_ARGUMENTS)
                 .qemu_arguments(relay.qemu_arguments())
                 .start()

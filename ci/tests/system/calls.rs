@@ -2,7 +2,7 @@
 //! segments on the network: both repeat, where times do not.
 
 use crate::support::BENCH_LISTENING;
-use fata_ci::{Client, GUEST_IPV4, Home, Lab, Launch, Program, debug_binary};
+use fata_ci::{Client, GUEST_IPV4, Lab, Launch, Platform, Program, debug_binary};
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::IpAddr;
@@ -73,7 +73,7 @@ fn segments() -> usize {
 }
 
 fn start(arguments: &[&str]) -> Program {
-    let program = Launch::new("bench-guest", Home::Process)
+    let program = Launch::new("bench-guest", Platform::Process)
         .arguments(arguments.iter().copied())
         .start();
     program.wait_for(BENCH_LISTENING);

@@ -1,7 +1,7 @@
 //! Programs that others have written, as clients.
 
 use crate::support::{MICROVM, assert_serves, bench_guest};
-use fata_ci::{GUEST_IPV4, GUEST_IPV6, Home, Lab, Program, TAP, succeed};
+use fata_ci::{GUEST_IPV4, GUEST_IPV6, Lab, Platform, Program, TAP, succeed};
 use std::net::IpAddr;
 use std::thread;
 use std::time::Duration;
@@ -13,9 +13,9 @@ fn text(program: &str, arguments: &[&str]) -> String {
 #[test]
 #[ignore = "boots virtual machines; ci/test runs it"]
 fn ab_is_served_with_and_without_keep_alive() {
-    for home in [MICROVM, Home::Process] {
+    for platform in [MICROVM, Platform::Process] {
         let lab = Lab::enter();
-        let (_program, address) = bench_guest(&lab, home, 64);
+        let (_program, address) = bench_guest(&lab, platform, 64);
         let url = format!("http://{address}/");
         for options in [&["-k"][..], &[]] {
             let common = ["-q", "-n", "2000", "-c", "16"];

@@ -1,7 +1,7 @@
 //! Where a machine's time comes from, and how a program's wall clock follows a time server.
 
 use crate::support::MICROVM;
-use fata_ci::{Ending, GATEWAY, Home, Lab, Launch, Program, TimeServer, run};
+use fata_ci::{Ending, GATEWAY, Lab, Launch, Platform, Program, TimeServer, run};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ const HOUR: Duration = Duration::from_secs(3_600);
 /// The clock's own rounding, and what slewing leaves over.
 const TOLERANCE: Duration = Duration::from_secs(1);
 
-fn follower(lab: &Lab, home: Home, server: &TimeServer, arguments: &[&str]) -> Program {
-    let address = match home {
-        Home::Process => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        Home::Machine(_) => IpAddr::V4(GATEWAY),
+fn follower(lab: &Lab, platform: Platform, server: &TimeServer, arguments: &[&str]) -> Program {
+    let address = match platform {
+        Platform::Process => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        Platform::Machine(_) => IpAddr::V4(GATEWAY),
     };
-    let launch = Launch::new("ntp", home)
+    let launch = Launch::new("ntp", platform)
         .arguments([format!("--server={address}:{}", server.port())])
         .arguments(arguments.iter().copied());
     launch.start_in(lab).0
@@ -34,13 +34,13 @@ fn seconds(time: &str) -> Duration {
     Duration::from_secs(seconds.unwrap_or_else(|_| panic!("not a time: {time:?}")))
 }
 
-/// The program shows the server's time, whatever its home's clock says; it goes on, and says so,
+/// The program shows the server's time, whatever its platform's clock says; it goes on, and says so,
 /// while the server is silent, and finds it again.
-fn assert_follows(home: Home) {
+fn assert_follows(platform: Platform) {
     let lab = Lab::enter();
     let server = TimeServer::start(HOUR);
     let before = server.time();
-    let program = follower(&lab, home, &server, &["--interval=1"]);
+    let program = follower(&lab, platform, &server, &["--interval=1"]);
     let text = program.wait_until("a time", |text| {
         text.contains("it is ") && text.ends_with('\n')
     });
@@ -72,7 +72,7 @@ fn a_microvm_follows_a_time_server() {
 #[test]
 #[ignore = "runs a process; ci/test runs it"]
 fn a_process_follows_a_time_server() {
-    assert_follows(Home::Process);
+    assert_follows(Platform::Process);
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn a_small_offset_is_slewed() {
     let lab = Lab::enter();
     // The process starts with the server's time but for this.
     let server = TimeServer::start(Duration::from_millis(50));
-    let program = follower(&lab, Home::Process, &server, &["--interval=1"]);
+    let program = follower(&lab, Platform::Process, &server, &["--interval=1"]);
     let text = program.wait_for("it is ");
     assert!(text.contains(": slewed"), "{text}");
 }
@@ -91,8 +91,8 @@ fn a_small_offset_is_slewed() {
 fn once_prints_the_offset_and_ends() {
     let lab = Lab::enter();
     let server = TimeServer::start(HOUR);
-    for home in [MICROVM, Home::Process] {
-        let text = follower(&lab, home, &server, &["--once"]).wait_success();
+    for platform in [MICROVM, Platform::Process] {
+        let text = follower(&lab, platform, &server, &["--once"]).wait_success();
         let offset = text.split_once("offset ").expect("it prints one").1;
         let offset: i64 = offset
             .split_once(" µs")
@@ -103,7 +103,7 @@ fn once_prints_the_offset_and_ends() {
         assert!(error < 2_000_000, "{text}");
     }
     server.silence(true);
-    let (ending, text) = follower(&lab, Home::Process, &server, &["--once"]).wait();
+    let (ending, text) = follower(&lab, Platform::Process, &server, &["--once"]).wait();
     assert_eq!(ending, Ending::Status(1), "{text}");
     assert!(text.contains("no answer"), "{text}");
 }
@@ -111,7 +111,7 @@ fn once_prints_the_offset_and_ends() {
 #[test]
 #[ignore = "runs a process; ci/test runs it"]
 fn a_server_must_be_named() {
-    let (ending, text) = Launch::new("ntp", Home::Process).start().wait();
+    let (ending, text) = Launch::new("ntp", Platform::Process).start().wait();
     assert_eq!(ending, Ending::Status(1), "{text}");
     assert!(text.contains("--server"), "{text}");
 }

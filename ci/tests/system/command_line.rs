@@ -1,7 +1,7 @@
 //! The command line: what is the program's, and what monitors add for a Linux kernel.
 
 use crate::support::{BENCH_LISTENING, MICROVM, assert_serves};
-use fata_ci::{Ending, Home, Lab, Launch};
+use fata_ci::{Ending, Lab, Launch, Platform};
 
 /// What Firecracker 1.13 adds, and what its guides have users give.
 const OF_MONITORS: [&str; 7] = [
@@ -14,8 +14,8 @@ const OF_MONITORS: [&str; 7] = [
     "8250.nr_uarts=0",
 ];
 
-fn noop(home: Home, arguments: &[&str]) -> (Ending, String) {
-    let launch = Launch::new("noop", home).arguments(arguments.iter().copied());
+fn noop(platform: Platform, arguments: &[&str]) -> (Ending, String) {
+    let launch = Launch::new("noop", platform).arguments(arguments.iter().copied());
     launch.start().wait()
 }
 
@@ -34,15 +34,18 @@ fn a_server_starts_with_what_monitors_add() {
 #[test]
 #[ignore = "boots virtual machines; ci/test runs it"]
 fn what_monitors_add_is_passed_over_and_logged() {
-    for home in Home::ALL.into_iter().filter(|home| *home != Home::Process) {
+    for platform in Platform::ALL
+        .into_iter()
+        .filter(|platform| *platform != Platform::Process)
+    {
         let before_and_after = [&OF_MONITORS[..], &["--log=debug"], &OF_MONITORS].concat();
         let separated = [&OF_MONITORS[..], &["--", "--log=debug"]].concat();
         for arguments in [before_and_after, separated] {
-            let (ending, text) = noop(home, &arguments);
-            assert_eq!(ending, Ending::Status(0), "{home:?}: {text}");
+            let (ending, text) = noop(platform, &arguments);
+            assert_eq!(ending, Ending::Status(0), "{platform:?}: {text}");
             for word in OF_MONITORS {
                 let line = format!("DEBUG boot: passed over in the command line: {word}");
-                assert!(text.contains(&line), "{home:?}: {text}");
+                assert!(text.contains(&line), "{platform:?}: {text}");
             }
         }
     }
@@ -63,7 +66,7 @@ fn the_programs_own_arguments_stay_strict() {
 #[ignore = "runs a process; ci/test runs it"]
 fn a_processs_arguments_are_all_its_own() {
     for arguments in [&["pci=off"][..], &["--"]] {
-        let (ending, text) = noop(Home::Process, arguments);
+        let (ending, text) = noop(Platform::Process, arguments);
         assert_eq!(ending, Ending::Status(64), "{arguments:?}: {text}");
     }
 }

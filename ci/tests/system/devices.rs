@@ -2,7 +2,7 @@
 
 use crate::disks::Disks;
 use crate::support::{BENCH_LISTENING, assert_serves};
-use fata_ci::{Attached, Ending, Home, Lab, Launch, Machine, Program, QEMU, image};
+use fata_ci::{Attached, Ending, Lab, Launch, Machine, Platform, Program, QEMU, image};
 
 /// Options of QEMU, over which the devices of a machine differ from the usual ones.
 #[derive(Clone, Copy)]
@@ -24,7 +24,7 @@ impl<'a> Setup<'a> {
     }
 
     fn launch(self, name: &str) -> Launch {
-        Launch::new(name, Home::Machine(self.machine))
+        Launch::new(name, Platform::Machine(self.machine))
             .device_options(self.devices)
             .qemu_arguments(self.arguments.iter().copied())
     }
@@ -159,7 +159,7 @@ fn devices_that_ask_for_the_platforms_access_work() {
 fn a_legacy_device_is_a_source_of_random_numbers() {
     let rng = ["-cpu", "max,-rdrand,-rdseed", "-device", "virtio-rng-pci"];
     for machine in [Machine::Q35, Machine::Pc] {
-        let text = Launch::new("random", Home::Machine(machine))
+        let text = Launch::new("random", Platform::Machine(machine))
             .qemu_arguments([&LEGACY[..], &rng].concat())
             .start()
             .wait_success();

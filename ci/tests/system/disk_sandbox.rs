@@ -2,7 +2,7 @@
 
 use crate::disks::{Disks, begins_with};
 use crate::sandbox::{ATTEMPTS, CAUGHT};
-use fata_ci::{Attached, Home, Lab, Launch};
+use fata_ci::{Attached, Lab, Launch, Platform};
 use std::fs;
 
 #[test]
@@ -10,7 +10,7 @@ use std::fs;
 fn a_disk_works_in_the_sandbox() {
     let disks = Disks::new();
     let path = disks.make("data");
-    let text = Launch::new("disk", Home::Process)
+    let text = Launch::new("disk", Platform::Process)
         .attach(Attached::new(&path))
         .arguments(["--sandbox", "--exercise", "--write=from inside"])
         .start()
@@ -26,7 +26,7 @@ fn a_disk_works_in_the_sandbox() {
 fn the_threads_of_a_disk_are_filtered_for_good() {
     let _lab = Lab::enter();
     let disks = Disks::new();
-    let program = Launch::new("escape", Home::Process)
+    let program = Launch::new("escape", Platform::Process)
         .attach(Attached::new(&disks.make("data")))
         .arguments(["--sandbox", "--stay"])
         .start();
@@ -59,7 +59,7 @@ fn a_disk_opens_no_way_out_of_the_sandbox() {
     let disks = Disks::new();
     let path = disks.make("data");
     for (attempt, call) in ATTEMPTS {
-        let (ending, text) = Launch::new("escape", Home::Process)
+        let (ending, text) = Launch::new("escape", Platform::Process)
             .attach(Attached::new(&path))
             .arguments(["--sandbox", "--attempt", attempt])
             .start()

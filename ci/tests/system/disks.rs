@@ -1,7 +1,7 @@
-//! Disks of programs, in each home: names, rights, what is written, and the sandbox.
+//! Disks of programs, on each platform: names, rights, what is written, and the sandbox.
 
 use crate::support::MICROVM;
-use fata_ci::{Attached, Ending, Home, Launch, run, target_folder};
+use fata_ci::{Attached, Ending, Launch, Platform, run, target_folder};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -34,41 +34,41 @@ pub fn begins_with(path: &Path, text: &str) -> bool {
     bytes.len() as u64 == SIZE && bytes.starts_with(text.as_bytes()) && bytes[text.len()] == 0
 }
 
-fn launch(home: Home) -> Launch {
-    Launch::new("disk", home)
+fn launch(platform: Platform) -> Launch {
+    Launch::new("disk", platform)
 }
 
 #[test]
 #[ignore = "boots virtual machines; ci/test runs it"]
 fn what_a_program_writes_is_in_the_file() {
-    for home in Home::ALL {
+    for platform in Platform::ALL {
         let disks = Disks::new();
         let path = disks.make("first");
-        let text = launch(home)
+        let text = launch(platform)
             .attach(Attached::new(&path))
             .arguments(["--exercise", "--write=written"])
             .start()
             .wait_success();
         assert!(text.contains("data: every sector was right"), "{text}");
         let expected = "data: 2048 sectors of 512 bytes, writable, begins with \"written\"";
-        assert!(text.contains(expected), "{home:?}: {text}");
-        assert!(begins_with(&path, "written"), "{home:?}");
-        let text = launch(home)
+        assert!(text.contains(expected), "{platform:?}: {text}");
+        assert!(begins_with(&path, "written"), "{platform:?}");
+        let text = launch(platform)
             .attach(Attached::new(&path).read_only())
             .start()
             .wait_success();
         let expected = "data: 2048 sectors of 512 bytes, read-only, begins with \"written\"";
-        assert!(text.contains(expected), "{home:?}: {text}");
+        assert!(text.contains(expected), "{platform:?}: {text}");
     }
 }
 
 #[test]
 #[ignore = "boots virtual machines; ci/test runs it"]
 fn disks_are_found_by_name_then_in_order() {
-    for home in Home::ALL {
+    for platform in Platform::ALL {
         let disks = Disks::new();
         let attached = |name| Attached::new(&disks.make(name));
-        let text = launch(home)
+        let text = launch(platform)
             .attach(attached("one"))
             .attach(attached("two").name("log"))
             .attach(attached("three"))
@@ -79,18 +79,18 @@ fn disks_are_found_by_name_then_in_order() {
         let found: Vec<_> = text.split("begins with \"").skip(1).collect();
         let found: Vec<_> = found.iter().map(|rest| rest.split('"').next()).collect();
         let expected = ["one", "four", "two", "three"].map(Some);
-        assert_eq!(found, expected, "{home:?}: {text}");
+        assert_eq!(found, expected, "{platform:?}: {text}");
     }
 }
 
 #[test]
 #[ignore = "boots virtual machines; ci/test runs it"]
 fn a_disk_that_is_not_there_is_an_error() {
-    for home in [Home::Process, MICROVM] {
+    for platform in [Platform::Process, MICROVM] {
         let disks = Disks::new();
-        let launch = launch(home).attach(Attached::new(&disks.make("log")).name("log"));
+        let launch = launch(platform).attach(Attached::new(&disks.make("log")).name("log"));
         let (ending, text) = launch.start().wait();
-        assert_eq!(ending, Ending::Status(1), "{home:?}: {text}");
+        assert_eq!(ending, Ending::Status(1), "{platform:?}: {text}");
         assert!(text.contains("attach one with --disk FILE"), "{text}");
         let launch = launch.arguments(["--open=log", "--write=x"]);
         launch.start().wait_success();
@@ -100,17 +100,20 @@ fn a_disk_that_is_not_there_is_an_error() {
 #[test]
 #[ignore = "boots virtual machines; ci/test runs it"]
 fn a_read_only_disk_is_not_written() {
-    for home in Home::ALL {
+    for platform in Platform::ALL {
         let disks = Disks::new();
         let path = disks.make("kept");
-        let (ending, text) = launch(home)
+        let (ending, text) = launch(platform)
             .attach(Attached::new(&path).read_only())
             .arguments(["--write=lost"])
             .start()
             .wait();
-        assert_eq!(ending, Ending::Status(1), "{home:?}: {text}");
-        assert!(text.contains("the disk is read-only"), "{home:?}: {text}");
-        assert!(begins_with(&path, "kept"), "{home:?}");
+        assert_eq!(ending, Ending::Status(1), "{platform:?}: {text}");
+        assert!(
+            text.contains("the disk is read-only"),
+            "{platform:?}: {text}"
+        );
+        assert!(begins_with(&path, "kept"), "{platform:?}");
     }
 }
 
@@ -145,15 +148,15 @@ fn the_tool_attaches_disks() {
 #[test]
 #[ignore = "boots virtual machines; ci/test runs it"]
 fn ten_tests_of_a_disk_pass() {
-    for home in Home::ALL {
+    for platform in Platform::ALL {
         let disks = Disks::new();
-        let text = Launch::new("block", home)
+        let text = Launch::new("block", platform)
             .attach(Attached::new(&disks.make("disk")))
             .start()
             .wait_success();
         assert!(
             text.contains("10 tests: 10 passed, 0 failed"),
-            "{home:?}: {text}"
+            "{platform:?}: {text}"
         );
     }
     let disks = Disks::new();
@@ -169,11 +172,11 @@ fn ten_tests_of_a_disk_pass() {
 #[test]
 #[ignore = "boots virtual machines; ci/test runs it"]
 fn the_lottery_keeps_its_best_number() {
-    for home in [Home::Process, MICROVM] {
+    for platform in [Platform::Process, MICROVM] {
         let disks = Disks::new();
         let path = disks.make("lottery");
         let play = |arguments: &[&str]| {
-            let launch = Launch::new("disk-lottery", home).attach(Attached::new(&path));
+            let launch = Launch::new("disk-lottery", platform).attach(Attached::new(&path));
             launch.arguments(arguments.iter().copied()).start().wait()
         };
         assert_eq!(play(&[]).0, Ending::Status(6), "a slot without a record");

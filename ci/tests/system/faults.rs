@@ -1,6 +1,6 @@
 //! Programs that go wrong say what happened and where, and end with a failure.
 
-use fata_ci::{Ending, Home, Launch, PATIENCE, target_folder, workspace};
+use fata_ci::{Ending, Launch, PATIENCE, Platform, target_folder, workspace};
 use std::process::{Command, Stdio};
 
 /// Runs the test image with a fault of that kind, through the tool that names source lines.
@@ -126,7 +126,7 @@ const SIGFPE: i32 = 8;
 const SIGSEGV: i32 = 11;
 
 fn process(arguments: &[&str]) -> (Ending, String) {
-    let launch = Launch::new("fault", Home::Process).arguments(arguments.iter().copied());
+    let launch = Launch::new("fault", Platform::Process).arguments(arguments.iter().copied());
     launch.start().wait()
 }
 

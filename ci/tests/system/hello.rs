@@ -1,10 +1,10 @@
 //! The smallest programs: they start, say something and end, with little memory.
 
 use crate::support::MICROVM;
-use fata_ci::{Ending, Home, Launch, Program};
+use fata_ci::{Ending, Platform, Launch, Program};
 
-fn hello(home: Home, arguments: &[&str]) -> Program {
-    Launch::new("hello", home)
+fn hello(platform: Platform, arguments: &[&str]) -> Program {
+    Launch::new("hello", platform)
         .arguments(arguments.iter().copied())
         .start()
 }
@@ -20,7 +20,7 @@ fn messages(text: &str, message: &str) -> usize {
 #[ignore = "boots virtual machines; ci/test runs it"]
 fn hello_is_said_four_times_everywhere() {
     // Side by side, because each takes four seconds.
-    let mut running: Vec<_> = Home::ALL.map(|home| hello(home, &[])).into();
+    let mut running: Vec<_> = Platform::ALL.map(|platform| hello(platform, &[])).into();
     for program in &mut running {
         let text = program.wait_success();
         assert_eq!(messages(&text, "hello"), 4, "{text}");
@@ -30,7 +30,9 @@ fn hello_is_said_four_times_everywhere() {
 #[test]
 #[ignore = "boots virtual machines; ci/test runs it"]
 fn another_greeting_is_an_argument() {
-    let mut running: Vec<_> = Home::ALL.map(|home| hello(home, &["--hello=Ahoy"])).into();
+    let mut running: Vec<_> = Platform::ALL
+        .map(|platform| hello(platform, &["--hello=Ahoy"]))
+        .into();
     for program in &mut running {
         let text = program.wait_success();
         assert_eq!(messages(&text, "Ahoy"), 4, "{text}");
@@ -51,19 +53,19 @@ fn hello_needs_two_mebibytes() {
 #[test]
 #[ignore = "boots virtual machines; ci/test runs it"]
 fn noop_ends_well_everywhere() {
-    for home in Home::ALL {
-        Launch::new("noop", home).start().wait_success();
+    for platform in Platform::ALL {
+        Launch::new("noop", platform).start().wait_success();
     }
 }
 
 #[test]
 #[ignore = "boots virtual machines; ci/test runs it"]
 fn help_lists_the_options_everywhere() {
-    for home in Home::ALL {
-        let text = hello(home, &["--help"]).wait_success();
+    for platform in Platform::ALL {
+        let text = hello(platform, &["--help"]).wait_success();
         assert!(
             text.contains("--hello TEXT") && text.contains("--log"),
-            "{home:?}: {text}"
+            "{platform:?}: {text}"
         );
     }
 }
@@ -71,12 +73,12 @@ fn help_lists_the_options_everywhere() {
 #[test]
 #[ignore = "boots virtual machines; ci/test runs it"]
 fn an_unknown_option_is_an_error_that_lists_the_known_ones() {
-    for home in Home::ALL {
-        let (ending, text) = hello(home, &["--helo=Ahoy"]).wait();
-        assert_eq!(ending, Ending::Status(64), "{home:?}: {text}");
+    for platform in Platform::ALL {
+        let (ending, text) = hello(platform, &["--helo=Ahoy"]).wait();
+        assert_eq!(ending, Ending::Status(64), "{platform:?}: {text}");
         assert!(
             text.contains("--helo") && text.contains("--hello TEXT"),
-            "{home:?}: {text}"
+            "{platform:?}: {text}"
         );
     }
 }
@@ -84,12 +86,12 @@ fn an_unknown_option_is_an_error_that_lists_the_known_ones() {
 #[test]
 #[ignore = "runs a process; ci/test runs it"]
 fn signals_end_a_process() {
-    let mut program = hello(Home::Process, &[]);
+    let mut program = hello(Platform::Process, &[]);
     program.wait_for("hello");
     program.interrupt();
     assert_eq!(program.wait().0, Ending::Status(130));
 
-    let mut program = hello(Home::Process, &[]);
+    let mut program = hello(Platform::Process, &[]);
     program.wait_for("hello");
     program.terminate();
     assert_eq!(program.wait().0, Ending::Status(143));

@@ -1,7 +1,7 @@
 //! Requests and packets that no well-behaved client sends.
 
 use crate::support::{MICROVM, assert_serves, bench_guest};
-use fata_ci::{Client, Home, Lab, RawSender, Response};
+use fata_ci::{Client, Lab, Platform, RawSender, Response};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use std::io;
@@ -58,15 +58,18 @@ fn status(answer: &[u8]) -> Option<u16> {
 #[test]
 #[ignore = "boots virtual machines; ci/test runs it"]
 fn malformed_requests_are_refused() {
-    for home in [MICROVM, Home::Process] {
+    for platform in [MICROVM, Platform::Process] {
         let lab = Lab::enter();
-        let (_program, address) = bench_guest(&lab, home, 64);
+        let (_program, address) = bench_guest(&lab, platform, 64);
         for (what, bytes) in REFUSED {
             let answer = exchange(address, bytes)
-                .unwrap_or_else(|error| panic!("{home:?}: {what}: {error}"));
+                .unwrap_or_else(|error| panic!("{platform:?}: {what}: {error}"));
             let text = String::from_utf8_lossy(&answer);
             let refused = status(&answer).is_none_or(|status| (400..600).contains(&status));
-            assert!(is_answer(&answer) && refused, "{home:?}: {what}: {text}");
+            assert!(
+                is_answer(&answer) && refused,
+                "{platform:?}: {what}: {text}"
+            );
         }
         assert_serves(address);
     }

@@ -2,7 +2,7 @@
 
 use crate::support::{assert_serves, bench_guest};
 use crate::terminal;
-use fata_ci::{Client, Home, Lab, Launch, Machine, Program};
+use fata_ci::{Client, Lab, Launch, Machine, Platform, Program};
 use std::net::IpAddr;
 use std::thread;
 use std::time::Duration;
@@ -49,7 +49,7 @@ fn assert_idle_with_and_without_connection(guest: &Program, address: IpAddr) {
 #[ignore = "boots virtual machines; ci/test runs it"]
 fn an_idle_microvm_uses_no_processor() {
     let lab = Lab::enter();
-    let (guest, address) = bench_guest(&lab, Home::Machine(Machine::Microvm), 64);
+    let (guest, address) = bench_guest(&lab, Platform::Machine(Machine::Microvm), 64);
     assert_idle_with_and_without_connection(&guest, address);
 }
 
@@ -57,7 +57,7 @@ fn an_idle_microvm_uses_no_processor() {
 #[ignore = "boots virtual machines; ci/test runs it"]
 fn an_idle_q35_uses_no_processor() {
     let lab = Lab::enter();
-    let (guest, address) = bench_guest(&lab, Home::Machine(Machine::Q35), 64);
+    let (guest, address) = bench_guest(&lab, Platform::Machine(Machine::Q35), 64);
     assert_idle_with_and_without_connection(&guest, address);
 }
 
@@ -73,7 +73,7 @@ fn an_idle_terminal_uses_no_processor() {
 #[ignore = "runs a process; ci/test runs it"]
 fn an_idle_process_uses_no_processor() {
     let lab = Lab::enter();
-    let (process, address) = bench_guest(&lab, Home::Process, 64);
+    let (process, address) = bench_guest(&lab, Platform::Process, 64);
     assert_idle_with_and_without_connection(&process, address);
 }
 
@@ -81,14 +81,14 @@ fn an_idle_process_uses_no_processor() {
 #[ignore = "boots virtual machines; ci/test runs it"]
 fn interrupts_are_seen_before_a_machine_is_first_idle() {
     for machine in Machine::ALL {
-        let guest = Launch::new("wake", Home::Machine(machine)).start();
+        let guest = Launch::new("wake", Platform::Machine(machine)).start();
         guest.wait_for("the first interrupt was seen");
     }
 }
 
 /// A wake-up that is lost leaves the machine halted, and the test without the last line.
 fn a_million_wake_ups_are_not_lost(machine: Machine) {
-    let guest = Launch::new("wake", Home::Machine(machine))
+    let guest = Launch::new("wake", Platform::Machine(machine))
         .arguments(["--wakes=1000000"])
         .start();
     // Each of these may take as long as anything else in the tests.

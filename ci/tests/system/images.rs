@@ -2,13 +2,13 @@
 
 use crate::tool::{Scratch, tool};
 use fata_ci::{
-    Client, Disk, Firmware, Home, Lab, Launch, Machine, TAP_ARGUMENTS, Tree, image, succeed,
+    Client, Disk, Firmware, Lab, Launch, Machine, Platform, TAP_ARGUMENTS, Tree, image, succeed,
     target_folder, workspace,
 };
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const Q35: Home = Home::Machine(Machine::Q35);
+const Q35: Platform = Platform::Machine(Machine::Q35);
 
 /// Enough for OVMF.
 const MEMORY: u32 = 128;
@@ -159,7 +159,7 @@ fn container_tools_accept_the_container_image() {
     assert!(root.files().any(|(_, content)| content == kernel));
     // urunc boots that in QEMU's default machine, the arguments behind those for the network.
     let lab = Lab::enter();
-    let launch = Launch::new("site", Home::Machine(Machine::Pc))
+    let launch = Launch::new("site", Platform::Machine(Machine::Pc))
         .file(&bundle.join("rootfs/unikernel/kernel.elf"))
         .arguments(["--port", "8080"]);
     let (program, address) = launch.start_in(&lab);

@@ -1,12 +1,12 @@
 //! The example iperf3 beside the real client.
 
 use crate::support::MICROVM;
-use fata_ci::{Home, Lab, Launch, Program, succeed};
+use fata_ci::{Lab, Launch, Platform, Program, succeed};
 use std::io::{Read, Write};
 use std::net::{IpAddr, TcpStream};
 
-fn start(lab: &Lab, home: Home) -> (Program, IpAddr) {
-    let (program, address) = Launch::new("iperf3", home).start_in(lab);
+fn start(lab: &Lab, platform: Platform) -> (Program, IpAddr) {
+    let (program, address) = Launch::new("iperf3", platform).start_in(lab);
     program.wait_for("serving on port");
     (program, address)
 }
@@ -39,9 +39,9 @@ fn last_number(text: &str, name: &str) -> f64 {
     rest[..end].trim().parse().expect("a number")
 }
 
-fn assert_measures(home: Home) {
+fn assert_measures(platform: Platform) {
     let lab = Lab::enter();
-    let (program, address) = start(&lab, home);
+    let (program, address) = start(&lab, platform);
     for options in [
         &[][..],
         &["--reverse"],
@@ -123,7 +123,7 @@ fn assert_refuses(program: &Program, address: IpAddr) {
 #[ignore = "runs a process; ci/test runs it"]
 fn a_test_survives_stray_connections() {
     let lab = Lab::enter();
-    let (_program, address) = start(&lab, Home::Process);
+    let (_program, address) = start(&lab, Platform::Process);
     let connect = || TcpStream::connect((address, 5201)).expect("it listens");
     let cookie = *b"abcdefghijklmnopqrstuvwxyz0123456789\0";
     let parameters = br#"{"tcp":true,"parallel":2,"len":1000}"#;
@@ -160,5 +160,5 @@ fn iperf3_measures_a_microvm() {
 #[test]
 #[ignore = "runs a process; ci/test runs it"]
 fn iperf3_measures_a_process() {
-    assert_measures(Home::Process);
+    assert_measures(Platform::Process);
 }

@@ -1,7 +1,7 @@
 //! Many connections, greedy and lazy ones: bounded memory, others are served.
 
 use crate::support::{BENCH_LISTENING, MICROVM, assert_serves, bench_guest, heap_used, warm_up};
-use fata_ci::{Client, Home, Lab, Launch, PATIENCE, RawSender, need_descriptors};
+use fata_ci::{Client, Lab, Launch, PATIENCE, Platform, RawSender, need_descriptors};
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -62,9 +62,9 @@ fn hold_a_thousand_connections(address: IpAddr) {
 #[test]
 #[ignore = "boots virtual machines; ci/test runs it"]
 fn a_thousand_idle_connections_leave_nothing_behind() {
-    for home in [MICROVM, Home::Process] {
+    for platform in [MICROVM, Platform::Process] {
         let lab = Lab::enter();
-        let (_program, address) = bench_guest(&lab, home, MEMORY);
+        let (_program, address) = bench_guest(&lab, platform, MEMORY);
         let fresh = heap_used(address);
         for _ in 0..4 {
             hold_a_thousand_connections(address);
@@ -76,9 +76,9 @@ fn a_thousand_idle_connections_leave_nothing_behind() {
 #[test]
 #[ignore = "boots virtual machines; ci/test runs it"]
 fn twenty_thousand_short_connections_leak_nothing() {
-    for home in [MICROVM, Home::Process] {
+    for platform in [MICROVM, Platform::Process] {
         let lab = Lab::enter();
-        let (_program, address) = bench_guest(&lab, home, MEMORY);
+        let (_program, address) = bench_guest(&lab, platform, MEMORY);
         warm_up(address);
         let before = heap_used(address);
         for number in 0..20_000 {
@@ -100,9 +100,9 @@ fn twenty_thousand_short_connections_leak_nothing() {
 #[test]
 #[ignore = "boots virtual machines; ci/test runs it"]
 fn sixteen_clients_that_open_and_close_are_all_served() {
-    for home in [MICROVM, Home::Process] {
+    for platform in [MICROVM, Platform::Process] {
         let lab = Lab::enter();
-        let (_program, address) = bench_guest(&lab, home, MEMORY);
+        let (_program, address) = bench_guest(&lab, platform, MEMORY);
         thread::scope(|scope| {
             for _ in 0..16 {
                 scope.spawn(|| (0..200).for_each(|_| assert_serves(address)));

@@ -1,7 +1,7 @@
 //! Names that are resolved by a DNS server of the test's own.
 
 use crate::support::MICROVM;
-use fata_ci::{Ending, GATEWAY, Home, Lab, Launch, Program, succeed};
+use fata_ci::{Ending, GATEWAY, Lab, Launch, Platform, Program, succeed};
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, TcpListener, UdpSocket};
 use std::thread;
@@ -68,21 +68,21 @@ fn answer(question: &[u8], over_udp: bool) -> Option<Vec<u8>> {
     Some(message)
 }
 
-fn resolve(lab: &Lab, home: Home, name: &str) -> Program {
-    let server = match home {
-        Home::Process => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        Home::Machine(_) => IpAddr::V4(GATEWAY),
+fn resolve(lab: &Lab, platform: Platform, name: &str) -> Program {
+    let server = match platform {
+        Platform::Process => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        Platform::Machine(_) => IpAddr::V4(GATEWAY),
     };
-    let launch = Launch::new("resolve", home);
+    let launch = Launch::new("resolve", platform);
     let launch = launch.arguments([format!("--name={name}"), format!("--dns={server}")]);
     launch.start_in(lab).0
 }
 
-fn assert_resolves(home: Home) {
+fn assert_resolves(platform: Platform) {
     let lab = Lab::enter();
     start_server();
     for name in ["ok.test", "long.test"] {
-        let text = resolve(&lab, home, name).wait_success();
+        let text = resolve(&lab, platform, name).wait_success();
         for address in ["203.0.113.7", "2001:db8::7"] {
             assert!(
                 text.contains(&format!("{name} is {address} for ")),
@@ -90,7 +90,7 @@ fn assert_resolves(home: Home) {
             );
         }
     }
-    let (ending, text) = resolve(&lab, home, "no.test").wait();
+    let (ending, text) = resolve(&lab, platform, "no.test").wait();
     assert_eq!(ending, Ending::Status(1), "{text}");
     assert!(text.contains("does not exist"), "{text}");
 }
@@ -104,7 +104,7 @@ fn a_microvm_resolves_names_over_udp_and_tcp() {
 #[test]
 #[ignore = "runs a process; ci/test runs it"]
 fn a_process_resolves_names_over_udp_and_tcp() {
-    assert_resolves(Home::Process);
+    assert_resolves(Platform::Process);
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn a_process_resolves_names_over_udp_and_tcp() {
 fn an_address_is_good_for_ever() {
     let lab = Lab::enter();
     for (name, address) in [("203.0.113.7", "203.0.113.7"), ("localhost", "127.0.0.1")] {
-        let text = resolve(&lab, Home::Process, name).wait_success();
+        let text = resolve(&lab, Platform::Process, name).wait_success();
         let expected = format!("{name} is {address} for ever");
         assert!(text.contains(&expected), "{text}");
     }

@@ -2,8 +2,8 @@
 
 use crate::support::{BENCH_LISTENING, MICROVM, assert_serves, bench_guest};
 use fata_ci::{
-    Client, GUEST_IPV4, GUEST_IPV6, GUEST_LINK_LOCAL, Home, Lab, Launch, Machine, PATIENCE, TAP,
-    succeed,
+    Client, GUEST_IPV4, GUEST_IPV6, GUEST_LINK_LOCAL, Lab, Launch, Machine, PATIENCE, Platform,
+    TAP, succeed,
 };
 use std::io::{Read, Write};
 use std::net::{IpAddr, TcpStream, UdpSocket};
@@ -13,7 +13,7 @@ use std::net::{IpAddr, TcpStream, UdpSocket};
 fn every_machine_answers_ping() {
     for machine in Machine::ALL {
         let lab = Lab::enter();
-        let _guest = bench_guest(&lab, Home::Machine(machine), 64);
+        let _guest = bench_guest(&lab, Platform::Machine(machine), 64);
         for address in [
             GUEST_IPV4.to_string(),
             GUEST_IPV6.to_string(),
@@ -64,9 +64,9 @@ fn wrk(address: IpAddr, connections: &str, options: &[&str]) {
 #[test]
 #[ignore = "boots virtual machines; ci/test runs it"]
 fn load_makes_no_errors() {
-    for home in [MICROVM, Home::Machine(Machine::Q35), Home::Process] {
+    for platform in [MICROVM, Platform::Machine(Machine::Q35), Platform::Process] {
         let lab = Lab::enter();
-        let (_program, address) = bench_guest(&lab, home, 64);
+        let (_program, address) = bench_guest(&lab, platform, 64);
         for connections in ["1", "16", "64"] {
             wrk(address, connections, &[]);
             wrk(address, connections, &["--header", "Connection: close"]);
@@ -78,9 +78,9 @@ fn load_makes_no_errors() {
 #[test]
 #[ignore = "boots virtual machines; ci/test runs it"]
 fn the_other_services_of_the_benchmark_work() {
-    for home in Home::ALL {
+    for platform in Platform::ALL {
         let lab = Lab::enter();
-        let (_program, address) = bench_guest(&lab, home, 64);
+        let (_program, address) = bench_guest(&lab, platform, 64);
         sink_takes(address);
         source_gives(address);
         udp_comes_back(address);
@@ -91,7 +91,7 @@ fn the_other_services_of_the_benchmark_work() {
 #[ignore = "runs a process; ci/test runs it"]
 fn the_services_of_the_benchmark_work_in_the_sandbox() {
     let lab = Lab::enter();
-    let launch = Launch::new("bench-guest", Home::Process).arguments(["--sandbox"]);
+    let launch = Launch::new("bench-guest", Platform::Process).arguments(["--sandbox"]);
     let (program, address) = launch.start_in(&lab);
     program.wait_for(BENCH_LISTENING);
     for connections in ["16", "64"] {
@@ -177,7 +177,7 @@ fn a_process_writes_its_frames_down() {
         format!("--pcap={path}"),
         "--stats=1".to_owned(),
     ];
-    let program = Launch::new("bench-guest", Home::Process)
+    let program = Launch::new("bench-guest", Platform::Process)
         .arguments(arguments)
         .start();
     program.wait_for(BENCH_LISTENING);

@@ -2,7 +2,7 @@
 
 use crate::support::MICROVM;
 use fata_ci::{
-    Client, Home, Lab, Launch, Machine, Network, Program, Tree, run, succeed, target_folder,
+    Client, Platform, Lab, Launch, Machine, Network, Program, Tree, run, succeed, target_folder,
     workspace,
 };
 use std::fs;
@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 const LISTENING: &str = "listening";
 
-fn site(lab: &Lab, home: Home) -> (Program, IpAddr) {
-    let (program, address) = Launch::new("site", home).start_in(lab);
+fn site(lab: &Lab, platform: Platform) -> (Program, IpAddr) {
+    let (program, address) = Launch::new("site", platform).start_in(lab);
     program.wait_for(LISTENING);
     (program, address)
 }
@@ -45,9 +45,9 @@ fn every_page_is_the_same_everywhere() {
         "{} files are hardly a site",
         content.count()
     );
-    for home in Home::ALL {
+    for platform in Platform::ALL {
         let lab = Lab::enter();
-        let (_program, address) = site(&lab, home);
+        let (_program, address) = site(&lab, platform);
         assert_serves(address, &content);
     }
 }
@@ -65,7 +65,7 @@ fn assert_serves(address: IpAddr, content: &Tree) {
 fn four_mebibytes_are_enough() {
     for machine in Machine::ALL {
         let lab = Lab::enter();
-        let (program, address) = Launch::new("site", Home::Machine(machine))
+        let (program, address) = Launch::new("site", Platform::Machine(machine))
             .memory(4)
             .start_in(&lab);
         program.wait_for(LISTENING);
@@ -135,7 +135,7 @@ fn clean_urls_find_the_index_of_a_folder() {
         .find_map(|(name, _)| name.to_str()?.strip_suffix("/index.html"))
         .expect("the site has a page in a folder of its own");
     let lab = Lab::enter();
-    let (_program, address) = site(&lab, Home::Process);
+    let (_program, address) = site(&lab, Platform::Process);
     let with_slash = curl(&format!("http://{address}/{folder}/"), &[]);
     let without = curl(&format!("http://{address}/{folder}"), &["--location"]);
     assert!(!with_slash.is_empty() && with_slash == without);
@@ -164,7 +164,7 @@ fn requests_are_logged() {
 #[ignore = "runs a process; ci/test runs it"]
 fn the_port_is_an_argument() {
     let lab = Lab::enter();
-    let (program, address) = Launch::new("site", Home::Process)
+    let (program, address) = Launch::new("site", Platform::Process)
         .arguments(["--port=8080"])
         .start_in(&lab);
     program.wait_for(LISTENING);
@@ -181,7 +181,7 @@ fn dhcp_gives_an_address_on_every_machine() {
     // The lab keeps the forwarded port apart from other tests; its tap is not used.
     let _lab = Lab::enter();
     for (machine, port) in Machine::ALL.into_iter().zip(8080..) {
-        let launch = Launch::new("site", Home::Machine(machine)).network(Network::User(port));
+        let launch = Launch::new("site", Platform::Machine(machine)).network(Network::User(port));
         let program = launch.start();
         program.wait_for("10.0.2.15");
         program.wait_for(LISTENING);
@@ -210,12 +210,12 @@ impl Drop for Scratch {
 }
 
 /// ci/build-images makes a folder of real documentation, and images of `site` with it.
-fn assert_mirror_equals_documentation(home: Home, file: &str) {
+fn assert_mirror_equals_documentation(platform: Platform, file: &str) {
     let folder = target_folder().join("ci/documentation");
     let original = Tree::read(&folder);
     assert!(original.count() >= 500, "only {} files", original.count());
     let lab = Lab::enter();
-    let launch = Launch::new("site", home)
+    let launch = Launch::new("site", platform)
         .file(&target_folder().join("ci").join(file))
         .memory(256);
     let (program, address) = launch.arguments(["--log=warn"]).start_in(&lab);
@@ -275,5 +275,5 @@ fn a_mirror_of_real_documentation_from_a_machine_is_equal() {
 #[test]
 #[ignore = "runs a process; ci/test runs it"]
 fn a_mirror_of_real_documentation_from_a_process_is_equal() {
-    assert_mirror_equals_documentation(Home::Process, "site-documentation");
+    assert_mirror_equals_documentation(Platform::Process, "site-documentation");
 }

@@ -2,7 +2,7 @@
 //! sources that work. Without one there are no keys, but the network still works.
 
 use crate::support::{BENCH_LISTENING, MICROVM, assert_serves};
-use fata_ci::{Ending, Home, Lab, Launch, Machine, run, target_folder};
+use fata_ci::{Ending, Lab, Launch, Machine, Platform, run, target_folder};
 
 const WEAK: &str = "weak randomness";
 const ADVICE: &str = "give the machine a virtio-rng device";
@@ -39,7 +39,7 @@ fn assert_random(options: &[&str]) {
 /// keys.
 #[track_caller]
 fn refusal(machine: Machine, devices: &[&str]) -> String {
-    let (ending, said) = Launch::new("random", Home::Machine(machine))
+    let (ending, said) = Launch::new("random", Platform::Machine(machine))
         .qemu_arguments(NO_GENERATOR)
         .qemu_arguments(devices.iter().copied())
         .start()

@@ -1,6 +1,6 @@
 //! A machine that is reset starts anew, whatever its memory still holds.
 
-use fata_ci::{Client, Ending, Home, Lab, Launch, Machine, Program};
+use fata_ci::{Client, Ending, Lab, Launch, Machine, Platform, Program};
 use std::io::{BufRead, BufReader, Write};
 use std::net::IpAddr;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -79,7 +79,7 @@ fn wait_for_times(program: &Program, text: &str, times: usize) {
 fn a_server_survives_resets_by_the_monitor() {
     let lab = Lab::enter();
     for machine in Machine::ALL {
-        let launch = Launch::new("site", Home::Machine(machine)).qemu_arguments(START_AGAIN);
+        let launch = Launch::new("site", Platform::Machine(machine)).qemu_arguments(START_AGAIN);
         let (program, address, mut monitor) = Monitor::attach(launch, &lab);
         assert_serves_after_resets(&program, address, || monitor.execute("system_reset"));
     }
@@ -89,7 +89,7 @@ fn a_server_survives_resets_by_the_monitor() {
 fn assert_survives_resets_by_itself(path: &str) {
     let lab = Lab::enter();
     for machine in Machine::ALL {
-        let (program, address) = Launch::new("reset", Home::Machine(machine))
+        let (program, address) = Launch::new("reset", Platform::Machine(machine))
             .qemu_arguments(START_AGAIN)
             .start_in(&lab);
         assert_serves_after_resets(&program, address, || {
@@ -117,7 +117,7 @@ fn a_server_survives_triple_faults() {
 #[ignore = "runs a process; ci/test runs it"]
 fn a_process_survives_its_own_reboots() {
     let lab = Lab::enter();
-    let (program, address) = Launch::new("reset", Home::Process).start_in(&lab);
+    let (program, address) = Launch::new("reset", Platform::Process).start_in(&lab);
     assert_serves_after_resets(&program, address, || {
         let mut client = Client::connect(address, 80).expect("the server accepts");
         let request = b"GET /reboot HTTP/1.1\r\nHost: guest\r\n\r\n";

@@ -2,8 +2,8 @@
 
 use crate::support::MICROVM;
 use fata_ci::{
-    Client, Ending, GUEST_IPV4, Home, Lab, Launch, Program, Tree, debug_binary, run, target_folder,
-    workspace,
+    Client, Ending, GUEST_IPV4, Lab, Launch, Platform, Program, Tree, debug_binary, run,
+    target_folder, workspace,
 };
 use std::fs;
 use std::net::IpAddr;
@@ -38,7 +38,7 @@ impl Network {
 }
 
 fn start(name: &str, network: Network, arguments: &[&str]) -> Program {
-    Launch::new(name, Home::Process)
+    Launch::new(name, Platform::Process)
         .arguments(network.arguments().iter().chain(arguments).copied())
         .start()
 }

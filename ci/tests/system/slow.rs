@@ -2,7 +2,7 @@
 //! read. Others are served meanwhile, and memory stays bounded.
 
 use crate::support::{BENCH_LISTENING, MICROVM, bench_guest, heap_used, warm_up};
-use fata_ci::{Client, Home, Lab, Launch, PATIENCE, need_descriptors};
+use fata_ci::{Client, Lab, Launch, PATIENCE, Platform, need_descriptors};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
 use std::io::{ErrorKind, Read, Write};
@@ -95,10 +95,10 @@ fn beside_slow_heads(address: IpAddr, rounds: usize, check: impl Fn()) {
 #[test]
 #[ignore = "boots virtual machines; ci/test runs it"]
 fn others_are_served_beside_five_thousand_slow_heads() {
-    for home in [MICROVM, Home::Process] {
+    for platform in [MICROVM, Platform::Process] {
         need_descriptors(2 * CLIENTS as u64 + 1_000);
         let lab = Lab::enter();
-        let (mut program, address) = Launch::new("bench-guest", home)
+        let (mut program, address) = Launch::new("bench-guest", platform)
             .memory(128)
             .arguments(["--max-connections=10100"])
             .start_in(&lab);
@@ -120,10 +120,10 @@ fn others_are_served_beside_five_thousand_slow_heads() {
 #[test]
 #[ignore = "boots virtual machines; ci/test runs it"]
 fn slow_heads_make_room_at_the_default_limits() {
-    for home in [MICROVM, Home::Process] {
+    for platform in [MICROVM, Platform::Process] {
         need_descriptors(2 * CLIENTS as u64 + 1_000);
         let lab = Lab::enter();
-        let (mut program, address) = Launch::new("site", home).memory(128).start_in(&lab);
+        let (mut program, address) = Launch::new("site", platform).memory(128).start_in(&lab);
         program.wait_for("listening");
         beside_slow_heads(address, ROUNDS_WITHOUT_ROOM, || {});
         assert!(program.is_running());
@@ -152,9 +152,9 @@ fn slow_readers(address: IpAddr) -> Vec<(TcpStream, u8)> {
 #[test]
 #[ignore = "boots virtual machines; ci/test runs it"]
 fn others_are_served_while_clients_read_a_byte_a_second() {
-    for home in [MICROVM, Home::Process] {
+    for platform in [MICROVM, Platform::Process] {
         let lab = Lab::enter();
-        let (_program, address) = bench_guest(&lab, home, 64);
+        let (_program, address) = bench_guest(&lab, platform, 64);
         warm_up(address);
         let before = heap_used(address);
         let mut readers = slow_readers(address);

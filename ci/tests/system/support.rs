@@ -1,6 +1,6 @@
 //! What several tests share.
 
-use fata_ci::{Client, Home, Lab, Launch, Machine, Program, Stats};
+use fata_ci::{Client, Lab, Launch, Machine, Platform, Program, Stats};
 use rustix::fs::{Mode, OFlags, open};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use std::fs::File;
@@ -11,15 +11,15 @@ use std::thread;
 use std::time::Duration;
 
 /// The smallest and quickest machine, where one will do.
-pub const MICROVM: Home = Home::Machine(Machine::Microvm);
+pub const MICROVM: Platform = Platform::Machine(Machine::Microvm);
 
 /// The line with which bench-guest says that all its ports are open.
 pub const BENCH_LISTENING: &str = "bench-guest: listening";
 
 /// Starts bench-guest with this much memory and waits until it serves.
 #[track_caller]
-pub fn bench_guest(lab: &Lab, home: Home, memory: u32) -> (Program, IpAddr) {
-    let (program, address) = Launch::new("bench-guest", home)
+pub fn bench_guest(lab: &Lab, platform: Platform, memory: u32) -> (Program, IpAddr) {
+    let (program, address) = Launch::new("bench-guest", platform)
         .memory(memory)
         .start_in(lab);
     program.wait_for(BENCH_LISTENING);

@@ -2,7 +2,7 @@
 
 use crate::support::{BENCH_LISTENING, assert_serves};
 use fata_ci::{
-    Ending, GUEST_IPV4, Headers, Home, Lab, Launch, TAP, attach, header_size,
+    Ending, GUEST_IPV4, Headers, Lab, Launch, Platform, TAP, attach, header_size,
     leaves_segments_whole, set_header_size,
 };
 use std::net::IpAddr;
@@ -16,7 +16,7 @@ fn a_tap_device_is_left_as_it_was_found() {
     let _lab = Lab::enter();
     set_header_size(&attach(TAP, Headers::None), HEADER);
     for options in [&[][..], &["--sandbox"]] {
-        let mut program = Launch::new("bench-guest", Home::Process)
+        let mut program = Launch::new("bench-guest", Platform::Process)
             .arguments([
                 format!("--net=tap={TAP}"),
                 format!("--ipv4={GUEST_IPV4}/24"),
@@ -38,7 +38,7 @@ fn a_tap_device_is_left_as_it_was_found() {
 fn what_an_owner_that_was_killed_has_left_does_no_harm() {
     let _lab = Lab::enter();
     for _ in 0..2 {
-        let program = Launch::new("bench-guest", Home::Process)
+        let program = Launch::new("bench-guest", Platform::Process)
             .arguments([
                 format!("--net=tap={TAP}"),
                 format!("--ipv4={GUEST_IPV4}/24"),

@@ -1,7 +1,7 @@
 //! The terminal: a virtio console whose other side the test holds, or a pseudoterminal.
 
 use crate::support::{Killed, MICROVM, pseudoterminal};
-use fata_ci::{Ending, Home, Launch, Machine, PATIENCE, Program, debug_binary};
+use fata_ci::{Ending, Launch, Machine, PATIENCE, Platform, Program, debug_binary};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::termios::{Winsize, tcsetwinsize};
 use std::fs::File;
@@ -34,7 +34,7 @@ pub fn start(machine: Machine, options: &[&str]) -> (Program, UnixStream) {
         Machine::Microvm => "virtio-serial-device",
         Machine::Q35 | Machine::Pc => "virtio-serial-pci",
     };
-    let program = Launch::new("terminal", Home::Machine(machine))
+    let program = Launch::new("terminal", Platform::Machine(machine))
         .qemu_arguments(options.iter().copied())
         .qemu_arguments([
             "-chardev",

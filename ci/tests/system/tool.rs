@@ -40,7 +40,7 @@ fn a_new_project_builds_and_serves_at_once() {
         .to_owned();
     let tool = tool();
     succeed(&tool, ["new", &path]);
-    // Both homes, where port 8080 is this test's own.
+    // Both platforms, where port 8080 is this test's own.
     let _lab = Lab::enter();
     let manifest = format!("{path}/Cargo.toml");
     // Built beforehand: how long that takes is the machine's affair.
@@ -85,7 +85,7 @@ fn a_debugger_stops_at_the_main_function() {
     );
     let said = String::from_utf8_lossy(&said);
     assert!(said.contains("Breakpoint 1"), "{said}");
-    assert!(said.contains("boot/src/vm/start.rs:"), "{said}");
+    assert!(said.contains("boot/src/platform/vm/start.rs:"), "{said}");
     assert_eq!(program.wait().0, Ending::Status(0));
 }
 

@@ -1,6 +1,6 @@
 //! `--trace`: the phases of the start, with their times.
 
-use fata_ci::{Home, Launch, Machine};
+use fata_ci::{Launch, Machine, Platform};
 
 /// The time of each line that `--trace` prints, with the phase that ended then.
 fn phases(text: &str) -> Vec<(u64, &str)> {
@@ -16,15 +16,18 @@ fn phases(text: &str) -> Vec<(u64, &str)> {
 }
 
 #[track_caller]
-fn assert_phases(home: Home, expected: &[&str]) {
-    let text = Launch::new("noop", home)
+fn assert_phases(platform: Platform, expected: &[&str]) {
+    let text = Launch::new("noop", platform)
         .arguments(["--trace"])
         .start()
         .wait_success();
     let seen = phases(&text);
     let names: Vec<&str> = seen.iter().map(|(_, phase)| *phase).collect();
-    assert_eq!(names, expected, "{home:?}: {text}");
-    assert!(seen.is_sorted_by_key(|(time, _)| *time), "{home:?}: {text}");
+    assert_eq!(names, expected, "{platform:?}: {text}");
+    assert!(
+        seen.is_sorted_by_key(|(time, _)| *time),
+        "{platform:?}: {text}"
+    );
 }
 
 #[test]
@@ -40,12 +43,12 @@ fn a_machine_tells_the_phases_of_its_start() {
         "main",
     ];
     for machine in Machine::ALL {
-        assert_phases(Home::Machine(machine), &expected);
+        assert_phases(Platform::Machine(machine), &expected);
     }
 }
 
 #[test]
 #[ignore = "runs a process; ci/test runs it"]
 fn a_process_tells_the_phases_of_its_start() {
-    assert_phases(Home::Process, &["arguments", "main"]);
+    assert_phases(Platform::Process, &["arguments", "main"]);
 }

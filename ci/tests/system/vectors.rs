@@ -1,11 +1,11 @@
 //! Vector registers are switched on where the processor has them, and no interrupt changes them.
 
-use fata_ci::{Home, Launch, Machine};
+use fata_ci::{Launch, Machine, Platform};
 
 /// Starts the test image with this processor, and waits for its success.
 #[track_caller]
 fn assert_adds_up(machine: Machine, processor: &str, has_avx2: bool) {
-    let text = Launch::new("vector", Home::Machine(machine))
+    let text = Launch::new("vector", Platform::Machine(machine))
         .qemu_arguments(["-cpu", processor])
         .start()
         .wait_success();

@@ -1,26 +1,30 @@
 //! Hosts in a VLAN, and frames that tag a priority: the host's kernel is the peer.
 
 use crate::support::{BENCH_LISTENING, MICROVM, assert_serves};
-use fata_ci::{GUEST_IPV4, Home, Lab, Launch, TAP_ARGUMENTS, Trunk, receive_checked, send_checked};
+use fata_ci::{
+    GUEST_IPV4, Lab, Launch, Platform, TAP_ARGUMENTS, Trunk, receive_checked, send_checked,
+};
 use std::net::IpAddr;
 
 const ADDRESS: IpAddr = IpAddr::V4(GUEST_IPV4);
 
 /// Starts a program behind a trunk that carries VLAN `id`.
-fn launch(name: &str, home: Home, trunk: &Trunk<'_>) -> Launch {
-    let launch = Launch::new(name, home).arguments(TAP_ARGUMENTS);
-    match home {
-        Home::Machine(_) => launch.qemu_arguments(trunk.qemu_arguments()),
-        Home::Process => launch.arguments([trunk.process_argument()]),
+fn launch(name: &str, platform: Platform, trunk: &Trunk<'_>) -> Launch {
+    let launch = Launch::new(name, platform).arguments(TAP_ARGUMENTS);
+    match platform {
+        Platform::Machine(_) => launch.qemu_arguments(trunk.qemu_arguments()),
+        Platform::Process => launch.arguments([trunk.process_argument()]),
     }
 }
 
 /// Bulk data, so that segments are cut and merged on the way.
-fn assert_carries(home: Home) {
+fn assert_carries(platform: Platform) {
     const BYTES: u64 = 8_000_000;
     let lab = Lab::enter();
     let trunk = Trunk::start(&lab, 5);
-    let program = launch("bulk", home, &trunk).arguments(["--vlan=5"]).start();
+    let program = launch("bulk", platform, &trunk)
+        .arguments(["--vlan=5"])
+        .start();
     program.wait_for("bulk: listening");
     send_checked(ADDRESS, BYTES);
     receive_checked(ADDRESS, BYTES);
@@ -37,7 +41,7 @@ fn bulk_data_of_a_microvm_in_a_vlan() {
 #[test]
 #[ignore = "runs a process; ci/test runs it"]
 fn bulk_data_of_a_process_in_a_vlan() {
-    assert_carries(Home::Process);
+    assert_carries(Platform::Process);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What a request, a connection, a segment, a datagram and an echo cost.
 
 use fata_ci::{
-    Client, Figures, GUEST_IPV4, Home, Lab, Launch, Machine, PATIENCE, Program, Stats, TAP, succeed,
+    Client, Figures, GUEST_IPV4, Platform, Lab, Launch, Machine, PATIENCE, Program, Stats, TAP, succeed,
 };
 use std::io::{Read, Write};
 use std::net::{IpAddr, Shutdown, TcpStream, UdpSocket};
@@ -106,7 +106,7 @@ pub fn boot(
     memory: u32,
     qemu: &[String],
 ) -> Program {
-    let (program, _) = Launch::new("bench-guest", Home::Machine(machine))
+    let (program, _) = Launch::new("bench-guest", Platform::Machine(machine))
         .memory(memory)
         .arguments(arguments.iter().copied().chain(["--halt-at-once"]))
         .qemu_arguments(["-icount", "shift=0,sleep=on"])

@@ -2,7 +2,7 @@
 //! same disk: what was acknowledged is there, bit for bit, what was removed stays away, and a check
 //! finds nothing wrong.
 
-use super::{HOMES, PORT, Scene, item, put_on};
+use super::{PLATFORMS, PORT, Scene, item, put_on};
 use crate::support::{kills, moment_of_kill};
 use crate::tool::tool;
 use fata_ci::{Client, PATIENCE, Response, succeed};
@@ -128,8 +128,8 @@ fn kill_under_load(scene: &Scene, model: &Model, round: u64) {
 #[ignore = "boots virtual machines; ci/test runs it"]
 fn a_kill_at_any_moment_loses_nothing() {
     let kills = kills();
-    for home in HOMES {
-        let scene = Scene::new(home, 8 << 20);
+    for platform in PLATFORMS {
+        let scene = Scene::new(platform, 8 << 20);
         let model = Model::default();
         (0..kills).for_each(|round| kill_under_load(&scene, &model, round));
         let (_program, address) = scene.start();
@@ -154,6 +154,6 @@ fn a_kill_at_any_moment_loses_nothing() {
         );
         let accepted = items.values().filter(|item| item.accepted).count();
         assert!(accepted > 0, "nothing was uploaded");
-        println!("{home:?}: {kills} kills, {accepted} items accepted");
+        println!("{platform:?}: {kills} kills, {accepted} items accepted");
     }
 }

@@ -1,9 +1,9 @@
-//! The queue of uploads, with its disk, in each home: what it answers, and what it keeps.
+//! The queue of uploads, with its disk, on each platform: what it answers, and what it keeps.
 
 mod kills;
 
 use crate::support::{MICROVM, make_disk};
-use fata_ci::{Attached, Client, Home, Lab, Launch, Program, Response};
+use fata_ci::{Attached, Client, Lab, Launch, Platform, Program, Response};
 use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -12,33 +12,33 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 const PORT: u16 = 8080;
-const HOMES: [Home; 2] = [MICROVM, Home::Process];
+const PLATFORMS: [Platform; 2] = [MICROVM, Platform::Process];
 /// Long enough for a request that waits to have arrived.
 const SOON: Duration = Duration::from_millis(500);
 
 /// A queue's disk, in a folder that goes with the test, on a network of its own.
 struct Scene {
     lab: Lab,
-    home: Home,
+    platform: Platform,
     disk: PathBuf,
     _folder: TempDir,
 }
 
 impl Scene {
-    fn new(home: Home, bytes: u64) -> Self {
+    fn new(platform: Platform, bytes: u64) -> Self {
         let folder = tempfile::tempdir().expect("there is room for a folder");
         let disk = folder.path().join("disk");
         make_disk(&disk, bytes);
         Self {
             lab: Lab::enter(),
-            home,
+            platform,
             disk,
             _folder: folder,
         }
     }
 
     fn start(&self) -> (Program, IpAddr) {
-        let (program, address) = Launch::new("queue", self.home)
+        let (program, address) = Launch::new("queue", self.platform)
             .memory(16)
             .attach(Attached::new(&self.disk))
             .start_in(&self.lab);
@@ -105,8 +105,8 @@ fn assert_removes(address: IpAddr) {
 #[test]
 #[ignore = "boots virtual machines; ci/test runs it"]
 fn a_queue_gives_in_order_what_it_got_also_after_a_restart() {
-    for home in HOMES {
-        let scene = Scene::new(home, 16 << 20);
+    for platform in PLATFORMS {
+        let scene = Scene::new(platform, 16 << 20);
         let (program, address) = scene.start();
         let items: Vec<_> = [0, 1, 511, 512, 70_000, 3_000_000]
             .into_iter()
@@ -133,8 +133,8 @@ fn a_queue_gives_in_order_what_it_got_also_after_a_restart() {
 #[test]
 #[ignore = "boots virtual machines; ci/test runs it"]
 fn what_is_wrong_is_refused_in_the_words_of_the_original() {
-    for home in HOMES {
-        let scene = Scene::new(home, 1 << 20);
+    for platform in PLATFORMS {
+        let scene = Scene::new(platform, 1 << 20);
         let (_program, address) = scene.start();
         let ask = |method: &str, path: &str| {
             Client::connect(address, PORT)?.request(method, path, "Content-Length: 0\r\n")
@@ -175,8 +175,8 @@ fn what_is_wrong_is_refused_in_the_words_of_the_original() {
 #[test]
 #[ignore = "boots virtual machines; ci/test runs it"]
 fn downloads_wait_for_an_item_and_clients_that_leave_are_noticed() {
-    for home in HOMES {
-        let scene = Scene::new(home, 1 << 20);
+    for platform in PLATFORMS {
+        let scene = Scene::new(platform, 1 << 20);
         let (_program, address) = scene.start();
         let waiting = thread::spawn(move || request(address, "GET", "/downloader"));
         thread::sleep(SOON);
@@ -199,8 +199,8 @@ fn downloads_wait_for_an_item_and_clients_that_leave_are_noticed() {
 #[test]
 #[ignore = "boots virtual machines; ci/test runs it"]
 fn uploads_go_on_side_by_side_while_others_read_slowly() {
-    for home in HOMES {
-        let scene = Scene::new(home, 32 << 20);
+    for platform in PLATFORMS {
+        let scene = Scene::new(platform, 32 << 20);
         let (_program, address) = scene.start();
         let first = item(1, 4 << 20);
         assert_answer(put(address, &first), 200, "Accepted\n");
@@ -241,8 +241,8 @@ fn uploads_go_on_side_by_side_while_others_read_slowly() {
 fn an_upload_may_be_larger_than_memory() {
     let given = std::env::var("FATA_UPLOAD_MIB").ok();
     let mebibytes = given.map_or(256, |text| text.parse().expect("a number of MiB"));
-    for home in HOMES {
-        let scene = Scene::new(home, (mebibytes as u64 + 1) << 20);
+    for platform in PLATFORMS {
+        let scene = Scene::new(platform, (mebibytes as u64 + 1) << 20);
         let (_program, address) = scene.start();
         let piece = item(1, 1 << 20);
         let mut client = Client::connect(address, PORT).expect("the queue accepts");

@@ -30,19 +30,19 @@ fn pages_with_holes_are_served_as_they_are_unpacked() {
     ] {
         let words = options.split(' ').chain([text(&archive)]).chain(top);
         succeed(program, words);
-        for home in BOTH {
+        for platform in BOTH {
             let lab = Lab::enter();
-            let (program, address) = start(&lab, "site-disk", home, &archive, &["--port=8080"]);
+            let (program, address) = start(&lab, "site-disk", platform, &archive, &["--port=8080"]);
             program.wait_for("a tar archive");
             let mut client = Client::connect(address, 8080).expect("the server accepts");
             let response = client.get("/page").expect("it answers");
-            assert_eq!(response.status, 200, "{home:?}: {options}");
-            assert!(response.body == expected, "{home:?}: {options}");
+            assert_eq!(response.status, 200, "{platform:?}: {options}");
+            assert!(response.body == expected, "{platform:?}: {options}");
             let range = "GET /page HTTP/1.1\r\nHost: test\r\nRange: bytes=999998-1000007\r\n\r\n";
             client.send(range.as_bytes()).expect("the server reads");
             let response = client.response("GET").expect("it answers");
-            assert_eq!(response.status, 206, "{home:?}: {options}");
-            assert_eq!(response.body, b"\0\0middle\0\0", "{home:?}: {options}");
+            assert_eq!(response.status, 206, "{platform:?}: {options}");
+            assert_eq!(response.body, b"\0\0middle\0\0", "{platform:?}: {options}");
         }
     }
 }
@@ -56,15 +56,18 @@ fn disks_without_anything_are_refused() {
     let none = folder.path().join("none");
     make_disk(&none, 0);
     for name in ["site-disk", "kv"] {
-        for (home, disk, said) in [
+        for (platform, disk, said) in [
             (BOTH[0], &blank, "no store"),
             (BOTH[1], &blank, "no store"),
             (MICROVM, &none, "the disk has no sectors"),
         ] {
-            let launch = Launch::new(name, home).attach(Attached::new(disk));
+            let launch = Launch::new(name, platform).attach(Attached::new(disk));
             let (ending, text) = launch.start().wait();
-            assert!(text.contains(said), "{name}, {home:?}: {ending:?}: {text}");
-            assert!(!text.contains("listening"), "{name}, {home:?}: {text}");
+            assert!(
+                text.contains(said),
+                "{name}, {platform:?}: {ending:?}: {text}"
+            );
+            assert!(!text.contains("listening"), "{name}, {platform:?}: {text}");
         }
     }
 }

@@ -100,7 +100,7 @@ fn compare(address: IpAddr, worker: u64, keys: &mut [Known]) {
 #[test]
 #[ignore = "boots virtual machines; ci/test runs it"]
 fn a_kill_at_any_moment_loses_nothing() {
-    for home in BOTH {
+    for platform in BOTH {
         let lab = Lab::enter();
         let folder = TempDir::new().expect("there is room");
         let disk = folder.path().join("disk.img");
@@ -108,7 +108,7 @@ fn a_kill_at_any_moment_loses_nothing() {
         let mut known = vec![vec![Known::default(); KEYS as usize]; WORKERS as usize];
         let mut acknowledged = 0;
         for round in 0..=kills() {
-            let (program, address) = start(&lab, "kv", home, &disk, &["--format"]);
+            let (program, address) = start(&lab, "kv", platform, &disk, &["--format"]);
             for (worker, keys) in (0..).zip(&mut known) {
                 compare(address, worker, keys);
             }
@@ -129,6 +129,6 @@ fn a_kill_at_any_moment_loses_nothing() {
             succeed(&tool(), ["disk", "check", text(&disk)]);
         }
         assert!(acknowledged > 0, "nothing was changed");
-        println!("{home:?}: {acknowledged} changes acknowledged");
+        println!("{platform:?}: {acknowledged} changes acknowledged");
     }
 }

@@ -5,7 +5,7 @@ mod kills;
 
 use crate::support::{MICROVM, make_disk};
 use crate::tool::tool;
-use fata_ci::{Attached, Client, Home, Lab, Launch, Program, Tree, succeed, workspace};
+use fata_ci::{Attached, Client, Lab, Launch, Platform, Program, Tree, succeed, workspace};
 use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
@@ -15,15 +15,21 @@ use tempfile::TempDir;
 
 const LISTENING: &str = "listening";
 
-const BOTH: [Home; 2] = [Home::Process, MICROVM];
+const BOTH: [Platform; 2] = [Platform::Process, MICROVM];
 
 fn text(path: &Path) -> &str {
     path.to_str().expect("paths in the tests are UTF-8")
 }
 
 /// Starts a program with a disk.
-fn start(lab: &Lab, name: &str, home: Home, disk: &Path, arguments: &[&str]) -> (Program, IpAddr) {
-    let launch = Launch::new(name, home).attach(Attached::new(disk));
+fn start(
+    lab: &Lab,
+    name: &str,
+    platform: Platform,
+    disk: &Path,
+    arguments: &[&str],
+) -> (Program, IpAddr) {
+    let launch = Launch::new(name, platform).attach(Attached::new(disk));
     let launch = launch.arguments(arguments.iter().copied());
     let (program, address) = launch.start_in(lab);
     program.wait_for(LISTENING);
@@ -46,16 +52,16 @@ fn send(address: IpAddr, method: &str, path: &str, body: &str) -> (u16, String) 
 #[test]
 #[ignore = "boots virtual machines; ci/test runs it"]
 fn values_outlive_the_program_that_took_them() {
-    for home in BOTH {
+    for platform in BOTH {
         let lab = Lab::enter();
         let folder = TempDir::new().expect("there is room");
         let disk = folder.path().join("disk.img");
         make_disk(&disk, 1 << 20);
         {
-            let (_program, address) = start(&lab, "kv", home, &disk, &["--format"]);
+            let (_program, address) = start(&lab, "kv", platform, &disk, &["--format"]);
             for number in 0..50 {
                 let path = format!("/people/{number}");
-                assert_eq!(send(address, "PUT", &path, &path).0, 204, "{home:?}");
+                assert_eq!(send(address, "PUT", &path, &path).0, 204, "{platform:?}");
             }
             assert_eq!(send(address, "DELETE", "/people/7", "").0, 204);
             assert_eq!(send(address, "PUT", "/people", "x").0, 409);
@@ -65,7 +71,7 @@ fn values_outlive_the_program_that_took_them() {
             assert_eq!(full.0, 507, "{}", full.1);
             // Killed here, without a word.
         }
-        let (program, address) = start(&lab, "kv", home, &disk, &["--format"]);
+        let (program, address) = start(&lab, "kv", platform, &disk, &["--format"]);
         for number in (0..50).filter(|number| *number != 7) {
             let path = format!("/people/{number}");
             assert_eq!(send(address, "GET", &path, ""), (200, path.clone()));
@@ -81,7 +87,7 @@ fn values_outlive_the_program_that_took_them() {
         drop(program);
         let checked = succeed(&tool(), ["disk", "check", text(&disk)]);
         let checked = String::from_utf8_lossy(&checked);
-        assert!(checked.starts_with("49 values"), "{home:?}: {checked}");
+        assert!(checked.starts_with("49 values"), "{platform:?}: {checked}");
     }
 }
 
@@ -114,7 +120,7 @@ fn values_that_arrive_slowly_take_bounded_memory() {
 #[test]
 #[ignore = "boots virtual machines; ci/test runs it"]
 fn values_of_any_size_are_served() {
-    for home in BOTH {
+    for platform in BOTH {
         let lab = Lab::enter();
         let folder = TempDir::new().expect("there is room");
         let disk = folder.path().join("disk.img");
@@ -122,7 +128,7 @@ fn values_of_any_size_are_served() {
         fs::write(&large, vec![b'y'; 70_000_000]).expect("there is room");
         succeed(&tool(), ["disk", "format", text(&disk), "--size", "80M"]);
         succeed(&tool(), ["disk", "put", text(&disk), text(&large)]);
-        let (_program, address) = start(&lab, "kv", home, &disk, &[]);
+        let (_program, address) = start(&lab, "kv", platform, &disk, &[]);
         let body = send(address, "GET", "/large", "").1;
         assert!(body.len() == 70_000_000 && body.bytes().all(|byte| byte == b'y'));
     }
@@ -144,7 +150,7 @@ fn on_path(program: &str) -> String {
 #[test]
 #[ignore = "boots virtual machines; ci/test runs it"]
 fn what_is_written_to_a_fat_volume_is_read_elsewhere() {
-    for home in BOTH {
+    for platform in BOTH {
         let lab = Lab::enter();
         let folder = TempDir::new().expect("there is room");
         let disk = folder.path().join("disk.img");
@@ -154,13 +160,13 @@ fn what_is_written_to_a_fat_volume_is_read_elsewhere() {
         let options = ["-i", text(&disk), text(&given), "::/"];
         succeed("mcopy", options);
         {
-            let (program, address) = start(&lab, "kv", home, &disk, &[]);
+            let (program, address) = start(&lab, "kv", platform, &disk, &[]);
             program.wait_for("found a FAT volume");
             let given = send(address, "GET", "/given%20by%20mcopy.txt", "");
-            assert_eq!(given, (200, "given".to_owned()), "{home:?}");
+            assert_eq!(given, (200, "given".to_owned()), "{platform:?}");
             for number in 0..20 {
                 let path = format!("/A%20folder/value%20{number}");
-                assert_eq!(send(address, "PUT", &path, &path).0, 204, "{home:?}");
+                assert_eq!(send(address, "PUT", &path, &path).0, 204, "{platform:?}");
             }
             let large = "x".repeat(900_000);
             assert_eq!(send(address, "PUT", "/large.txt", &large).0, 204);
@@ -171,9 +177,9 @@ fn what_is_written_to_a_fat_volume_is_read_elsewhere() {
         succeed(&on_path("fsck.fat"), ["-n", text(&disk)]);
         let checked = succeed(&tool(), ["disk", "check", text(&disk)]);
         let checked = String::from_utf8_lossy(&checked);
-        assert_eq!(checked, "a FAT volume; nothing is wrong\n", "{home:?}");
+        assert_eq!(checked, "a FAT volume; nothing is wrong\n", "{platform:?}");
         let taken = succeed(&tool(), ["disk", "get", text(&disk), "A folder/value 3"]);
-        assert_eq!(taken, b"/A%20folder/value%203", "{home:?}");
+        assert_eq!(taken, b"/A%20folder/value%203", "{platform:?}");
         let read = |name: &str| {
             let options = ["-i", text(&disk), name, "-"];
             String::from_utf8(succeed("mcopy", options)).expect("it is text")
@@ -183,7 +189,7 @@ fn what_is_written_to_a_fat_volume_is_read_elsewhere() {
         assert_eq!(read("::/large.txt").len(), 900_000);
         let names = succeed("mdir", ["-b", "-i", text(&disk), "::/A folder"]);
         let names = String::from_utf8(names).expect("it is text");
-        assert_eq!(names.lines().count(), 19, "{home:?}: {names}");
+        assert_eq!(names.lines().count(), 19, "{platform:?}: {names}");
     }
 }
 
@@ -216,17 +222,20 @@ fn pages_come_from_archives_volumes_and_stores() {
         (&volume, "a FAT volume"),
         (&store, "a store"),
     ] {
-        for home in BOTH {
+        for platform in BOTH {
             let lab = Lab::enter();
-            let (program, address) = start(&lab, "site-disk", home, disk, &["--port=8080"]);
+            let (program, address) = start(&lab, "site-disk", platform, disk, &["--port=8080"]);
             program.wait_for(kind);
             for (name, bytes) in pages.files() {
                 let name = text(name);
                 let path = name.strip_suffix("index.html").unwrap_or(name);
                 let mut client = Client::connect(address, 8080).expect("the server accepts");
                 let response = client.get(&format!("/{path}")).expect("it answers");
-                assert_eq!(response.status, 200, "{home:?}, {kind}: {path}");
-                assert!(response.body == bytes, "{home:?}, {kind}: {path} differs");
+                assert_eq!(response.status, 200, "{platform:?}, {kind}: {path}");
+                assert!(
+                    response.body == bytes,
+                    "{platform:?}, {kind}: {path} differs"
+                );
             }
             let mut client = Client::connect(address, 8080).expect("the server accepts");
             assert_eq!(client.get("/none").expect("it answers").status, 404);

@@ -3,9 +3,9 @@
 //! A sixteenth, but 64 KiB at least and 2 MiB at most, is the devices'; the heap gets the
 //! rest.
 
+use super::boot_protocol::{Largest, Region};
 use super::lock::InterruptLock;
 use super::paging;
-use super::protocol::{Largest, Region};
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 /// Page zero stays unmapped.

@@ -1,7 +1,7 @@
 //! Says which system call was not allowed, before it ends the process.
 
 use super::rules;
-use crate::home::console;
+use crate::platform::console;
 use core::ffi::{c_int, c_void};
 use core::fmt::{self, Write};
 use std::io;

@@ -1,6 +1,6 @@
 //! What the firmware's tables tell: ACPI 6.5, section 5.2.
 //!
-//! Nothing here reads memory by itself, as in [`protocol`](super::protocol): whatever lies in
+//! Nothing here reads memory by itself, as in [`boot_protocol`](super::boot_protocol): whatever lies in
 //! memory, there is no panic, and the work is bounded. Every image holds the way to switch the
 //! machine off, so that is written for few instructions.
 

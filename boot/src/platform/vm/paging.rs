@@ -4,7 +4,7 @@
 //! code and constants read-only and all but code not executable, and takes away page zero
 //! and the guard page under the stack (Intel SDM volume 3, 4.5 and 4.6).
 
-use super::protocol::Region;
+use super::boot_protocol::Region;
 use super::stacks;
 use alloc::alloc::alloc_zeroed;
 use core::alloc::Layout;

@@ -1,7 +1,7 @@
 //! The host's stack under the event loop of a process, on the loopback interface.
 
 use super::*;
-use crate::home;
+use crate::platform;
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
 use embedded_io_async::{Read, Write};
@@ -21,8 +21,8 @@ fn with_stack<F: Future<Output = ()>>(
     connections: usize,
     test: impl FnOnce(Handle, HostStack) -> F,
 ) {
-    let executor = Executor::new(home::clock());
-    let idler = home::idle();
+    let executor = Executor::new(platform::clock());
+    let idler = platform::idle();
     let tasks = executor.handle();
     let limits = Limits {
         connections,

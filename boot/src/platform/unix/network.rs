@@ -6,7 +6,7 @@ mod name_servers;
 #[cfg(test)]
 mod tests;
 
-use crate::home::sandbox;
+use crate::platform::sandbox;
 use crate::{Args, ArgsError, Env, FromArgs, NetworkError};
 use alloc::borrow::ToOwned;
 use alloc::rc::Rc;

@@ -1,7 +1,7 @@
 //! From the entry code to the program.
 
+use super::boot_protocol::{Handover, Region, root_pointer};
 use super::lock::InterruptLock;
-use super::protocol::{Handover, Region, root_pointer};
 use super::{apic, console, exit, extended, firmware, memory, paging, trace, traps, virtio};
 use crate::{ArgsError, ExitStatus, split};
 use alloc::string::String;

@@ -2,7 +2,7 @@
 
 use super::legacy::FIXED_SIZE;
 use super::{DeviceError, Identity, Transport, find};
-use crate::home::entropy::SAMPLE;
+use crate::platform::entropy::SAMPLE;
 use alloc::boxed::Box;
 use core::time::Duration;
 use fata_time::{Clock, Instant, MachineClock};

@@ -2,8 +2,8 @@
 //! devices for good comes from pages that the heap never has.
 
 use super::pages::Pages;
-use crate::home::lock::InterruptLock;
-use crate::home::memory;
+use crate::platform::lock::InterruptLock;
+use crate::platform::memory;
 use core::ptr::{self, NonNull};
 use virtio_drivers::{BufferDirection, Hal, PAGE_SIZE, PhysAddr};
 

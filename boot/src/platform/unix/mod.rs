@@ -1,4 +1,4 @@
-//! The home of a process: the same names as `vm/mod.rs`.
+//! The platform of a process: the same names as `vm/mod.rs`.
 
 pub(crate) mod console;
 #[cfg(feature = "disk")]
@@ -27,7 +27,7 @@ pub(crate) use reactor::{Idler, idle};
 pub(crate) use sandbox::Profile;
 pub(crate) use signal::termination;
 
-/// The boot arguments of this home.
+/// The boot arguments of this platform.
 #[derive(Clone, Copy)]
 pub(crate) struct Settings {
     sandbox: bool,

@@ -83,11 +83,11 @@ impl Idle for Idler {
     }
 
     fn unparker(&self) -> Option<Unparker> {
-        let home = thread::current().id();
+        let owner = thread::current().id();
         let wakes = Arc::clone(&self.event_loop.wakes);
-        // The home's own thread wakes tasks of what a wait has reported: that wait is over.
+        // The platform's own thread wakes tasks of what a wait has reported: that wait is over.
         Some(Arc::new(move || {
-            if thread::current().id() != home {
+            if thread::current().id() != owner {
                 // It fails when the count is at its end, after 2^64 writes.
                 let _ = rustix::io::write(wakes.as_fd(), &1_u64.to_ne_bytes());
             }

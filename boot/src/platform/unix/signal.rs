@@ -99,13 +99,13 @@ impl Signals {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::home;
+    use crate::platform;
     use fata_task::Executor;
 
     #[test]
     fn a_signal_ends_the_program() {
-        let idler = home::idle();
-        let executor = Executor::new(home::clock());
+        let idler = platform::idle();
+        let executor = Executor::new(platform::clock());
         let termination = termination(&idler);
         signal_hook::low_level::raise(SIGTERM).unwrap();
         assert_eq!(executor.block_on(&idler, termination), ExitStatus(143));

@@ -66,7 +66,7 @@ fn forbid_dumps() -> Result<(), Errno> {
 /// Backtraces are read from files: none may come with the message of a panic, or of memory
 /// that has run out.
 fn forbid_backtraces() {
-    // SAFETY: the home has started no threads yet and the program's own code has not begun, so
+    // SAFETY: the platform has started no threads yet and the program's own code has not begun, so
     // nobody reads the environment at this moment.
     unsafe { std::env::set_var("RUST_BACKTRACE", "0") };
     // The usual message would advise to set that variable.

@@ -1,8 +1,9 @@
-//! The home of a virtual machine: the same names as `unix/mod.rs`.
+//! The platform of a virtual machine: the same names as `unix/mod.rs`.
 
 mod acpi;
 mod apic;
 mod backtrace;
+mod boot_protocol;
 pub(crate) mod console;
 #[cfg(feature = "disk")]
 pub(crate) mod disk;
@@ -21,7 +22,6 @@ mod memory;
 pub(crate) mod network;
 mod paging;
 mod panic;
-mod protocol;
 mod stacks;
 mod start;
 #[cfg(feature = "terminal")]
@@ -46,7 +46,7 @@ pub(crate) const fn clock() -> MachineClock {
     MachineClock
 }
 
-/// The boot arguments of this home: none.
+/// The boot arguments of this platform: none.
 #[derive(Clone, Copy)]
 pub(crate) struct Settings;
 
