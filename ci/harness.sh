@@ -32,7 +32,7 @@ $(cat)
 TOML
 }
 
-# Writes the definition of bench-guest: NAME MEBIBYTES MACHINE-OPTIONS CARD [ARGUMENTS [DISK]].
+# Writes the definition of bench-guest: NAME MEBIBYTES MACHINE-OPTIONS NIC [ARGUMENTS [DISK]].
 # DISK is the device that has the harness's disk.
 define_bench_guest() {
     local disk=

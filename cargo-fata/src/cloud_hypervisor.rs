@@ -23,11 +23,11 @@ pub fn command_line(
     option("--cmdline", arguments::join(program_arguments));
     option("--cpus", "boot=1".into());
     option("--memory", format!("size={}M", machine.memory));
-    if let Some(card) = &machine.card {
-        let mac = card.mac.as_ref().map(|mac| format!(",mac={mac}"));
+    if let Some(nic) = &machine.nic {
+        let mac = nic.mac.as_ref().map(|mac| format!(",mac={mac}"));
         option(
             "--net",
-            format!("tap={}{}", card.interface, mac.unwrap_or_default()),
+            format!("tap={}{}", nic.interface, mac.unwrap_or_default()),
         );
     }
     option("--serial", "tty".into());

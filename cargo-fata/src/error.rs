@@ -77,8 +77,8 @@ pub enum Error {
     Disk { path: PathBuf, source: OpenError },
     #[error("two disks have the name {0}; give each --disk a name of its own")]
     SameDisk(String),
-    #[error("--mac needs a network card; use it with --net user or --net tap=INTERFACE")]
-    MacWithoutCard,
+    #[error("--mac needs a NIC; use it with --net user or --net tap=INTERFACE")]
+    MacWithoutNic,
     #[error(
         "{0} is not installed. On Debian and Ubuntu: apt-get install qemu-system-x86. \
          Without it, the program runs as a process: --vmm process"

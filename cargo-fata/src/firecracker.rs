@@ -49,10 +49,10 @@ pub fn configuration(
     image: &Path,
     program_arguments: &[String],
 ) -> Result<String, Error> {
-    let card = machine.card.iter().map(|card| NetworkInterface {
+    let nic = machine.nic.iter().map(|nic| NetworkInterface {
         iface_id: "net0",
-        host_dev_name: &card.interface,
-        guest_mac: card.mac.as_deref(),
+        host_dev_name: &nic.interface,
+        guest_mac: nic.mac.as_deref(),
     });
     let configuration = Configuration {
         boot_source: BootSource {
@@ -64,7 +64,7 @@ pub fn configuration(
             mem_size_mib: machine.memory,
         },
         drives: [],
-        network_interfaces: card.collect(),
+        network_interfaces: nic.collect(),
     };
     serde_json::to_string_pretty(&configuration)
         .map_err(std::io::Error::from)
@@ -178,14 +178,14 @@ mod tests {
         assert_eq!(found.machine_config.vcpu_count, 1);
         assert_eq!(found.machine_config.mem_size_mib, 65);
         assert!(found.drives.is_empty());
-        let [card] = &found.network_interfaces[..] else {
+        let [nic] = &found.network_interfaces[..] else {
             panic!("{text}");
         };
         assert_eq!(
-            (card.iface_id.as_str(), card.host_dev_name.as_str()),
+            (nic.iface_id.as_str(), nic.host_dev_name.as_str()),
             ("net0", "tap0")
         );
-        assert_eq!(card.guest_mac.as_deref(), Some("52:54:00:00:00:01"));
+        assert_eq!(nic.guest_mac.as_deref(), Some("52:54:00:00:00:01"));
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! What Firecracker and Cloud Hypervisor have in common: they run on KVM only, have one kind of
-//! machine, and network cards only on TAP interfaces.
+//! machine, and NICs only on TAP interfaces.
 
 use std::fs::OpenOptions;
 use std::path::PathBuf;
@@ -13,13 +13,13 @@ use crate::programs;
 pub struct Machine {
     /// Memory in MiB.
     pub memory: u64,
-    /// The network card, if there is one.
-    pub card: Option<Card>,
+    /// The NIC, if there is one.
+    pub nic: Option<Nic>,
 }
 
-/// A network card.
+/// A NIC.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Card {
+pub struct Nic {
     /// Name of the TAP interface behind it.
     pub interface: String,
     /// Its hardware address, where the monitor does not choose one.
@@ -41,18 +41,18 @@ impl Machine {
         if !options.publish.is_empty() {
             return Err(Error::NoUserNetwork { monitor });
         }
-        let card = match options.net.clone().unwrap_or(Network::None) {
+        let nic = match options.net.clone().unwrap_or(Network::None) {
             Network::User => return Err(Error::NoUserNetwork { monitor }),
-            Network::None if options.mac.is_some() => return Err(Error::MacWithoutCard),
+            Network::None if options.mac.is_some() => return Err(Error::MacWithoutNic),
             Network::None => None,
-            Network::Tap(interface) => Some(Card {
+            Network::Tap(interface) => Some(Nic {
                 interface,
                 mac: options.mac.clone(),
             }),
         };
         Ok(Self {
             memory: mebibytes(options.memory.unwrap_or_default()),
-            card,
+            nic,
         })
     }
 }
@@ -77,7 +77,7 @@ pub fn find(monitor: &'static str) -> Result<PathBuf, Error> {
 pub mod tests {
     use clap::Parser;
 
-    use super::{Card, Machine};
+    use super::{Machine, Nic};
     use crate::cli::{Cli, Command};
     use crate::error::Error;
 
@@ -97,19 +97,19 @@ pub mod tests {
     fn memory_is_counted_in_mebibytes() {
         for (size, memory) in [("16M", 16), ("1G", 1024), ("1K", 1), ("2049K", 3)] {
             let found = machine(&format!("--memory {size}")).unwrap();
-            assert_eq!(found, Machine { memory, card: None });
+            assert_eq!(found, Machine { memory, nic: None });
         }
         assert_eq!(machine("").unwrap().memory, 32);
     }
 
     #[test]
-    fn cards_are_on_taps() {
-        let card = machine("--net tap=tap0 --mac 52:54:00:00:00:01")
+    fn nics_are_on_taps() {
+        let nic = machine("--net tap=tap0 --mac 52:54:00:00:00:01")
             .unwrap()
-            .card;
+            .nic;
         let (interface, mac) = ("tap0".to_owned(), Some("52:54:00:00:00:01".to_owned()));
-        assert_eq!(card, Some(Card { interface, mac }));
-        assert_eq!(machine("--net none").unwrap().card, None);
+        assert_eq!(nic, Some(Nic { interface, mac }));
+        assert_eq!(machine("--net none").unwrap().nic, None);
     }
 
     #[test]
@@ -133,6 +133,6 @@ pub mod tests {
             assert!(error.to_string().contains("--net tap=tap0"), "{error}");
         }
         let error = machine("--mac 52:54:00:00:00:01").unwrap_err();
-        assert!(matches!(error, Error::MacWithoutCard));
+        assert!(matches!(error, Error::MacWithoutNic));
     }
 }

@@ -35,7 +35,7 @@ pub fn check(options: &MachineOptions) -> Result<(), Error> {
         return Err(Error::PublishWithoutUserNetwork);
     }
     if options.mac.is_some() && network == Network::None {
-        return Err(Error::MacWithoutCard);
+        return Err(Error::MacWithoutNic);
     }
     drives::check(&options.disk)
 }
@@ -113,16 +113,16 @@ impl Line {
         for publish in &options.publish {
             backend.push_str(&format!(",{publish}"));
         }
-        let mut card = format!("{},netdev=net0", device(machine, "net"));
+        let mut nic = format!("{},netdev=net0", device(machine, "net"));
         if let Some(mac) = &options.mac {
-            card.push_str(&format!(",mac={mac}"));
+            nic.push_str(&format!(",mac={mac}"));
         }
         if machine != Machine::Microvm {
-            // The card's own boot program would only take time and memory.
-            card.push_str(",romfile=");
+            // The NIC's own boot program would only take time and memory.
+            nic.push_str(",romfile=");
         }
         self.option("-netdev", backend);
-        self.option("-device", card);
+        self.option("-device", nic);
     }
 }
 
@@ -258,7 +258,7 @@ mod tests {
         ));
         assert!(matches!(
             refused("--net none --mac 52:54:00:00:00:01"),
-            Error::MacWithoutCard
+            Error::MacWithoutNic
         ));
         assert!(check(&options("--publish 1:1 --mac 52:54:00:00:00:01")).is_ok());
     }

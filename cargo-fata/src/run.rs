@@ -107,8 +107,8 @@ fn run_in_monitor(
         false => monitor::find(monitor)?,
     };
     let built = build_to_fit(options)?;
-    if machine.card.is_none() {
-        eprintln!("fata: no network card; --net tap=INTERFACE makes one");
+    if machine.nic.is_none() {
+        eprintln!("fata: no NIC; --net tap=INTERFACE makes one");
     }
     let line = prepare(options, &machine, &built)?;
     if options.dry_run {

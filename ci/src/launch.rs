@@ -49,7 +49,7 @@ impl Machine {
         words.map(OsString::from).collect()
     }
 
-    fn network_card(self) -> &'static str {
+    fn nic(self) -> &'static str {
         match self {
             Self::Microvm => "virtio-net-device",
             Self::Q35 | Self::Pc => "virtio-net-pci",
@@ -86,13 +86,13 @@ impl Platform {
 /// The network of a virtual machine. A process has that of the lab, or of whoever starts it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Network {
-    /// No network card.
+    /// No NIC.
     None,
-    /// A card on the lab's tap, the address given as an argument.
+    /// A NIC on the lab's tap, the address given as an argument.
     Tap,
     /// The same without the argument: the program finds its address out, or others give it.
     BareTap,
-    /// A card on QEMU's own network, which has a DHCP server: this port of 127.0.0.1 leads to
+    /// A NIC on QEMU's own network, which has a DHCP server: this port of 127.0.0.1 leads to
     /// the guest's port 80.
     User(u16),
 }
@@ -208,7 +208,7 @@ impl Launch {
         self
     }
 
-    /// Gives card and disks these options of QEMU, each after a comma.
+    /// Gives NIC and disks these options of QEMU, each after a comma.
     pub fn device_options(mut self, options: &str) -> Self {
         self.device_options = options.to_owned();
         self
@@ -295,11 +295,11 @@ impl Launch {
             Network::Tap | Network::BareTap => Some(TAP_BACKEND.to_owned()),
             Network::User(port) => Some(format!("user,id=net0,hostfwd=tcp:127.0.0.1:{port}-:80")),
         };
-        let card = machine.network_card();
+        let nic = machine.nic();
         backend.into_iter().flat_map(move |backend| {
             let options = &self.device_options;
-            let card = format!("{card},netdev=net0,mac={GUEST_MAC}{options}");
-            ["-netdev".to_owned(), backend, "-device".to_owned(), card]
+            let nic = format!("{nic},netdev=net0,mac={GUEST_MAC}{options}");
+            ["-netdev".to_owned(), backend, "-device".to_owned(), nic]
         })
     }
 

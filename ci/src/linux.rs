@@ -22,8 +22,8 @@ impl Linux<'_> {
     /// # Panics
     /// If it cannot be started.
     pub fn start(&self, _lab: &Lab, disk: &Attached) -> Program {
-        let card = format!("virtio-net-device,netdev=net0,mac={GUEST_MAC}");
-        let mut words = ["-netdev", TAP_BACKEND, "-device", &card]
+        let nic = format!("virtio-net-device,netdev=net0,mac={GUEST_MAC}");
+        let mut words = ["-netdev", TAP_BACKEND, "-device", &nic]
             .map(OsString::from)
             .to_vec();
         words.extend(disk.qemu_arguments(0, Machine::Microvm, ""));

@@ -82,7 +82,7 @@ impl<'a> Relay<'a> {
         }
     }
 
-    /// QEMU's arguments for a network card at this end of the cable, of microvm.
+    /// QEMU's arguments for a NIC at this end of the cable, of microvm.
     pub fn qemu_arguments(&self) -> [String; 4] {
         let path = self.folder.display();
         [

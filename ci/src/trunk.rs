@@ -71,7 +71,7 @@ impl<'a> Trunk<'a> {
         }
     }
 
-    /// QEMU's arguments for a network card of microvm on the other tap.
+    /// QEMU's arguments for a NIC of microvm on the other tap.
     pub fn qemu_arguments(&self) -> [String; 4] {
         [
             "-netdev".to_owned(),

@@ -26,7 +26,7 @@ type Filter = Box<dyn FnMut(&[u8]) -> bool>;
 ///
 /// Without [`set_offloads`](Self::set_offloads) frames are complete and no longer than the
 /// MTU. An end with offloads hands long TCP segments over whole to another one with them;
-/// else the link cuts them and completes the checksums, as a card does.
+/// else the link cuts them and completes the checksums, as a NIC does.
 pub struct Link {
     mac: MacAddress,
     offloads: Offloads,

@@ -1,4 +1,4 @@
-//! What a card does to the frames that are left to it, done by the processor.
+//! What a NIC does to the frames that are left to it, done by the processor.
 
 use crate::ethernet::{ADDRESSES, TAG, TAGGED};
 use crate::{Offload, PartialChecksum};

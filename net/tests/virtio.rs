@@ -1,4 +1,4 @@
-//! The virtio network card's driver beside a device in the same process.
+//! The virtio NIC's driver beside a device in the same process.
 
 use fata_net::{Frame, MacAddress, Net, Offload, PartialChecksum, TransmitError, VirtioNet};
 use fata_task::Event;
@@ -20,7 +20,7 @@ const CONFIGURATION: [u8; 12] = [2, 4, 6, 8, 10, 12, 1, 0, 1, 0, 0x78, 5];
 struct Bench {
     fake: FakeDevice,
     event: &'static Event,
-    card: VirtioNet,
+    nic: VirtioNet,
     receive: DeviceQueue,
     transmit: DeviceQueue,
 }
@@ -30,13 +30,13 @@ impl Bench {
         let device = FakeDevice::new(DeviceType::Network, features, &sizes, &CONFIGURATION);
         let (fake, transport) = device;
         let event: &'static Event = Box::leak(Box::default());
-        let card = VirtioNet::new::<FakeHal>(transport, event, 4).expect("the device is honest");
+        let nic = VirtioNet::new::<FakeHal>(transport, event, 4).expect("the device is honest");
         Self {
             receive: fake.queue(0),
             transmit: fake.queue(1),
             fake,
             event,
-            card,
+            nic,
         }
     }
 
@@ -48,13 +48,12 @@ impl Bench {
     }
 
     fn poll(&mut self) -> Poll<()> {
-        self.card
-            .poll_ready(&mut Context::from_waker(Waker::noop()))
+        self.nic.poll_ready(&mut Context::from_waker(Waker::noop()))
     }
 
     fn send(&mut self, frame: &[u8]) -> Result<(), TransmitError> {
         let fill = |place: &mut [u8]| place.copy_from_slice(frame);
-        self.card.transmit(frame.len(), fill)
+        self.nic.transmit(frame.len(), fill)
     }
 }
 
@@ -62,27 +61,27 @@ impl Bench {
 fn frames_go_both_ways() {
     for (features, header) in [(MODERN, 12), (MAC, 10)] {
         let mut bench = Bench::new(features, [256, 256]);
-        assert_eq!(bench.card.mac(), MacAddress([2, 4, 6, 8, 10, 12]));
+        assert_eq!(bench.nic.mac(), MacAddress([2, 4, 6, 8, 10, 12]));
         assert_eq!(bench.receive.waiting(), 256);
         assert_eq!(bench.fake.take_notifications(0), 1);
-        assert!(bench.card.receive().is_none());
+        assert!(bench.nic.receive().is_none());
         bench.deliver(header, b"incoming");
-        let frame = bench.card.receive().expect("it was delivered");
+        let frame = bench.nic.receive().expect("it was delivered");
         assert_eq!(frame.as_ref(), b"incoming");
-        bench.card.recycle(frame);
+        bench.nic.recycle(frame);
         assert_eq!(bench.receive.waiting(), 255);
         for frame in [&b"one"[..], b"two"] {
             bench.send(frame).expect("there is room");
         }
         assert!(bench.transmit.take().is_none(), "not flushed yet");
-        bench.card.flush();
+        bench.nic.flush();
         assert_eq!(bench.receive.waiting(), 256);
         assert_eq!(bench.fake.take_notifications(1), 1);
         for frame in [&b"one"[..], b"two"] {
             let chain = bench.transmit.take().expect("two were sent");
             assert_eq!(chain.readable, [&vec![0; header], frame].concat());
         }
-        assert_eq!(bench.card.counters().notifications, 3);
+        assert_eq!(bench.nic.counters().notifications, 3);
         drop(bench);
         assert_nothing_shared();
     }
@@ -92,12 +91,12 @@ fn frames_go_both_ways() {
 fn small_queues_are_used_as_they_are() {
     let mut bench = Bench::new(MODERN, [100, 2]);
     assert_eq!(bench.receive.waiting(), 64);
-    assert_eq!(bench.card.mtu(), 1_400);
+    assert_eq!(bench.nic.mtu(), 1_400);
     bench.send(b"one").expect("there is room");
     bench.send(b"two").expect("there is room");
     assert_eq!(bench.send(b"three"), Err(TransmitError::Full));
     assert_eq!(bench.send(&[0; 1_419]), Err(TransmitError::TooLong));
-    bench.card.flush();
+    bench.nic.flush();
     // Who found the queue full waits for room.
     assert_eq!(bench.poll(), Poll::Pending);
     let chain = bench.transmit.take().expect("two were sent");
@@ -112,7 +111,7 @@ fn interrupts_are_on_only_while_a_task_waits() {
     let mut bench = Bench::new(MODERN, [256, 256]);
     assert!(!bench.deliver(12, b"first"), "nobody waits");
     assert_eq!(bench.poll(), Poll::Ready(()));
-    assert!(bench.card.receive().is_some());
+    assert!(bench.nic.receive().is_some());
     assert_eq!(bench.poll(), Poll::Pending);
     assert!(bench.deliver(12, b"second"), "somebody waits");
     assert!(bench.deliver(12, b"third"), "nobody was told yet");
@@ -121,7 +120,7 @@ fn interrupts_are_on_only_while_a_task_waits() {
     assert_eq!(bench.poll(), Poll::Ready(()));
     assert!(!bench.deliver(12, b"fourth"), "nobody waits");
     // Spurious interrupts are acknowledged, and the task goes on waiting.
-    while bench.card.receive().is_some() {}
+    while bench.nic.receive().is_some() {}
     bench.fake.interrupt();
     bench.event.signal();
     assert_eq!(bench.poll(), Poll::Pending);
@@ -133,13 +132,13 @@ fn frames_that_come_soon_are_looked_for_before_the_interrupt() {
     for looks in [true, false] {
         let mut bench = Bench::new(MODERN, [256, 256]);
         if !looks {
-            bench.card.halt_at_once();
+            bench.nic.halt_at_once();
         }
         for _ in 0..20 {
             bench.deliver(12, b"request");
             assert_eq!(bench.poll(), Poll::Ready(()));
-            assert!(bench.card.receive().is_some());
-            bench.card.flush();
+            assert!(bench.nic.receive().is_some());
+            bench.nic.flush();
         }
         assert_eq!(bench.poll(), Poll::Pending);
         let interrupts = bench.deliver(12, b"next");
@@ -148,9 +147,9 @@ fn frames_that_come_soon_are_looked_for_before_the_interrupt() {
             bench.event.signal();
         }
         assert_eq!(bench.poll(), Poll::Ready(()));
-        assert!(bench.card.receive().is_some());
-        bench.card.flush();
-        // Nothing comes: the card looks for a while, then it has itself interrupted.
+        assert!(bench.nic.receive().is_some());
+        bench.nic.flush();
+        // Nothing comes: the NIC looks for a while, then it has itself interrupted.
         for _ in 0..1_000 {
             assert_eq!(bench.poll(), Poll::Pending);
         }
@@ -163,7 +162,7 @@ fn a_crowded_card_has_room_left_for_others_than_strangers() {
     const BUFFERS: usize = 128;
     let mut bench = Bench::new(MODERN, [256, 256]);
     let mut sent = 0;
-    while !bench.card.is_crowded() {
+    while !bench.nic.is_crowded() {
         assert_eq!(bench.send(b"frame"), Ok(()));
         sent += 1;
     }
@@ -176,9 +175,9 @@ fn a_crowded_card_has_room_left_for_others_than_strangers() {
 fn a_device_that_breaks_the_rules_is_reset_and_left_alone() {
     let mut bench = Bench::new(MODERN, [256, 256]);
     bench.receive.put_used(256, 64);
-    assert!(bench.card.receive().is_none());
+    assert!(bench.nic.receive().is_none());
     assert!(!bench.fake.is_running(), "it is reset");
-    assert!(!bench.card.can_transmit());
+    assert!(!bench.nic.can_transmit());
     assert_eq!(bench.send(b"frame"), Err(TransmitError::Full));
     // Nobody waits for it in a loop, whatever it signals.
     bench.event.signal();
@@ -216,10 +215,10 @@ const SEGMENTS: Offload = Offload::Segments {
 #[test]
 fn a_frame_says_what_the_device_has_to_do() {
     let mut bench = Bench::new(OFFLOADS, [256, 256]);
-    assert!(bench.card.offloads().tcp_ipv6);
+    assert!(bench.nic.offloads().tcp_ipv6);
     let mut send = |length: usize, offload| {
         let fill = |frame: &mut [u8]| (frame.fill(7), offload);
-        bench.card.transmit_offloaded(length, fill)
+        bench.nic.transmit_offloaded(length, fill)
     };
     let Offload::Segments { checksum, .. } = SEGMENTS else {
         unreachable!("it is one");
@@ -233,7 +232,7 @@ fn a_frame_says_what_the_device_has_to_do() {
         send(2_000, SEGMENTS).expect("there is room");
     }
     assert_eq!(send(60, Offload::None), Err(TransmitError::Full));
-    bench.card.flush();
+    bench.nic.flush();
     let mut sent = || bench.transmit.take().expect("it was sent").readable;
     let cut = sent();
     assert_eq!(cut[..12], [1, 4, 74, 0, 0xa0, 5, 54, 0, 16, 0, 0, 0]);
@@ -271,10 +270,10 @@ fn a_frame_over_several_buffers_is_merged() {
             let bytes = if index == 0 { first.as_slice() } else { bytes };
             bench.receive.complete(chain, bytes);
         }
-        let received = bench.card.receive().expect("it was delivered");
+        let received = bench.nic.receive().expect("it was delivered");
         assert!(received.is_verified() && received.as_ref() == frame);
-        bench.card.recycle(received);
-        bench.card.flush();
+        bench.nic.recycle(received);
+        bench.nic.flush();
         assert_eq!(bench.receive.waiting(), 256);
     }
     drop(bench);
@@ -294,7 +293,7 @@ fn checksums_are_vouched_for_only_if_that_was_agreed() {
         bench
             .receive
             .complete(&chain, &first_part(flags, 1, b"frame"));
-        let frame = bench.card.receive().expect("it was delivered");
+        let frame = bench.nic.receive().expect("it was delivered");
         assert_eq!(frame.is_verified(), verified);
     }
 }
@@ -314,7 +313,7 @@ fn a_frame_in_impossible_buffers_ends_the_device() {
             let chain = bench.receive.take().expect("there is a buffer");
             bench.receive.complete(&chain, part);
         }
-        assert!(bench.card.receive().is_none());
+        assert!(bench.nic.receive().is_none());
         assert!(!bench.fake.is_running(), "it is reset");
     }
     assert_nothing_shared();
@@ -324,14 +323,14 @@ fn a_frame_in_impossible_buffers_ends_the_device() {
 fn offloads_that_need_others_are_not_used_without_them() {
     for (missing, expected) in [(1 << 15, true), (1 << 1, true), (1 << 0, false)] {
         let bench = Bench::new(OFFLOADS & !missing, [256, 256]);
-        assert_eq!(bench.card.offloads().tcp_ipv4, expected);
+        assert_eq!(bench.nic.offloads().tcp_ipv4, expected);
     }
     let accepted = |missing: u64| {
         let mut bench = Bench::new(OFFLOADS & !missing, [256, 256]);
         let chain = bench.receive.take().expect("there is a buffer");
         // Not mergeable: the number of buffers means nothing.
         bench.receive.complete(&chain, &first_part(0, 0, b"frame"));
-        bench.card.receive().is_some()
+        bench.nic.receive().is_some()
     };
     assert!(accepted(1 << 15) && accepted(1 << 1));
 }
@@ -341,6 +340,6 @@ proptest! {
 
     #[test]
     fn the_driver_survives(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
-        fata_net::testing::card(&bytes);
+        fata_net::testing::NIC(&bytes);
     }
 }

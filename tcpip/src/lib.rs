@@ -118,8 +118,8 @@ impl TcpIp {
     /// As [`start`](Self::start). What runs for each packet is compiled with this crate, for
     /// speed; that which is generic is compiled with the program, which may prefer size.
     #[cfg(feature = "virtio")]
-    pub fn start_on_card(tasks: &Handle, card: VirtioNet, config: Config, seed: u64) -> Self {
-        Self::start(tasks, card, config, seed)
+    pub fn start_on_nic(tasks: &Handle, nic: VirtioNet, config: Config, seed: u64) -> Self {
+        Self::start(tasks, nic, config, seed)
     }
 
     /// Waits until the interface has an address by which others can reach it: an IPv4

@@ -22,7 +22,7 @@ pub const FILE: &str = "urunc.json";
 
 /// urunc has no type for Fata. It gives a MirageOS unikernel its address as Fata wants it,
 /// `--ipv4=ADDRESS/LENGTH --ipv4-gateway=ADDRESS`, followed by the container's arguments, and has
-/// QEMU boot it by PVH with a virtio-net card on PCI, a serial line and nothing else.
+/// QEMU boot it by PVH with a virtio-net NIC on PCI, a serial line and nothing else.
 const TYPE: &str = "mirage";
 
 /// What sets nothing that is not so already: runtimes refuse a container without a command.

@@ -89,7 +89,7 @@ fn a_machine_is_switched_off_with_either_firmware() {
     }
 }
 
-/// UEFI places the card's registers above 4 GiB.
+/// UEFI places the NIC's registers above 4 GiB.
 #[test]
 #[ignore = "boots a virtual machine; ci/test runs it"]
 fn a_server_works_with_uefi() {

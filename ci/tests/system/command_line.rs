@@ -19,7 +19,7 @@ fn noop(platform: Platform, arguments: &[&str]) -> (Ending, String) {
     launch.start().wait()
 }
 
-/// On microvm QEMU announces the card behind them.
+/// On microvm QEMU announces the NIC behind them.
 #[test]
 #[ignore = "boots a virtual machine; ci/test runs it"]
 fn a_server_starts_with_what_monitors_add() {

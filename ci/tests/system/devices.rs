@@ -1,4 +1,4 @@
-//! Devices wherever a machine has them: a card and a disk each, which programs find and use.
+//! Devices wherever a machine has them: a NIC and a disk each, which programs find and use.
 
 use crate::disks::Disks;
 use crate::support::{BENCH_LISTENING, assert_serves};
@@ -10,7 +10,7 @@ struct Setup<'a> {
     machine: Machine,
     /// Arguments of QEMU itself.
     arguments: &'a [&'a str],
-    /// Options of card and disk.
+    /// Options of NIC and disk.
     devices: &'a str,
 }
 

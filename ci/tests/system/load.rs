@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 /// More than tables that have grown may keep, and less than a few bytes for each connection.
 const SLACK: usize = 32 * 1024;
 
-/// What the network card's buffers may grow by, whenever more comes or goes at once than ever
+/// What the NIC's buffers may grow by, whenever more comes or goes at once than ever
 /// before: 128 of a frame for sending, and a large one in which to merge frames.
-const CARD: usize = 128 * 1536 + 64 * 1024;
+const NIC_GROWTH: usize = 128 * 1536 + 64 * 1024;
 
 /// What the tables of tasks, timers and connections keep after a thousand connections.
 const TABLES: usize = 1000 * 192;
@@ -68,7 +68,7 @@ fn a_thousand_idle_connections_leave_nothing_behind() {
         let fresh = heap_used(address);
         for _ in 0..4 {
             hold_a_thousand_connections(address);
-            assert_memory_returns(address, fresh + CARD + TABLES);
+            assert_memory_returns(address, fresh + NIC_GROWTH + TABLES);
         }
     }
 }
@@ -186,7 +186,7 @@ fn others_are_served_while_clients_never_read() {
     let lab = Lab::enter();
     let (_guest, address) = bench_guest(&lab, MICROVM, 64);
     warm_up(address);
-    // The first bulk data lets the network card allocate large buffers, which it keeps.
+    // The first bulk data lets the NIC allocate large buffers, which it keeps.
     drop(never_read(address));
     thread::sleep(Duration::from_secs(1));
     let before = heap_used(address);

@@ -1,4 +1,4 @@
-//! The network card's driver and a hostile device, both of which do what bytes say.
+//! The NIC's driver and a hostile device, both of which do what bytes say.
 
 use crate::{LARGEST_FRAME, Net, Offload, PartialChecksum, TransmitError, VirtioNet};
 use fata_task::Event;
@@ -24,7 +24,7 @@ const LONGEST: usize = (LARGEST_FRAME + 12).next_multiple_of(64);
 /// Frames that the driver's user holds, at most.
 const HELD: usize = 16;
 
-/// The card's interrupt.
+/// The NIC's interrupt.
 static EVENT: Event = Event::new();
 
 const SEGMENTS: Offload = Offload::Segments {
@@ -38,7 +38,7 @@ const SEGMENTS: Offload = Offload::Segments {
 };
 
 struct User {
-    card: VirtioNet,
+    nic: VirtioNet,
     frames: Vec<<VirtioNet as Net>::Frame>,
     /// Bytes of the longest frame that the driver may deliver.
     longest: usize,
@@ -49,37 +49,37 @@ impl User {
         match script.byte() % 8 {
             0..=2 => self.receive(),
             3 => self.transmit(script),
-            4 => self.card.flush(),
+            4 => self.nic.flush(),
             5 => {
                 if let Some(frame) = self.frames.pop() {
-                    self.card.recycle(frame);
+                    self.nic.recycle(frame);
                 }
             }
             6 => EVENT.signal(),
             _ => {
                 let mut context = Context::from_waker(Waker::noop());
-                let _ = self.card.poll_ready(&mut context);
+                let _ = self.nic.poll_ready(&mut context);
             }
         }
     }
 
     fn receive(&mut self) {
-        if let Some(frame) = self.card.receive() {
+        if let Some(frame) = self.nic.receive() {
             assert!(frame.as_ref().len() <= self.longest);
             if self.frames.len() < HELD {
                 self.frames.push(frame);
             } else {
-                self.card.recycle(frame);
+                self.nic.recycle(frame);
             }
         }
     }
 
     fn transmit(&mut self, script: &mut Script) {
-        let segments = self.card.offloads().tcp_ipv4 && script.byte() & 1 != 0;
+        let segments = self.nic.offloads().tcp_ipv4 && script.byte() & 1 != 0;
         let length = usize::from(script.byte()) * if segments { 257 } else { 6 };
-        let fits = segments || length <= self.card.mtu() + HEADER;
-        let room = self.card.can_transmit();
-        let sent = self.card.transmit_offloaded(length, |frame| {
+        let fits = segments || length <= self.nic.mtu() + HEADER;
+        let room = self.nic.can_transmit();
+        let sent = self.nic.transmit_offloaded(length, |frame| {
             assert_eq!(frame.len(), length);
             frame.fill(0xa5);
             ((), if segments { SEGMENTS } else { Offload::None })
@@ -93,8 +93,8 @@ impl User {
     }
 }
 
-/// Plays a card: the first half of the bytes is the driver's, the second the device's.
-pub fn card(bytes: &[u8]) {
+/// Plays a NIC: the first half of the bytes is the driver's, the second the device's.
+pub fn nic(bytes: &[u8]) {
     let (ours, theirs) = bytes.split_at(bytes.len() / 2);
     let mut script = Script::new(ours);
     let flags = u64::from(script.byte());
@@ -106,13 +106,13 @@ pub fn card(bytes: &[u8]) {
     let (fake, transport) = FakeDevice::new(DeviceType::Network, features, &sizes, &configuration);
     EVENT.clear();
     let large = if flags & 128 != 0 { 2 } else { 0 };
-    let card = VirtioNet::new::<FakeHal>(transport, &EVENT, large).expect("the set-up is honest");
+    let nic = VirtioNet::new::<FakeHal>(transport, &EVENT, large).expect("the set-up is honest");
     let hostile = Hostile::new(&fake, 2, Script::new(theirs));
     let hostile = Rc::new(RefCell::new(hostile));
     let watching = Rc::clone(&hostile);
     let watch = Watch::new(move || watching.borrow_mut().act());
     let mut user = User {
-        card,
+        nic,
         frames: Vec::new(),
         longest: if large > 0 { LONGEST } else { 1_536 - 10 },
     };

@@ -68,7 +68,7 @@ fn choose(offered: u64, large_buffers: u16) -> u64 {
     wanted
 }
 
-/// A virtio network card.
+/// A virtio NIC.
 ///
 /// It holds up to 256 receive buffers from the start, and up to 128 transmit buffers as they
 /// are needed, of 1,536 bytes each. Large ones, of 64 KiB, take the place of some when bulk
@@ -141,7 +141,7 @@ impl VirtioNet {
         receive.queue.disable_interrupts();
         transmit.queue.disable_interrupts();
         device.start();
-        let mut card = Self {
+        let mut nic = Self {
             offloads: Offloads {
                 checksum: has(FEATURE_CHECKSUM),
                 tcp_ipv4: has(FEATURE_HOST_TSO4) && large > 0,
@@ -157,10 +157,10 @@ impl VirtioNet {
             counters: Counters::default(),
             lookout: Some(Lookout::default()),
         };
-        let filled = card.receive.fill();
-        card.checked(filled);
-        card.flush();
-        Ok(card)
+        let filled = nic.receive.fill();
+        nic.checked(filled);
+        nic.flush();
+        Ok(nic)
     }
 
     /// Waits for interrupts at once when nothing is to do. Else the driver looks for the next

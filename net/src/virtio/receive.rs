@@ -122,7 +122,7 @@ fn append(merged: &mut Option<Buffer>, end: usize, part: &[u8]) -> Result<usize,
     Ok(range.end)
 }
 
-/// A received frame in one of the card's buffers.
+/// A received frame in one of the NIC's buffers.
 pub struct ReceivedFrame {
     buffer: Buffer,
     start: usize,

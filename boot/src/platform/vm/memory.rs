@@ -12,7 +12,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 const LOWEST: u64 = 4096;
 const FOUR_GIB: u64 = 4 << 30;
 
-/// The devices' part of memory, and its bounds in bytes. What a network card shares with
+/// The devices' part of memory, and its bounds in bytes. What a NIC shares with
 /// its driver for good takes 24 KiB.
 const DEVICES_PART: u64 = 16;
 const DEVICES_LEAST: u64 = 64 << 10;

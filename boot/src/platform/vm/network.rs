@@ -41,17 +41,17 @@ pub(crate) async fn open(
         .map_err(|error| NetworkError::Device(error.to_string()))?
         .ok_or(NetworkError::NoDevice)?;
     let event = device.interrupt.event;
-    let card = VirtioNet::new::<Identity>(device.transport, event, large_buffers());
-    let mut card = card.map_err(|error| NetworkError::Device(error.to_string()))?;
+    let nic = VirtioNet::new::<Identity>(device.transport, event, large_buffers());
+    let mut nic = nic.map_err(|error| NetworkError::Device(error.to_string()))?;
     if options.halt_at_once {
-        card.halt_at_once();
+        nic.halt_at_once();
     }
     let mut seed = [0; 8];
     entropy::fill_or_warn(&mut seed);
     let seed = u64::from_le_bytes(seed);
-    Ok(TcpIp::start_on_card(
+    Ok(TcpIp::start_on_nic(
         &env.tasks,
-        card,
+        nic,
         fitted(config, is_given),
         seed,
     ))
@@ -74,7 +74,7 @@ const ENTRY: usize = 192;
 /// turned away at the door tries again at longer and longer intervals.
 const WAITING: usize = 2;
 
-/// How many buffers of 64 KiB the network card may have for each direction: a 32nd of the
+/// How many buffers of 64 KiB the NIC may have for each direction: a 32nd of the
 /// memory. A small machine has no use for them, as its connections' buffers are smaller.
 fn large_buffers() -> u16 {
     const MOST: usize = 16;

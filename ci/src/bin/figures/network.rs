@@ -19,7 +19,7 @@ const SEGMENT: usize = 1460;
 /// Segments of a bulk transfer: 17 MB.
 const SEGMENTS: u64 = 11_500;
 
-/// What the network card must not offer, so that each segment is a frame of its own.
+/// What the NIC must not offer, so that each segment is a frame of its own.
 const NO_OFFLOADS: &str = "csum=off,guest_csum=off,gso=off,host_tso4=off,host_tso6=off,\
     guest_tso4=off,guest_tso6=off,mrg_rxbuf=off";
 
@@ -85,7 +85,7 @@ pub fn acknowledge_at_once() {
     succeed("ip", route);
 }
 
-/// QEMU's arguments for a card without offloads.
+/// QEMU's arguments for a NIC without offloads.
 fn globals() -> Vec<String> {
     let each = |property| {
         [
