@@ -4,7 +4,7 @@
 //! - [`SplitQueue`] hands buffers to the device, a batch at a time, and takes them back.
 //! - [`Readable`], [`Writable`] and tuples of them are buffers that it takes; others
 //!   implement [`Buffer`].
-//! - [`Patience`] tells a driver whether to look again before it waits for an interrupt.
+//! - [`BusyPoll`] tells a driver whether to poll again before it waits for an interrupt.
 //!
 //! Drivers need no `unsafe`: a buffer belongs to its queue until the device returns it, and
 //! the memory of queues and buffers is freed only once the device was reset.
@@ -27,12 +27,12 @@ compile_error!("the queues' fields are little-endian; this processor is not");
 
 mod access;
 mod buffer;
+mod busy_poll;
 mod device;
 mod dma;
 mod error;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
-mod patience;
 mod port;
 mod queue;
 mod rings;
@@ -41,6 +41,5 @@ mod shared;
 pub use buffer::{Aligned, Buffer, Memory, Part, Readable, Segment, Writable};
 pub use device::Device;
 pub use error::{QueueError, Rejected, SetUpError};
-pub use patience::Patience;
 pub use queue::{SplitQueue, Used};
 pub use shared::{FIXED_SIZE, feature};

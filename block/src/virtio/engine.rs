@@ -5,15 +5,15 @@ use crate::Error;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::task::{Context, Poll, Waker};
-use fata_virtio::{Aligned, Device, Patience, QueueError, SplitQueue};
+use fata_virtio::{Aligned, BusyPoll, Device, QueueError, SplitQueue};
 use slab::Slab;
 
 /// With more requests under way an interrupt tells of several at once, which makes batches.
 const FEW: usize = 2;
-/// Bytes of a request for each of which the driver looks once more for its end.
-const BYTES_PER_LOOK: usize = 256;
-/// The most of these looks: for requests of a mebibyte.
-const MOST_LOOKS: u32 = 4096;
+/// Bytes of a request for each of which the driver polls once more for its end.
+const BYTES_PER_POLL: usize = 256;
+/// The most of these polls: for requests of a mebibyte.
+const MOST_POLLS: u32 = 4096;
 
 /// What became of a request.
 enum Slot {
@@ -29,10 +29,10 @@ enum Slot {
     Lost,
 }
 
-/// How often to look for the end of a request of so many bytes.
-fn looks(bytes: usize) -> u32 {
-    let more = u32::try_from(bytes / BYTES_PER_LOOK).unwrap_or(MOST_LOOKS);
-    Patience::LOOKS + more.min(MOST_LOOKS)
+/// How often to poll for the end of a request of so many bytes.
+fn polls(bytes: usize) -> u32 {
+    let more = u32::try_from(bytes / BYTES_PER_POLL).unwrap_or(MOST_POLLS);
+    BusyPoll::POLLS + more.min(MOST_POLLS)
 }
 
 /// All of the device that changes.
@@ -48,7 +48,7 @@ pub(super) struct Engine {
     added: bool,
     /// Bytes of the request that was added last.
     bytes: usize,
-    patience: Patience,
+    busy_poll: BusyPoll,
     broken: bool,
 }
 
@@ -63,7 +63,7 @@ impl Engine {
             backlog: VecDeque::new(),
             added: false,
             bytes: 0,
-            patience: Patience::default(),
+            busy_poll: BusyPoll::default(),
             broken: false,
         }
     }
@@ -151,19 +151,19 @@ impl Engine {
             self.backlog.pop_front();
         }
         if self.queue.held() < before {
-            self.patience.succeed();
+            self.busy_poll.succeed();
         }
         if self.queue.held() != before || self.added {
-            self.patience.renew(looks(self.bytes));
+            self.busy_poll.renew(polls(self.bytes));
         }
         self.added = false;
         self.queue.publish();
         Ok(())
     }
 
-    /// Whether to look for the end of a request once more before the processor halts.
-    pub(super) fn is_patient(&mut self) -> bool {
-        (1..=FEW).contains(&self.queue.held()) && self.patience.has_more()
+    /// Whether to poll for the end of a request once more before the processor halts.
+    pub(super) fn polls_again(&mut self) -> bool {
+        (1..=FEW).contains(&self.queue.held()) && self.busy_poll.has_more()
     }
 
     /// Gives a waiting request to the queue. Returns false if there is no room for it.
@@ -237,11 +237,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn large_requests_are_waited_for_longer() {
-        assert_eq!(looks(0), Patience::LOOKS);
-        assert_eq!(looks(4096), Patience::LOOKS + 16);
+    fn large_requests_are_polled_for_longer() {
+        assert_eq!(polls(0), BusyPoll::POLLS);
+        assert_eq!(polls(4096), BusyPoll::POLLS + 16);
         for bytes in [1 << 20, 1 << 30, usize::MAX] {
-            assert_eq!(looks(bytes), Patience::LOOKS + MOST_LOOKS);
+            assert_eq!(polls(bytes), BusyPoll::POLLS + MOST_POLLS);
         }
     }
 }

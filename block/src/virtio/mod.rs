@@ -237,7 +237,7 @@ async fn run(shared: Rc<Shared>, event: &'static Event) {
 /// Serves the device until it breaks the rules of its queue.
 fn drive(shared: &Shared, event: &Event, context: &mut Context<'_>) -> Poll<QueueError> {
     let mut engine = shared.engine.borrow_mut();
-    // The driver looks at everything, whatever it was woken for.
+    // The driver serves everything, whatever it was woken for.
     let _ = shared.wake.poll_wait(context);
     let mut interrupted = event.poll_wait(context).is_ready();
     loop {
@@ -247,7 +247,7 @@ fn drive(shared: &Shared, event: &Event, context: &mut Context<'_>) -> Poll<Queu
         match serve(&mut engine) {
             Err(error) => return Poll::Ready(error),
             Ok(Next::Serve) => continue,
-            Ok(Next::Look) => {
+            Ok(Next::Poll) => {
                 context.waker().wake_by_ref();
                 return Poll::Pending;
             }
@@ -265,7 +265,7 @@ enum Next {
     /// There is more to do.
     Serve,
     /// Soon there may be.
-    Look,
+    Poll,
     /// An interrupt will tell.
     Wait,
 }
@@ -273,8 +273,8 @@ enum Next {
 fn serve(engine: &mut Engine) -> Result<Next, QueueError> {
     engine.disable_interrupts();
     engine.turn()?;
-    if engine.is_patient() {
-        Ok(Next::Look)
+    if engine.polls_again() {
+        Ok(Next::Poll)
     } else if engine.enable_interrupts()? {
         Ok(Next::Serve)
     } else {

@@ -111,7 +111,7 @@ fn a_connection_for_each_request_is_few_calls_and_segments() {
         sent = segments() - before;
     });
     let bounds = [
-        // How often the loop looks depends on when the client sends.
+        // How often the loop polls depends on when the client sends.
         ("epoll_pwait", 4),
         // The second time none waits.
         ("accept4", 2),

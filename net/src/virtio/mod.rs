@@ -8,8 +8,8 @@
 //! such frames large buffers take the place of small ones, so that this ends.
 
 mod buffers;
+mod busy_poll;
 mod error;
-mod lookout;
 mod receive;
 mod transmit;
 
@@ -18,11 +18,11 @@ pub use receive::ReceivedFrame;
 use crate::ethernet::LONGEST_HEADER;
 use crate::virtio_net_header as header;
 use crate::{Counters, LARGEST_FRAME, MacAddress, Net, Offload, Offloads, TransmitError};
+use busy_poll::FrameBusyPoll;
 use core::task::{Context, Poll};
 use error::Violation;
 use fata_task::Event;
 use fata_virtio::{Device, SetUpError, feature};
-use lookout::Lookout;
 use receive::Receiver;
 use transmit::Sender;
 use virtio_drivers::Hal;
@@ -84,8 +84,8 @@ pub struct VirtioNet {
     mtu: usize,
     offloads: Offloads,
     counters: Counters,
-    /// None if it halts at once.
-    lookout: Option<Lookout>,
+    /// `None` if it is disabled.
+    busy_poll: Option<FrameBusyPoll>,
 }
 
 impl VirtioNet {
@@ -155,7 +155,7 @@ impl VirtioNet {
             mac: MacAddress(mac),
             mtu: mtu.clamp(LOWEST_MTU, DEFAULT_MTU).into(),
             counters: Counters::default(),
-            lookout: Some(Lookout::default()),
+            busy_poll: Some(FrameBusyPoll::default()),
         };
         let filled = nic.receive.fill();
         nic.checked(filled);
@@ -163,11 +163,11 @@ impl VirtioNet {
         Ok(nic)
     }
 
-    /// Waits for interrupts at once when nothing is to do. Else the driver looks for the next
-    /// frame for a moment, where peers have sent theirs soon: shorter answers for more processor
-    /// time.
-    pub fn halt_at_once(&mut self) {
-        self.lookout = None;
+    /// Waits for an interrupt at once when nothing is to do. Else the driver busy-polls for the
+    /// next frame for a moment, where peers have sent theirs soon: quicker answers for more
+    /// processor time.
+    pub fn disable_busy_poll(&mut self) {
+        self.busy_poll = None;
     }
 
     /// Takes the device's memory away, as nothing it says can be believed.
@@ -308,18 +308,18 @@ impl Net for VirtioNet {
         let notified = [self.receive.queue.publish(), self.transmit.queue.publish()];
         let count = notified.into_iter().filter(|notified| *notified).count();
         self.counters.notifications += count as u64;
-        if let Some(lookout) = &mut self.lookout {
-            lookout.end_batch(self.counters.received_frames);
+        if let Some(busy_poll) = &mut self.busy_poll {
+            busy_poll.end_batch(self.counters.received_frames);
         }
     }
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<()> {
         while !self.broken {
             let is_ready = self.is_ready();
-            if let Some(lookout) = &mut self.lookout {
+            if let Some(busy_poll) = &mut self.busy_poll {
                 if is_ready {
-                    lookout.succeed();
-                } else if lookout.has_more() {
+                    busy_poll.succeed();
+                } else if busy_poll.has_more() {
                     // In turn with the other tasks.
                     context.waker().wake_by_ref();
                     return Poll::Pending;

@@ -1,11 +1,11 @@
 //! The platform of a process: the same names as `vm/mod.rs`.
 
+mod busy_poll;
 pub(crate) mod console;
 #[cfg(feature = "disk")]
 pub(crate) mod disk;
 pub(crate) mod entropy;
 pub(crate) mod heap;
-mod lookout;
 #[cfg(feature = "net")]
 pub(crate) mod network;
 mod reactor;

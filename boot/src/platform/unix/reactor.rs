@@ -1,6 +1,6 @@
 //! The event loop of a process: epoll, edge-triggered.
 
-use super::lookout::{LOOK, Lookout};
+use super::busy_poll::{BusyPoll, POLL_TIME};
 use alloc::rc::Rc;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -42,7 +42,7 @@ pub(crate) fn idle() -> Idler {
             watched: RefCell::default(),
             changes: RefCell::new(Vec::with_capacity(BATCH)),
             polled: Cell::default(),
-            lookout: RefCell::default(),
+            busy_poll: RefCell::default(),
         }),
     }
 }
@@ -103,28 +103,28 @@ struct EventLoop {
     changes: RefCell<Vec<epoll::Event>>,
     /// When the host was asked without waiting last.
     polled: Cell<Instant>,
-    lookout: RefCell<Lookout>,
+    busy_poll: RefCell<BusyPoll>,
 }
 
 impl EventLoop {
-    /// Waits for changes for at most `timeout`, looking for them first if that is quicker.
+    /// Waits for changes for at most `timeout`, and busy-polls for them first if that is quicker.
     fn wait(&self, timeout: Option<Duration>) {
-        let looks = self.lookout.borrow().looks();
-        let mut changes = match looks {
-            true => self.look(timeout.map_or(LOOK, |timeout| timeout.min(LOOK))),
+        let polls = self.busy_poll.borrow().polls();
+        let mut changes = match polls {
+            true => self.poll_busily(timeout.map_or(POLL_TIME, |timeout| timeout.min(POLL_TIME))),
             false => 0,
         };
-        let in_vain = looks && changes == 0;
+        let in_vain = polls && changes == 0;
         if changes == 0 {
             changes = self.turn(timeout);
         }
         let now = HostClock.now();
         self.polled.set(now);
-        self.lookout.borrow_mut().end_wait(now, changes, in_vain);
+        self.busy_poll.borrow_mut().end_wait(now, changes, in_vain);
     }
 
     /// Asks the host for changes again and again, until there are some. Returns how many.
-    fn look(&self, limit: Duration) -> usize {
+    fn poll_busily(&self, limit: Duration) -> usize {
         let begin = HostClock.now();
         loop {
             let changes = self.turn(Some(Duration::ZERO));

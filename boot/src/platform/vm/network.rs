@@ -18,14 +18,14 @@ pub type Stack = TcpIp;
 /// The boot arguments of a virtual machine's network.
 #[derive(Clone)]
 pub(crate) struct Options {
-    halt_at_once: bool,
+    no_busy_poll: bool,
 }
 
 impl FromArgs for Options {
     fn from_args(args: &mut Args) -> Result<Self, ArgsError> {
-        let help = "do not look for the next frame for a moment before the processor halts";
+        let help = "do not busy-poll for the next frame before the processor halts";
         Ok(Self {
-            halt_at_once: args.flag("halt-at-once", help)?,
+            no_busy_poll: args.flag("no-busy-poll", help)?,
         })
     }
 }
@@ -43,8 +43,8 @@ pub(crate) async fn open(
     let event = device.interrupt.event;
     let nic = VirtioNet::new::<Identity>(device.transport, event, large_buffers());
     let mut nic = nic.map_err(|error| NetworkError::Device(error.to_string()))?;
-    if options.halt_at_once {
-        nic.halt_at_once();
+    if options.no_busy_poll {
+        nic.disable_busy_poll();
     }
     let mut seed = [0; 8];
     entropy::fill_or_warn(&mut seed);

@@ -97,8 +97,8 @@ fn globals() -> Vec<String> {
 }
 
 /// Boots bench-guest on the lab's tap, its clock counting instructions while it is busy, and the
-/// host's time while it is idle, so that no time-out comes early. It halts at once: how often it
-/// would look for a packet is a matter of when that comes.
+/// host's time while it is idle, so that no time-out comes early. It does not busy-poll: how
+/// often it would depends on when a packet comes.
 pub fn boot(
     lab: &Lab,
     machine: Machine,
@@ -108,7 +108,7 @@ pub fn boot(
 ) -> Program {
     let (program, _) = Launch::new("bench-guest", Platform::Machine(machine))
         .memory(memory)
-        .arguments(arguments.iter().copied().chain(["--halt-at-once"]))
+        .arguments(arguments.iter().copied().chain(["--no-busy-poll"]))
         .qemu_arguments(["-icount", "shift=0,sleep=on"])
         .qemu_arguments(qemu.iter().map(String::as_str))
         .start_in(lab);
