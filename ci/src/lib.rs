@@ -10,6 +10,7 @@ mod cpu;
 mod crowd;
 mod descriptors;
 mod files;
+mod impairment;
 mod lab;
 mod launch;
 mod limits;
@@ -24,7 +25,6 @@ mod tap;
 mod time_server;
 mod tool;
 mod trunk;
-mod weather;
 
 pub use attached::Attached;
 pub use bulk::{receive_checked, send_checked};
@@ -33,6 +33,7 @@ pub use cpu::cpu_time;
 pub use crowd::{Crowd, Manner, Seen};
 pub use descriptors::need_descriptors;
 pub use files::{Tree, debug_binary, image, target_folder, workspace};
+pub use impairment::Impairment;
 pub use lab::{GATEWAY, GUEST_IPV4, GUEST_IPV6, GUEST_LINK_LOCAL, GUEST_MAC, Lab, TAP};
 pub use launch::{DEBUG_EXIT, Disk, Firmware, Platform, Launch, Machine, Network, QEMU, TAP_ARGUMENTS};
 pub use limits::{Figures, Limits, LimitsError, Mismatch};
@@ -46,7 +47,6 @@ pub use tap::{Headers, attach, header_size, leaves_segments_whole, set_header_si
 pub use time_server::TimeServer;
 pub use tool::{run, succeed};
 pub use trunk::Trunk;
-pub use weather::Weather;
 
 use std::time::Duration;
 

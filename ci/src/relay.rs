@@ -1,6 +1,6 @@
+use crate::impairment::{Impairment, Random};
 use crate::lab::{GUEST_MAC, Lab, TAP};
 use crate::tap::{Headers, attach};
-use crate::weather::{Random, Weather};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -18,7 +18,7 @@ const LONGEST_FRAME: usize = 2048;
 /// How long the relay may take to notice that it is to end.
 const NAP: Duration = Duration::from_millis(50);
 
-/// The cable between the lab's tap and a virtual machine, with [`Weather`] on it.
+/// The cable between the lab's tap and a virtual machine, with an [`Impairment`] on it.
 ///
 /// This machine's kernel may have no `netem`, and what it had would be on one side only; the relay
 /// treats both directions and all guests alike. It carries complete frames of at most the MTU.
@@ -48,7 +48,7 @@ impl<'a> Relay<'a> {
     ///
     /// # Panics
     /// If the tap is in use, or sockets cannot be made.
-    pub fn start(_lab: &'a Lab, weather: Weather, seed: u32) -> Self {
+    pub fn start(_lab: &'a Lab, impairment: Impairment, seed: u32) -> Self {
         let (ending, counts) = (
             Arc::<AtomicBool>::default(),
             Arc::<Mutex<Counts>>::default(),
@@ -61,7 +61,7 @@ impl<'a> Relay<'a> {
             tap: attach(TAP, Headers::None),
             guest,
             guest_path: folder.join("guest"),
-            weather,
+            impairment,
             random: Random::new(seed),
             delayed: BinaryHeap::new(),
             number: 0,
@@ -139,7 +139,7 @@ struct Cable {
     tap: File,
     guest: UnixDatagram,
     guest_path: PathBuf,
-    weather: Weather,
+    impairment: Impairment,
     random: Random,
     delayed: BinaryHeap<Delayed>,
     number: u64,
@@ -163,20 +163,20 @@ impl Cable {
         let mut frame = [0; LONGEST_FRAME];
         if ready[0] {
             match self.tap.read(&mut frame) {
-                Ok(length) => self.meet_weather(&frame[..length], Side::Guest),
+                Ok(length) => self.impair(&frame[..length], Side::Guest),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 Err(error) => panic!("the tap cannot be read: {error}"),
             }
         }
         if ready[1] {
             let length = self.guest.recv(&mut frame).expect("a frame is there");
-            self.meet_weather(&frame[..length], Side::Host);
+            self.impair(&frame[..length], Side::Host);
         }
         self.deliver();
     }
 
-    fn meet_weather(&mut self, frame: &[u8], to: Side) {
-        let fate = self.weather.fate(&mut self.random);
+    fn impair(&mut self, frame: &[u8], to: Side) {
+        let fate = self.impairment.fate(&mut self.random);
         let mut counts = self.counts.lock().expect("nobody panics with it");
         counts.frames += 1;
         counts.lost += u64::from(fate.copies == 0);

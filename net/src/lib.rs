@@ -5,7 +5,7 @@
 //!   and protocols see. Streams implement the traits of `embedded-io-async`.
 //!
 //! Drivers and the larger parts are behind features: `virtio`, `tap`, `host` (the stack over
-//! the host's sockets), `resolver`, `weather`. The stack over any [`Net`] is the crate
+//! the host's sockets), `resolver`, `impairment`. The stack over any [`Net`] is the crate
 //! `fata-tcpip`.
 #![no_std]
 
@@ -21,6 +21,8 @@ mod error;
 pub mod ethernet;
 #[cfg(all(feature = "host", not(fata_vm)))]
 pub mod host;
+#[cfg(feature = "impairment")]
+mod impairment;
 mod link;
 mod metric;
 #[cfg(feature = "resolver")]
@@ -36,8 +38,6 @@ mod traits;
 mod virtio;
 #[cfg(any(feature = "virtio", all(feature = "tap", not(fata_vm))))]
 mod virtio_net_header;
-#[cfg(feature = "weather")]
-mod weather;
 
 pub use capture::{Capture, CaptureSink};
 #[cfg(feature = "resolver")]
@@ -45,6 +45,8 @@ pub use connect::{ConnectError, connect_addresses};
 pub use device::{Counters, Frame, Net, Offload, Offloads, PartialChecksum, TransmitError};
 pub use error::Error;
 pub use ethernet::{LARGEST_FRAME, MacAddress};
+#[cfg(feature = "impairment")]
+pub use impairment::{ImpairedFrame, ImpairedNet, Impairment, ImpairmentCounts, ImpairmentHandle};
 pub use link::{Link, LinkFrame};
 pub use metric::{Metric, MetricKind};
 #[cfg(feature = "resolver")]
@@ -54,5 +56,3 @@ pub use tap::{Tap, TapError, TapFrame};
 pub use traits::{Stack, TcpListener, TcpStream, UdpSocket};
 #[cfg(feature = "virtio")]
 pub use virtio::{ReceivedFrame, VirtioNet};
-#[cfg(feature = "weather")]
-pub use weather::{Climate, Weather, WeatherCounts, WeatherFrame, WeatherHandle};

@@ -1,12 +1,12 @@
 use core::num::NonZeroU64;
 use core::time::Duration;
 
-/// What happens to the frames that go one way through a [`Weather`](super::Weather). The
-/// default is fair weather: nothing.
+/// The fate of the frames that go one way through an [`ImpairedNet`](super::ImpairedNet). By
+/// default they pass unharmed.
 ///
 /// Shares are between 0, never, and 1, always. Each frame meets its fate by itself.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Climate {
+pub struct Impairment {
     /// The share of frames that are lost.
     pub loss: f64,
     /// The share of frames that come twice. Neither is lost, and the second follows the first
@@ -32,7 +32,7 @@ pub struct Climate {
     pub queue: usize,
 }
 
-impl Default for Climate {
+impl Default for Impairment {
     fn default() -> Self {
         Self {
             loss: 0.0,
@@ -48,7 +48,7 @@ impl Default for Climate {
     }
 }
 
-impl Climate {
+impl Impairment {
     /// How long a frame of `length` bytes is on the line.
     pub(super) fn time_on_line(&self, length: usize) -> Duration {
         const NANOS: u128 = 1_000_000_000;
@@ -59,9 +59,9 @@ impl Climate {
     }
 }
 
-/// What has happened to the frames that went one way.
+/// Counts of what happened to the frames that went one way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct WeatherCounts {
+pub struct ImpairmentCounts {
     /// Frames that came in; those that had to be cut as their pieces.
     pub frames: u64,
     /// Frames that were lost by chance.

@@ -1,9 +1,9 @@
 use crate::bulk::pattern;
 use std::time::Duration;
 
-/// What happens to frames on a [`Relay`](crate::Relay), in each direction.
+/// The fate of frames on a [`Relay`](crate::Relay), in each direction.
 #[derive(Clone, Copy, Debug)]
-pub struct Weather {
+pub struct Impairment {
     /// How many of 10,000 frames are lost.
     pub loss: u32,
     /// How many of 10,000 frames are delivered twice.
@@ -16,10 +16,10 @@ pub struct Weather {
     pub hold: Duration,
 }
 
-impl Weather {
-    /// Rough weather but for the loss: 0.5 % doubled, 1 % overtaken by what the next three
+impl Impairment {
+    /// So many of 10,000 frames lost, 0.5 % doubled, 1 % overtaken by what the next three
     /// milliseconds bring, one millisecond each way.
-    pub fn rough(loss: u32) -> Self {
+    pub fn with_loss(loss: u32) -> Self {
         Self {
             loss,
             duplication: 50,
@@ -29,7 +29,7 @@ impl Weather {
         }
     }
 
-    /// What becomes of the next frame.
+    /// Draws the fate of the next frame.
     pub(crate) fn fate(&self, random: &mut Random) -> Fate {
         let is_lost = random.one_of(self.loss);
         let is_doubled = random.one_of(self.duplication);
@@ -48,7 +48,7 @@ impl Weather {
     }
 }
 
-/// What becomes of a frame.
+/// The fate of a frame.
 pub(crate) struct Fate {
     pub copies: usize,
     pub is_held: bool,
@@ -75,31 +75,31 @@ impl Random {
 
 #[cfg(test)]
 mod tests {
-    use super::{Random, Weather};
+    use super::{Impairment, Random};
 
     #[test]
     fn frames_are_lost_doubled_and_held_as_often_as_asked() {
-        let weather = Weather::rough(500);
+        let impairment = Impairment::with_loss(500);
         let mut random = Random::new(1);
-        let fates: Vec<_> = (0..100_000).map(|_| weather.fate(&mut random)).collect();
+        let fates: Vec<_> = (0..100_000).map(|_| impairment.fate(&mut random)).collect();
         let count = |copies| fates.iter().filter(|fate| fate.copies == copies).count();
         let held = fates.iter().filter(|fate| fate.is_held).count();
         assert!((4_700..5_300).contains(&count(0)), "{}", count(0));
         assert!((400..600).contains(&count(2)), "{}", count(2));
         assert!((900..1_100).contains(&held), "{held}");
-        let longest = weather.delay + weather.hold;
+        let longest = impairment.delay + impairment.hold;
         assert!(
             fates
                 .iter()
-                .all(|fate| (weather.delay..longest).contains(&fate.delay))
+                .all(|fate| (impairment.delay..longest).contains(&fate.delay))
         );
     }
 
     #[test]
-    fn the_same_seed_makes_the_same_weather() {
+    fn the_same_seed_makes_the_same_fates() {
         let run = |seed| {
             let mut random = Random::new(seed);
-            let fate = |_| Weather::rough(100).fate(&mut random).copies;
+            let fate = |_| Impairment::with_loss(100).fate(&mut random).copies;
             (0..1_000).map(fate).collect::<Vec<_>>()
         };
         assert_eq!(run(7), run(7));

@@ -1,14 +1,14 @@
-//! Weather: an adapter that makes a good device a bad one, to test what is above it.
+//! An adapter that impairs a good device, to test the protocols above it.
 #![forbid(unsafe_code)]
 
-mod climate;
 mod direction;
 mod handle;
+mod parameters;
 #[cfg(test)]
 mod tests;
 
-pub use climate::{Climate, WeatherCounts};
-pub use handle::WeatherHandle;
+pub use handle::ImpairmentHandle;
+pub use parameters::{Impairment, ImpairmentCounts};
 
 use crate::ethernet::LONGEST_HEADER;
 use crate::segmentation::complete;
@@ -25,37 +25,37 @@ use handle::Way;
 /// Frames that are taken in from the device before other tasks run.
 const BATCH: usize = 64;
 
-/// A network device whose frames are lost, doubled, damaged, late, and slow, as a [`Climate`]
-/// for each direction says. The same seed and the same frames at the same times give the same
-/// weather.
+/// A network device whose frames are lost, doubled, damaged, late, and slow, as an
+/// [`Impairment`] for each direction says. The same seed and the same frames at the same times
+/// have the same fate.
 ///
-/// What the stack leaves to the device, the adapter does itself, so that a long segment meets
+/// The adapter does itself what the stack leaves to the device, so that a long segment meets
 /// its fate piece by piece; frames that the device has merged are one frame each. All frames
 /// are copied once, in buffers that are used again. [`Counters`] are the device's.
-pub struct Weather<N: Net> {
+pub struct ImpairedNet<N: Net> {
     device: N,
     tasks: Handle,
     outgoing: Direction,
     incoming: Direction,
-    handle: WeatherHandle,
+    handle: ImpairmentHandle,
     /// The frames that come of one, until they are on their way.
     pieces: Vec<Vec<u8>>,
-    /// Whether this was found full, so that somebody waits for room.
+    /// This was found full, so somebody waits for room.
     wants_room: bool,
     /// The time of the next arrival, and what wakes the task then.
     timer: Option<(Instant, Sleep)>,
 }
 
-/// A frame that has come through the weather.
-pub struct WeatherFrame(Held);
+/// A frame that has come through the impairment.
+pub struct ImpairedFrame(Held);
 
-impl AsRef<[u8]> for WeatherFrame {
+impl AsRef<[u8]> for ImpairedFrame {
     fn as_ref(&self) -> &[u8] {
         &self.0.bytes
     }
 }
 
-impl Frame for WeatherFrame {
+impl Frame for ImpairedFrame {
     fn is_verified(&self) -> bool {
         self.0.verified
     }
@@ -65,11 +65,16 @@ impl Frame for WeatherFrame {
     }
 }
 
-impl<N: Net> Weather<N> {
-    /// Puts `device` into weather: `outgoing` for what it transmits, `incoming` for what it
-    /// receives.
-    pub fn new(device: N, tasks: &Handle, outgoing: Climate, incoming: Climate, seed: u64) -> Self {
-        let handle = WeatherHandle {
+impl<N: Net> ImpairedNet<N> {
+    /// Impairs `device`: `outgoing` is for what it transmits, `incoming` for what it receives.
+    pub fn new(
+        device: N,
+        tasks: &Handle,
+        outgoing: Impairment,
+        incoming: Impairment,
+        seed: u64,
+    ) -> Self {
+        let handle = ImpairmentHandle {
             outgoing: Way::new(outgoing),
             incoming: Way::new(incoming),
         };
@@ -85,12 +90,12 @@ impl<N: Net> Weather<N> {
         }
     }
 
-    /// A handle to the weather, which stays when a stack owns the device.
-    pub fn handle(&self) -> WeatherHandle {
+    /// A handle to the impairment, which stays when a stack owns the device.
+    pub fn handle(&self) -> ImpairmentHandle {
         self.handle.clone()
     }
 
-    /// Hands to the device what has passed the outgoing weather, as far as it has room.
+    /// Hands to the device what has passed the outgoing direction, as far as it has room.
     /// Returns whether that was anything.
     fn release(&mut self, now: Instant) -> bool {
         let mut any = false;
@@ -124,8 +129,8 @@ impl<N: Net> Weather<N> {
     }
 }
 
-impl<N: Net> Net for Weather<N> {
-    type Frame = WeatherFrame;
+impl<N: Net> Net for ImpairedNet<N> {
+    type Frame = ImpairedFrame;
 
     fn mac(&self) -> MacAddress {
         self.device.mac()
@@ -143,11 +148,11 @@ impl<N: Net> Net for Weather<N> {
         self.device.counters()
     }
 
-    fn receive(&mut self) -> Option<WeatherFrame> {
+    fn receive(&mut self) -> Option<ImpairedFrame> {
         let now = self.tasks.now();
         for _ in 0..BATCH {
             if let Some(held) = self.incoming.take(now) {
-                return Some(WeatherFrame(held));
+                return Some(ImpairedFrame(held));
             }
             let frame = self.device.receive()?;
             let mut bytes = self.incoming.buffer();
@@ -157,10 +162,10 @@ impl<N: Net> Net for Weather<N> {
             self.device.recycle(frame);
             self.incoming.admit(Held { bytes, verified }, now);
         }
-        self.incoming.take(now).map(WeatherFrame)
+        self.incoming.take(now).map(ImpairedFrame)
     }
 
-    fn recycle(&mut self, frame: WeatherFrame) {
+    fn recycle(&mut self, frame: ImpairedFrame) {
         self.incoming.recycle(frame.0.bytes);
     }
 

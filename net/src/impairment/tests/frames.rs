@@ -2,11 +2,11 @@ use super::*;
 
 const COUNT: u32 = 4_000;
 
-/// A climate that holds all of them.
-fn roomy() -> Climate {
-    Climate {
+/// An impairment that holds all of them.
+fn roomy() -> Impairment {
+    Impairment {
         queue: 2 * COUNT as usize,
-        ..Climate::default()
+        ..Impairment::default()
     }
 }
 
@@ -18,16 +18,16 @@ fn is_share(counted: u64, share: f64) -> bool {
 }
 
 #[test]
-fn in_fair_weather_all_frames_pass_at_once_and_unchanged() {
-    let (frames, counts) = through(Climate::default(), 1, COUNT);
+fn by_default_all_frames_pass_at_once_and_unchanged() {
+    let (frames, counts) = through(Impairment::default(), 1, COUNT);
     assert_eq!(numbers(&frames), (0..COUNT).collect::<Vec<_>>());
     for (took, frame) in &frames {
         assert_eq!(*took, Duration::ZERO);
         assert_eq!((frame.len(), &frame[4..]), (LENGTH, &[0; LENGTH - 4][..]));
     }
-    let expected = WeatherCounts {
+    let expected = ImpairmentCounts {
         frames: COUNT.into(),
-        ..WeatherCounts::default()
+        ..ImpairmentCounts::default()
     };
     assert_eq!(counts, expected);
 }
@@ -35,11 +35,11 @@ fn in_fair_weather_all_frames_pass_at_once_and_unchanged() {
 #[test]
 fn the_share_that_is_lost_is_lost() {
     for share in [0.0, 0.01, 0.3, 1.0] {
-        let climate = Climate {
+        let impairment = Impairment {
             loss: share,
             ..roomy()
         };
-        let (frames, counts) = through(climate, 2, COUNT);
+        let (frames, counts) = through(impairment, 2, COUNT);
         assert!(is_share(counts.lost, share), "{share}: {}", counts.lost);
         assert_eq!(frames.len() as u64, u64::from(COUNT) - counts.lost);
         assert!(numbers(&frames).is_sorted());
@@ -47,8 +47,8 @@ fn the_share_that_is_lost_is_lost() {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_weather() {
-    let climate = Climate {
+fn the_same_seed_gives_the_same_fates() {
+    let impairment = Impairment {
         loss: 0.1,
         duplication: 0.1,
         corruption: 0.1,
@@ -57,24 +57,29 @@ fn the_same_seed_gives_the_same_weather() {
         rate: NonZeroU64::new(1_000_000),
         ..roomy()
     };
-    let first = through(climate, 3, COUNT);
-    assert_eq!(through(climate, 3, COUNT), first);
-    assert_ne!(through(climate, 4, COUNT), first);
+    let first = through(impairment, 3, COUNT);
+    assert_eq!(through(impairment, 3, COUNT), first);
+    assert_ne!(through(impairment, 4, COUNT), first);
 }
 
 #[test]
 fn one_direction_changes_nothing_about_the_other() {
-    let climate = Climate {
+    let impairment = Impairment {
         loss: 0.2,
         ..roomy()
     };
     let received = |transmitted: u32| {
-        in_weather(climate, climate, 5, |tasks, mut good, mut bad| async move {
-            (0..COUNT).for_each(|index| send(&mut good, index));
-            (0..transmitted).for_each(|index| send(&mut bad, index));
-            let received = numbers(&receive_all(&tasks, &mut bad).await);
-            (received, numbers(&receive_all(&tasks, &mut good).await))
-        })
+        with_impairment(
+            impairment,
+            impairment,
+            5,
+            |tasks, mut good, mut bad| async move {
+                (0..COUNT).for_each(|index| send(&mut good, index));
+                (0..transmitted).for_each(|index| send(&mut bad, index));
+                let received = numbers(&receive_all(&tasks, &mut bad).await);
+                (received, numbers(&receive_all(&tasks, &mut good).await))
+            },
+        )
     };
     let (alone, none) = received(0);
     let (beside, sent) = received(1_000);
@@ -88,11 +93,11 @@ fn one_direction_changes_nothing_about_the_other() {
 
 #[test]
 fn a_duplicate_follows_its_frame() {
-    let climate = Climate {
+    let impairment = Impairment {
         duplication: 0.25,
         ..roomy()
     };
-    let (frames, counts) = through(climate, 6, COUNT);
+    let (frames, counts) = through(impairment, 6, COUNT);
     assert!(is_share(counts.duplicated, 0.25), "{}", counts.duplicated);
     let mut numbers = numbers(&frames);
     assert_eq!(numbers.len() as u64, u64::from(COUNT) + counts.duplicated);
@@ -103,11 +108,11 @@ fn a_duplicate_follows_its_frame() {
 
 #[test]
 fn a_damaged_frame_has_one_wrong_bit() {
-    let climate = Climate {
+    let impairment = Impairment {
         corruption: 0.5,
         ..roomy()
     };
-    let (frames, counts) = through(climate, 7, COUNT);
+    let (frames, counts) = through(impairment, 7, COUNT);
     assert!(is_share(counts.corrupted, 0.5), "{}", counts.corrupted);
     assert_eq!(frames.len(), COUNT as usize);
     let mut damaged = 0;
@@ -129,13 +134,13 @@ fn a_damaged_frame_has_one_wrong_bit() {
 
 #[test]
 fn late_frames_are_overtaken() {
-    let climate = Climate {
+    let impairment = Impairment {
         reordering: 0.1,
         lag: Duration::from_millis(3),
         delay: Duration::from_millis(10),
         ..roomy()
     };
-    let (frames, counts) = through(climate, 8, COUNT);
+    let (frames, counts) = through(impairment, 8, COUNT);
     assert!(is_share(counts.reordered, 0.1), "{}", counts.reordered);
     let (punctual, late): (Vec<_>, Vec<_>) = frames
         .into_iter()
@@ -152,14 +157,14 @@ fn late_frames_are_overtaken() {
 #[test]
 fn frames_take_their_time_and_keep_their_order() {
     let (delay, jitter) = (Duration::from_millis(20), Duration::from_millis(8));
-    let climate = Climate {
+    let impairment = Impairment {
         delay,
         jitter,
-        ..Climate::default()
+        ..Impairment::default()
     };
-    in_weather(
-        Climate::default(),
-        climate,
+    with_impairment(
+        Impairment::default(),
+        impairment,
         9,
         |tasks, mut good, mut bad| async move {
             let mut took = Vec::new();
@@ -183,12 +188,12 @@ fn frames_take_their_time_and_keep_their_order() {
 
 #[test]
 fn no_more_bits_pass_than_the_rate() {
-    let climate = Climate {
+    let impairment = Impairment {
         // A frame of 100 bytes takes 100 µs.
         rate: NonZeroU64::new(8_000_000),
         ..roomy()
     };
-    let (frames, _) = through(climate, 10, COUNT);
+    let (frames, _) = through(impairment, 10, COUNT);
     for (index, (took, _)) in frames.iter().enumerate() {
         assert_eq!(*took, Duration::from_micros(100) * (index as u32 + 1));
     }
@@ -197,31 +202,31 @@ fn no_more_bits_pass_than_the_rate() {
 
 #[test]
 fn a_full_queue_loses_what_comes() {
-    let climate = Climate {
+    let impairment = Impairment {
         delay: Duration::from_millis(1),
         queue: 10,
-        ..Climate::default()
+        ..Impairment::default()
     };
-    let (frames, counts) = through(climate, 11, 50);
+    let (frames, counts) = through(impairment, 11, 50);
     // A batch is taken in before the first arrives.
     assert_eq!(numbers(&frames), (0..10).collect::<Vec<_>>());
     assert_eq!(counts.overflowed, 40);
 }
 
 #[test]
-fn outgoing_frames_have_their_own_weather() {
-    let climate = Climate {
+fn outgoing_frames_have_their_own_impairment() {
+    let impairment = Impairment {
         loss: 0.5,
         delay: Duration::from_millis(7),
         ..roomy()
     };
-    in_weather(
-        climate,
-        Climate::default(),
+    with_impairment(
+        impairment,
+        Impairment::default(),
         12,
         |tasks, mut good, mut bad| async move {
             (0..1_000).for_each(|index| send(&mut bad, index));
-            // The weather moves while its own end is polled.
+            // The frames move on while their own end is polled.
             let handle = bad.handle();
             tasks.spawn(async move { poll_fn(|context| bad.poll_ready(context)).await });
             let frames = receive_all(&tasks, &mut good).await;
@@ -232,20 +237,20 @@ fn outgoing_frames_have_their_own_weather() {
                     .iter()
                     .all(|(took, _)| *took == Duration::from_millis(7))
             );
-            assert_eq!(handle.incoming(), WeatherCounts::default());
+            assert_eq!(handle.incoming(), ImpairmentCounts::default());
         },
     );
 }
 
 #[test]
 fn nobody_is_woken_before_a_frame_is_due() {
-    let climate = Climate {
+    let impairment = Impairment {
         delay: Duration::from_secs(60),
-        ..Climate::default()
+        ..Impairment::default()
     };
-    in_weather(
-        climate,
-        climate,
+    with_impairment(
+        impairment,
+        impairment,
         13,
         |tasks, mut good, mut bad| async move {
             send(&mut good, 1);
@@ -266,8 +271,8 @@ fn nobody_is_woken_before_a_frame_is_due() {
 fn a_slow_device_is_waited_for() {
     simulate(|tasks| async move {
         let (mut good, bad) = Link::pair(2);
-        let fair = Climate::default();
-        let mut bad = Weather::new(bad, &tasks, fair, fair, 14);
+        let unharmed = Impairment::default();
+        let mut bad = ImpairedNet::new(bad, &tasks, unharmed, unharmed, 14);
         // Two in the device, and one that waits for it.
         (0..3).for_each(|index| send(&mut bad, index));
         assert!(!bad.can_transmit());
@@ -291,20 +296,24 @@ fn a_slow_device_is_waited_for() {
 }
 
 #[test]
-fn the_weather_can_change() {
-    in_weather(
-        Climate::default(),
-        Climate::default(),
+fn the_impairment_can_change() {
+    with_impairment(
+        Impairment::default(),
+        Impairment::default(),
         15,
         |tasks, mut good, mut bad| async move {
-            let weather = bad.handle();
-            let storm = Climate {
+            let handle = bad.handle();
+            let total_loss = Impairment {
                 loss: 1.0,
-                ..Climate::default()
+                ..Impairment::default()
             };
-            for (index, climate) in [(0, Climate::default()), (1, storm), (2, Climate::default())] {
-                weather.set_incoming(climate);
-                weather.set_outgoing(climate);
+            for (index, impairment) in [
+                (0, Impairment::default()),
+                (1, total_loss),
+                (2, Impairment::default()),
+            ] {
+                handle.set_incoming(impairment);
+                handle.set_outgoing(impairment);
                 send(&mut good, index);
                 send(&mut bad, index);
                 let arrives = (index != 1).then_some(index);
@@ -312,16 +321,16 @@ fn the_weather_can_change() {
                 assert_eq!(frame.map(|frame| number(frame.as_ref())), arrives);
                 assert_eq!(good.receive().map(|frame| number(&frame)), arrives);
             }
-            assert_eq!((weather.incoming().lost, weather.outgoing().lost), (1, 1));
+            assert_eq!((handle.incoming().lost, handle.outgoing().lost), (1, 1));
         },
     );
 }
 
 #[test]
 fn too_long_frames_are_refused() {
-    in_weather(
-        Climate::default(),
-        Climate::default(),
+    with_impairment(
+        Impairment::default(),
+        Impairment::default(),
         16,
         |_, _, mut bad| async move {
             assert_eq!(bad.transmit(1_518, |_| ()), Ok(()));

@@ -1,10 +1,12 @@
-//! Connections in bad weather lose no byte.
+//! Connections over impaired devices lose no byte.
 
 mod bulk;
 
 use core::net::{Ipv4Addr, SocketAddr};
 use embedded_io_async::{Read, Write};
-use fata_net::{Climate, Link, Offloads, Stack, TcpListener, TcpStream, Weather, WeatherCounts};
+use fata_net::{
+    ImpairedNet, Impairment, ImpairmentCounts, Link, Offloads, Stack, TcpListener, TcpStream,
+};
 use fata_task::simulate;
 use fata_tcpip::{Config, Ipv4Config, TcpIp};
 use proptest::prelude::*;
@@ -31,16 +33,21 @@ fn pattern(length: usize) -> Vec<u8> {
     (0..length).map(|index| (index * 31 % 251) as u8).collect()
 }
 
-/// Sends bytes to an echo through weather, and checks what comes back.
-fn echo_through(climate: Climate, offloads: Offloads, length: usize, seed: u64) -> WeatherCounts {
+/// Sends bytes to an echo over an impaired device, and checks what comes back.
+fn echo_through(
+    impairment: Impairment,
+    offloads: Offloads,
+    length: usize,
+    seed: u64,
+) -> ImpairmentCounts {
     simulate(|tasks| async move {
         let (mut near, mut far) = Link::pair(256);
         near.set_offloads(offloads);
         far.set_offloads(offloads);
-        let fair = Climate::default();
-        let weather = Weather::new(near, &tasks, fair, fair, seed);
-        let handle = weather.handle();
-        let client = TcpIp::start(&tasks, weather, config(CLIENT), 1);
+        let unharmed = Impairment::default();
+        let impaired = ImpairedNet::new(near, &tasks, unharmed, unharmed, seed);
+        let handle = impaired.handle();
+        let client = TcpIp::start(&tasks, impaired, config(CLIENT), 1);
         let server = TcpIp::start(&tasks, far, config(SERVER), 2);
         let remote = SocketAddr::from((SERVER, 7));
         let listener = server.listen(remote).await.expect("the port is free");
@@ -53,8 +60,8 @@ fn echo_through(climate: Climate, offloads: Offloads, length: usize, seed: u64) 
         });
         let stream = Stack::connect(&client, remote).await.expect("connected");
         // ARP has no checksum: a neighbor's damaged address would be believed for a minute.
-        handle.set_outgoing(climate);
-        handle.set_incoming(climate);
+        handle.set_outgoing(impairment);
+        handle.set_incoming(impairment);
         let (mut reader, mut writer) = stream.split();
         let sent = pattern(length);
         tasks.spawn(async move { writer.write_all(&sent).await.expect("sent") });
@@ -87,7 +94,7 @@ proptest! {
         offloads in offloads(),
         seed: u64,
     ) {
-        let climate = Climate {
+        let impairment = Impairment {
             loss,
             duplication,
             reordering,
@@ -95,20 +102,20 @@ proptest! {
             lag: Duration::from_millis(5),
             delay: Duration::from_millis(delay),
             jitter: Duration::from_millis(delay / 2),
-            ..Climate::default()
+            ..Impairment::default()
         };
-        echo_through(climate, offloads, length, seed);
+        echo_through(impairment, offloads, length, seed);
     }
 }
 
 #[test]
 fn a_slow_line_with_a_short_queue_slows_down_and_no_more() {
-    let climate = Climate {
+    let impairment = Impairment {
         rate: NonZeroU64::new(2_000_000),
         delay: Duration::from_millis(20),
         queue: 30,
-        ..Climate::default()
+        ..Impairment::default()
     };
-    let counts = echo_through(climate, Offloads::default(), 300_000, 1);
+    let counts = echo_through(impairment, Offloads::default(), 300_000, 1);
     assert!(counts.frames > 200 && counts.lost == 0);
 }

@@ -2,7 +2,7 @@
 
 use crate::support::MICROVM;
 use fata_ci::{
-    GUEST_IPV4, Lab, Launch, Relay, TAP_ARGUMENTS, Weather, receive_checked, send_checked,
+    GUEST_IPV4, Impairment, Lab, Launch, Relay, TAP_ARGUMENTS, receive_checked, send_checked,
 };
 use std::net::IpAddr;
 
@@ -12,9 +12,9 @@ const LOSS: u32 = 100;
 
 #[test]
 #[ignore = "boots virtual machines; ci/test runs it"]
-fn ten_megabytes_each_way_come_right_through_rough_weather() {
+fn ten_megabytes_each_way_come_right_through_an_impaired_cable() {
     let lab = Lab::enter();
-    let relay = Relay::start(&lab, Weather::rough(LOSS), 1);
+    let relay = Relay::start(&lab, Impairment::with_loss(LOSS), 1);
     let guest = Launch::new("bulk", MICROVM)
         .arguments(TAP_ARGUMENTS)
         .qemu_arguments(relay.qemu_arguments())

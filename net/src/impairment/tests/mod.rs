@@ -1,4 +1,4 @@
-//! Weather over an in-memory link, under a fake clock: single frames, and stacks.
+//! Impairment of an in-memory link, under a fake clock: single frames, and stacks.
 
 extern crate std;
 
@@ -17,17 +17,17 @@ use std::vec::Vec;
 const SILENCE: Duration = Duration::from_secs(3_600);
 const LENGTH: usize = 100;
 
-/// Runs a test with the good end of a link, and the end that is in weather.
-fn in_weather<F: Future>(
-    outgoing: Climate,
-    incoming: Climate,
+/// Runs a test with the good end of a link, and the end that is impaired.
+fn with_impairment<F: Future>(
+    outgoing: Impairment,
+    incoming: Impairment,
     seed: u64,
-    test: impl FnOnce(Handle, Link, Weather<Link>) -> F,
+    test: impl FnOnce(Handle, Link, ImpairedNet<Link>) -> F,
 ) -> F::Output {
     simulate(|tasks| {
         let (good, bad) = Link::pair(4_096);
-        let weather = Weather::new(bad, &tasks, outgoing, incoming, seed);
-        test(tasks, good, weather)
+        let impaired = ImpairedNet::new(bad, &tasks, outgoing, incoming, seed);
+        test(tasks, good, impaired)
     })
 }
 
@@ -72,11 +72,15 @@ async fn receive_all<N: Net>(tasks: &Handle, device: &mut N) -> Vec<(Duration, V
     all
 }
 
-/// What comes of `count` frames that are sent at once into `climate`, and what was counted.
-fn through(climate: Climate, seed: u64, count: u32) -> (Vec<(Duration, Vec<u8>)>, WeatherCounts) {
-    in_weather(
-        Climate::default(),
-        climate,
+/// Sends `count` frames at once through `impairment`. Returns those that come, and the counts.
+fn through(
+    impairment: Impairment,
+    seed: u64,
+    count: u32,
+) -> (Vec<(Duration, Vec<u8>)>, ImpairmentCounts) {
+    with_impairment(
+        Impairment::default(),
+        impairment,
         seed,
         |tasks, mut good, mut bad| async move {
             for index in 0..count {

@@ -1,4 +1,4 @@
-//! Bulk data each way through weather: every byte is checked.
+//! Bulk data each way over an impaired device: every byte is checked.
 
 use super::*;
 use core::net::SocketAddr;
@@ -8,15 +8,15 @@ const SOME: u64 = 4_000_000;
 const MUCH: u64 = 100_000_000;
 const BLOCK: usize = 64 * 1024;
 
-/// What `ci/bench weather` is about, too: late frames that others overtake, doubled frames.
-fn rough(loss: f64) -> Climate {
-    Climate {
+/// The impairment of `ci/bench impairment`: late frames that others overtake, doubled frames.
+fn impairment(loss: f64) -> Impairment {
+    Impairment {
         loss,
         duplication: 0.005,
         reordering: 0.01,
         lag: Duration::from_millis(3),
         delay: Duration::from_millis(1),
-        ..Climate::default()
+        ..Impairment::default()
     }
 }
 
@@ -56,21 +56,21 @@ async fn receive_checked(mut stream: impl TcpStream, bytes: u64) {
     assert_eq!(place, bytes);
 }
 
-/// Sends so many bytes, then lets as many come, through weather that loses that share of the
+/// Sends so many bytes, then lets as many come, over a device that loses that share of the
 /// frames. Returns the bits that came a second of the simulated time.
 fn each_way(bytes: u64, loss: f64, offloads: Offloads) -> [f64; 2] {
     simulate(|tasks| async move {
         let (mut near, mut far) = Link::pair(1_024);
         near.set_offloads(offloads);
         far.set_offloads(offloads);
-        let weather = Weather::new(near, &tasks, rough(loss), rough(loss), 7);
-        let handle = weather.handle();
+        let impaired = ImpairedNet::new(near, &tasks, impairment(loss), impairment(loss), 7);
+        let handle = impaired.handle();
         let roomy = |address| Config {
             receive_buffer: 1 << 20,
             transmit_buffer: 1 << 20,
             ..config(address)
         };
-        let near = TcpIp::start(&tasks, weather, roomy(CLIENT), 1);
+        let near = TcpIp::start(&tasks, impaired, roomy(CLIENT), 1);
         let far = TcpIp::start(&tasks, far, roomy(SERVER), 2);
         let remote = SocketAddr::from((SERVER, 9));
         let listener = far.listen(remote).await.expect("the port is free");
@@ -95,7 +95,7 @@ fn each_way(bytes: u64, loss: f64, offloads: Offloads) -> [f64; 2] {
     })
 }
 
-fn in_all_weathers(bytes: u64) {
+fn at_all_losses(bytes: u64) {
     let all = Offloads {
         checksum: true,
         tcp_ipv4: true,
@@ -113,12 +113,12 @@ fn in_all_weathers(bytes: u64) {
 }
 
 #[test]
-fn bulk_data_comes_right_through_all_weathers() {
-    in_all_weathers(SOME);
+fn bulk_data_comes_right_at_all_losses() {
+    at_all_losses(SOME);
 }
 
 #[test]
-#[ignore = "takes long without optimization: cargo test --release -p fata-net -- --ignored hundred"]
-fn a_hundred_megabytes_come_right_through_all_weathers() {
-    in_all_weathers(MUCH);
+#[ignore = "takes long without optimization: cargo test --release -p fata-tcpip -- --ignored hundred"]
+fn a_hundred_megabytes_come_right_at_all_losses() {
+    at_all_losses(MUCH);
 }

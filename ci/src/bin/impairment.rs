@@ -1,9 +1,9 @@
-//! Prints how fast bulk data, every byte of which is checked, comes through weather: to and from a
-//! machine, beside the same program on Linux in a machine. `ci/bench weather` builds what it needs
+//! Prints how fast bulk data, every byte of which is checked, comes through an impaired cable: to and
+//! from a machine, beside the same program on Linux in a machine. `ci/bench impairment` builds what it needs
 //! and runs it: VMLINUX INITRD MEGABYTES.
 
 use fata_ci::{
-    GUEST_IPV4, Lab, Launch, Linux, Machine, Platform, Program, Relay, TAP_ARGUMENTS, Weather,
+    GUEST_IPV4, Impairment, Lab, Launch, Linux, Machine, Platform, Program, Relay, TAP_ARGUMENTS,
     receive_checked, send_checked,
 };
 use std::net::IpAddr;
@@ -52,7 +52,7 @@ fn main() {
 fn measure(loss: u32, bytes: u64, start: impl Fn(&Relay<'_>) -> Program + Sync) -> [f64; 2] {
     let run = || {
         let lab = Lab::enter();
-        let relay = Relay::start(&lab, Weather::rough(loss), SEED);
+        let relay = Relay::start(&lab, Impairment::with_loss(loss), SEED);
         let guest = start(&relay);
         guest.wait_for("bulk: listening");
         let address = IpAddr::V4(GUEST_IPV4);

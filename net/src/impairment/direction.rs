@@ -1,7 +1,7 @@
-//! One way through the weather: the frames that are held.
+//! One way through the impairment: the frames that are held.
 
-use super::climate::{Climate, WeatherCounts};
 use super::handle::Way;
+use super::parameters::{Impairment, ImpairmentCounts};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -16,7 +16,7 @@ const POOL: usize = 64;
 /// A frame that is held.
 pub(super) struct Held {
     pub(super) bytes: Vec<u8>,
-    /// Whether the device vouches for its checksum.
+    /// The device vouches for its checksum.
     pub(super) verified: bool,
 }
 
@@ -37,7 +37,7 @@ pub(super) struct Direction {
 
 impl Direction {
     /// A direction with its own random numbers: number `stream` of those that follow from
-    /// `seed`, so that one direction's frames change nothing about the other's weather.
+    /// `seed`, so that one direction's frames change nothing about the other's fate.
     pub(super) fn new(way: Rc<Way>, seed: u64, stream: u64) -> Self {
         let mut random = ChaCha20Rng::seed_from_u64(seed);
         random.set_stream(stream);
@@ -54,11 +54,11 @@ impl Direction {
 
     /// Takes in a frame that comes at `now`.
     pub(super) fn admit(&mut self, mut frame: Held, now: Instant) {
-        let climate = self.way.climate.get();
+        let impairment = self.way.impairment.get();
         // The same numbers are drawn for each frame, whatever happens to it.
-        let lost = self.happens(climate.loss);
-        let corrupted = self.happens(climate.corruption);
-        let twice = self.happens(climate.duplication);
+        let lost = self.happens(impairment.loss);
+        let corrupted = self.happens(impairment.corruption);
+        let twice = self.happens(impairment.duplication);
         let bit = self.random.next_u64();
         self.count_event(|counts| &mut counts.frames);
         if lost {
@@ -77,25 +77,25 @@ impl Direction {
             let verified = frame.verified;
             Held { bytes, verified }
         });
-        self.hold(&climate, frame, now);
+        self.hold(&impairment, frame, now);
         if let Some(copy) = copy {
-            self.hold(&climate, copy, now);
+            self.hold(&impairment, copy, now);
         }
     }
 
     /// Puts a frame on the line, and keeps it until it arrives at the other end.
-    fn hold(&mut self, climate: &Climate, frame: Held, now: Instant) {
-        let late = self.happens(climate.reordering);
-        let jitter = scale(self.random.next_u64(), climate.jitter);
-        if self.count >= climate.queue {
+    fn hold(&mut self, impairment: &Impairment, frame: Held, now: Instant) {
+        let late = self.happens(impairment.reordering);
+        let jitter = scale(self.random.next_u64(), impairment.jitter);
+        if self.count >= impairment.queue {
             self.count_event(|counts| &mut counts.overflowed);
             return self.recycle(frame.bytes);
         }
-        self.line_free = self.line_free.max(now) + climate.time_on_line(frame.bytes.len());
-        let mut due = self.line_free + climate.delay + jitter;
+        self.line_free = self.line_free.max(now) + impairment.time_on_line(frame.bytes.len());
+        let mut due = self.line_free + impairment.delay + jitter;
         if late {
             self.count_event(|counts| &mut counts.reordered);
-            due = due + climate.lag;
+            due = due + impairment.lag;
         } else {
             due = due.max(self.last_due);
             self.last_due = due;
@@ -139,7 +139,7 @@ impl Direction {
         u64::from(self.random.next_u32()) < (share * ALWAYS) as u64
     }
 
-    fn count_event(&self, counter: impl FnOnce(&mut WeatherCounts) -> &mut u64) {
+    fn count_event(&self, counter: impl FnOnce(&mut ImpairmentCounts) -> &mut u64) {
         let mut counts = self.way.counts.get();
         *counter(&mut counts) += 1;
         self.way.counts.set(counts);

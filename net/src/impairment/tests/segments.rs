@@ -65,12 +65,12 @@ fn send_segment(device: &mut impl Net, ipv6: bool) {
     device.flush();
 }
 
-/// Sends a segment into `climate`. Returns the pieces that come, each by where it begins.
-fn cut(climate: Climate, ipv6: bool) -> (Vec<(usize, Vec<u8>)>, WeatherCounts) {
+/// Sends a segment into `impairment`. Returns the pieces that come, each by where it begins.
+fn cut(impairment: Impairment, ipv6: bool) -> (Vec<(usize, Vec<u8>)>, ImpairmentCounts) {
     simulate(|tasks| async move {
         let (mut good, mut bad) = Link::pair(4_096);
         bad.set_offloads(ALL);
-        let mut bad = Weather::new(bad, &tasks, climate, Climate::default(), 1);
+        let mut bad = ImpairedNet::new(bad, &tasks, impairment, Impairment::default(), 1);
         assert_eq!(bad.offloads(), ALL);
         send_segment(&mut bad, ipv6);
         let frames = receive_all(&tasks, &mut good).await;
@@ -112,7 +112,7 @@ fn piece(frame: Vec<u8>, ipv6: bool) -> (usize, Vec<u8>) {
 #[test]
 fn a_long_segment_is_cut_and_each_piece_is_right() {
     for ipv6 in [false, true] {
-        let (pieces, counts) = cut(Climate::default(), ipv6);
+        let (pieces, counts) = cut(Impairment::default(), ipv6);
         assert_eq!((pieces.len(), counts.frames), (21, 21));
         let mut whole = Vec::new();
         for (start, payload) in pieces {
@@ -127,11 +127,11 @@ fn a_long_segment_is_cut_and_each_piece_is_right() {
 
 #[test]
 fn pieces_are_lost_one_by_one() {
-    let climate = Climate {
+    let impairment = Impairment {
         loss: 0.5,
-        ..Climate::default()
+        ..Impairment::default()
     };
-    let (pieces, counts) = cut(climate, false);
+    let (pieces, counts) = cut(impairment, false);
     assert_eq!(counts.frames, 21);
     assert_eq!(pieces.len() as u64, 21 - counts.lost);
     assert!((1..21).contains(&pieces.len()), "{}", pieces.len());
@@ -140,15 +140,15 @@ fn pieces_are_lost_one_by_one() {
 #[test]
 fn a_frame_that_the_device_vouches_for_is_vouched_for_until_it_is_damaged() {
     for (corruption, expected) in [(0.0, true), (1.0, false)] {
-        let climate = Climate {
+        let impairment = Impairment {
             corruption,
-            ..Climate::default()
+            ..Impairment::default()
         };
         simulate(|tasks| async move {
             let (mut good, mut bad) = Link::pair(8);
             good.set_offloads(ALL);
             bad.set_offloads(ALL);
-            let mut bad = Weather::new(bad, &tasks, Climate::default(), climate, 1);
+            let mut bad = ImpairedNet::new(bad, &tasks, Impairment::default(), impairment, 1);
             send_segment(&mut good, false);
             let frame = next(&tasks, &mut bad).await.expect("it comes");
             assert_eq!(frame.as_ref().len(), 54 + PAYLOAD, "it is one frame");
