@@ -70,15 +70,15 @@ fn read(bytes: Vec<u8>) -> Result<Vec<PartitionEntry>, PartitionError> {
 #[test]
 #[ignore = "needs sfdisk; ci/test runs it"]
 fn dos_tables_of_sfdisk() {
-    let image = Image::new("dos");
+    let image = Image::new("mbr");
     image.sfdisk("label: dos\n2048,8M,L\n,16M,E\n,20M,c\n\n");
     let found = read(image.bytes()).expect("it is a table");
     assert_eq!(
         (found[0].number, found[0].first, found[0].sectors),
         (1, 2048, 16_384)
     );
-    assert_eq!(found[0].kind, PartitionKind::Dos(0x83));
-    assert_eq!(found[1].kind, PartitionKind::Dos(0x0c));
+    assert_eq!(found[0].kind, PartitionKind::Mbr(0x83));
+    assert_eq!(found[1].kind, PartitionKind::Mbr(0x0c));
     assert_eq!(found[1].sectors, 40_960);
 
     let image = Image::new("logical");
@@ -102,7 +102,7 @@ fn dos_tables_of_sfdisk() {
 #[test]
 #[ignore = "needs sgdisk; ci/test runs it"]
 fn guid_tables_of_sgdisk_and_their_second_copy() {
-    let image = Image::new("guid");
+    let image = Image::new("gpt");
     image.sgdisk(&[
         "--new=1:2048:+8M",
         "--change-name=1:böot",
@@ -149,7 +149,7 @@ fn has_table(image: &Image) -> bool {
         .arg(&image.0)
         .output();
     let text = String::from_utf8(output.expect("blkid is there").stdout);
-    // It tells of a GUID table's protection, too, where there is no such table.
+    // It tells of a GPT's protection, too, where there is no such table.
     text.expect("it is text").lines().any(|kind| kind != "PMBR")
 }
 
@@ -188,9 +188,9 @@ fn there_is_a_table_where_libblkid_finds_one() {
         image.write(446, &code);
         assert_same(&image, false, &format!("FAT{kind}"));
     }
-    let image = Image::new("found-dos");
+    let image = Image::new("found-mbr");
     image.sfdisk("label: dos\n2048,8M,L\n,16M,c\n");
-    assert_same(&image, true, "DOS");
+    assert_same(&image, true, "MBR");
     // One entry beyond the disk, and one of no length.
     image.write(446 + 16 + 12, &[0xff; 4]);
     image.write(
@@ -206,9 +206,9 @@ fn there_is_a_table_where_libblkid_finds_one() {
     assert_eq!(places, [(1, 2048)]);
     image.write(446 + 32, &[1]);
     assert_same(&image, false, "a mark that is none");
-    let image = Image::new("found-guid");
+    let image = Image::new("found-gpt");
     image.sgdisk(&["--new=1:2048:+8M"]);
-    assert_same(&image, true, "GUID");
+    assert_same(&image, true, "GPT");
     image.write(512, &[0; 512]);
     assert_same(&image, true, "the second copy");
     image.write(SIZE - 512, &[0; 512]);

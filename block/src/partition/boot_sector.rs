@@ -1,4 +1,4 @@
-//! First sectors that look like a DOS table, but are of something else.
+//! First sectors that look like an MBR, but are of something else.
 //!
 //! Both have the same signature, and a file system's code lies where a table has its entries. Who
 //! takes that for partitions, and then has them put right, destroys the file system. libblkid and

@@ -1,4 +1,4 @@
-//! Partitions of a disk, as a DOS table (MBR) or a GUID table (GPT) has them.
+//! Partitions of a disk, as an MBR or a GPT has them.
 #![forbid(unsafe_code)]
 
 mod boot_sector;
@@ -26,16 +26,16 @@ pub struct Partition<B> {
 /// The partitions of a disk, in the order of its table.
 ///
 /// There is a table where libblkid finds one: not in the first sector of a file system, and not
-/// where a mark of what to start from is none. A GUID table (UEFI 2.10, section 5.3) whose first
+/// where a mark of what to start from is none. A GPT (UEFI 2.10, section 5.3) whose first
 /// copy is damaged, or cannot be read, is taken from its second. Entries that are empty, lie
 /// outside of the disk, or in a partition in front of them in the table are left out, each by itself.
 ///
 /// # Errors
 /// [`PartitionError`].
 pub async fn partitions(disk: &impl Block) -> Result<Vec<PartitionEntry>, PartitionError> {
-    let table = dos::Table::read(disk).await?;
+    let table = mbr::Table::read(disk).await?;
     let entries = match (table.is_protective(), table.is_none()) {
-        (true, is_none) => match guid::read(disk).await {
+        (true, is_none) => match gpt::read(disk).await {
             Err(PartitionError::Damaged) if is_none => return Err(PartitionError::NoTable),
             read => read?,
         },

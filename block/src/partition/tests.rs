@@ -9,7 +9,7 @@ const SIGNATURE: [u8; 2] = [0x55, 0xaa];
 /// Type, first sector and number of sectors.
 type Entry = (u8, u32, u32);
 
-/// A DOS table in a sector.
+/// An MBR in a sector.
 fn put_table(bytes: &mut [u8], sector: usize, entries: &[Entry]) {
     let table = &mut bytes[sector * 512..][..512];
     table[510..].copy_from_slice(&SIGNATURE);
@@ -179,7 +179,7 @@ fn a_partition_is_a_disk_and_no_more() {
         let mut bytes = vec![0; 100 * 512];
         put_table(&mut bytes, 0, &[(0x83, 10, 20), (0x82, 30, 5)]);
         let disk = RamDisk::from_bytes(512, bytes);
-        let swap = |entry: &PartitionEntry| entry.kind == PartitionKind::Dos(0x82);
+        let swap = |entry: &PartitionEntry| entry.kind == PartitionKind::Mbr(0x82);
         let partition = Partition::find(&disk, swap).await.expect("it is there");
         assert_eq!(partition.geometry().sectors, 5);
         assert_eq!(partition.write(4, vec![7; 512]).await, Ok(vec![7; 512]));

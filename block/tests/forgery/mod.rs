@@ -7,7 +7,7 @@ use fata_task::simulate;
 const MANY_STEPS: u64 = 1_000;
 
 const SECTORS: usize = 128;
-/// How many entries a GUID table has here, and the bytes of one.
+/// How many entries a GPT has here, and the bytes of one.
 const ENTRIES: usize = 16;
 const ENTRY: usize = 128;
 
@@ -23,8 +23,8 @@ impl Image {
         Self { sector_size, bytes }
     }
 
-    /// A DOS table with two partitions and an extended one, which has three.
-    fn dos(sector_size: usize) -> Self {
+    /// An MBR with two partitions and an extended one, which has three.
+    fn mbr(sector_size: usize) -> Self {
         let mut image = Self::new(sector_size);
         image.put_table(0, &[(0x83, 2, 10), (0x0c, 12, 8), (0x05, 30, 90)]);
         image.put_table(30, &[(0x83, 1, 19), (0x05, 20, 30)]);
@@ -33,8 +33,8 @@ impl Image {
         image
     }
 
-    /// A GUID table with three partitions, in both its places.
-    fn guid(sector_size: usize) -> Self {
+    /// A GPT with three partitions, in both its places.
+    fn gpt(sector_size: usize) -> Self {
         let mut image = Self::new(sector_size);
         image.put_table(0, &[(0xee, 1, SECTORS as u32 - 1)]);
         let table = (ENTRIES * ENTRY).div_ceil(sector_size);
@@ -146,9 +146,9 @@ pub fn run(input: &[u8]) -> bool {
     let sector_size = if options & 1 == 0 { 512 } else { 4096 };
     let is_guid = options & 2 == 0;
     let mut image = if is_guid {
-        Image::guid(sector_size)
+        Image::gpt(sector_size)
     } else {
-        Image::dos(sector_size)
+        Image::mbr(sector_size)
     };
     for change in changes.chunks_exact(5) {
         image.change(change, if is_guid { 0 } else { 446 });

@@ -1,4 +1,4 @@
-//! The GUID table (UEFI 2.10, section 5.3), one copy at the disk's beginning and one at its end.
+//! The GPT (UEFI 2.10, section 5.3), one copy at the disk's beginning and one at its end.
 
 use super::entry::{PartitionEntry, PartitionError, PartitionKind};
 use super::sector::{number, read_sector};
@@ -96,7 +96,7 @@ fn parse(number: u32, entry: &[u8]) -> Option<PartitionEntry> {
         number,
         first,
         sectors: last.checked_sub(first)?.checked_add(1)?,
-        kind: PartitionKind::Guid(kind),
+        kind: PartitionKind::Gpt(kind),
         name: name.collect::<String>(),
     })
 }

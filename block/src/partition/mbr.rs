@@ -1,4 +1,4 @@
-//! The DOS table, in the first sector, and the chain of those that extend it.
+//! The MBR, in the first sector, and the chain of those that extend it.
 
 use super::boot_sector::is_file_system;
 use super::entry::{PartitionEntry, PartitionError, PartitionKind};
@@ -46,7 +46,7 @@ impl Entry {
             number,
             first: base + self.first,
             sectors: self.sectors,
-            kind: PartitionKind::Dos(self.kind),
+            kind: PartitionKind::Mbr(self.kind),
             name: String::new(),
         }
     }
@@ -84,7 +84,7 @@ impl Table {
         }))
     }
 
-    /// Whether it only keeps others from a disk that has a GUID table.
+    /// Whether it only keeps others from a disk that has a GPT.
     pub(super) fn is_protective(&self) -> bool {
         self.entries.iter().any(|entry| entry.kind == PROTECTIVE)
     }
