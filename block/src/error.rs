@@ -12,7 +12,7 @@ pub enum Error {
     Misaligned,
     /// There is no room left behind the disk: it is larger than what its host can store.
     Full,
-    /// What was read is not what was once written.
+    /// The read data differ from those once written.
     Corrupt,
     /// The device failed to do it; it may do the next thing.
     Io,

@@ -1,6 +1,6 @@
 use crate::Error;
 
-/// What a disk is like.
+/// The size and rights of a disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Geometry {
     /// Bytes of a sector, the unit of all requests: a power of two from 512 on. Written by
@@ -8,7 +8,7 @@ pub struct Geometry {
     pub sector_size: usize,
     /// How many sectors the disk has.
     pub sectors: u64,
-    /// Whether the disk refuses to be written.
+    /// The disk refuses to be written.
     pub read_only: bool,
 }
 

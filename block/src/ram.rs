@@ -54,7 +54,7 @@ impl RamDisk {
         self
     }
 
-    /// What is on the disk.
+    /// The disk's content.
     pub fn into_bytes(self) -> Vec<u8> {
         self.bytes.into_inner()
     }

@@ -1,4 +1,4 @@
-//! What applications and file systems see of a disk.
+//! The trait through which applications and file systems see a disk.
 #![allow(
     async_fn_in_trait,
     reason = "one core, one executor: no future has to be Send"
@@ -24,7 +24,7 @@ use alloc::vec::Vec;
 /// disk or not, whatever the order in which they were written; no sector is half old and half
 /// new.
 pub trait Block {
-    /// What the disk is like. It does not change.
+    /// The disk's geometry. It does not change.
     fn geometry(&self) -> Geometry;
 
     /// Fills `buffer`, a whole number of sectors, from `sector` on, and returns it.
@@ -48,7 +48,7 @@ pub trait Block {
     async fn flush(&self) -> Result<(), Error>;
 
     /// Tells the disk that the data of `count` sectors from `sector` on is not needed any more.
-    /// What they read as afterwards is unknown. A disk that has no use for that does nothing.
+    /// Their content is unknown afterwards. A disk that has no use for that does nothing.
     ///
     /// # Errors
     /// As for [`write`](Self::write).

@@ -18,13 +18,13 @@ const WORKERS: u64 = 3;
 /// Sectors that lie together and are one worker's.
 const STRIPE: u64 = 8;
 
-/// What a test does to its disk.
+/// A test's actions on its disk.
 #[derive(Clone, Copy)]
 struct Plan {
     sector_size: usize,
     seed: u64,
     cuts: u64,
-    /// What goes wrong besides the cuts.
+    /// The faults besides the cuts.
     faults: Faults,
 }
 

@@ -6,7 +6,7 @@ mod forgery;
 use forgery::run;
 use proptest::prelude::*;
 
-/// What a forger begins with is sound, so that changes are made to something.
+/// The forger's image is sound at first, so that changes are made to something.
 #[test]
 fn unchanged_tables_have_partitions() {
     for options in 0..16 {

@@ -142,7 +142,7 @@ fn guid_tables_of_sgdisk_and_their_second_copy() {
     assert_eq!(read_without(0), Err(PartitionError::Disk(Error::Io)));
 }
 
-/// Whether libblkid finds a table.
+/// Returns whether libblkid finds a table.
 fn has_table(image: &Image) -> bool {
     let output = Command::new("/sbin/blkid")
         .args(["--probe", "--match-tag", "PTTYPE", "--output", "value"])

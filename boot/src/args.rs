@@ -181,7 +181,7 @@ impl Args {
         })
     }
 
-    /// Whether `--help` was given. Values are not looked at then.
+    /// Returns whether `--help` was given. Values are not looked at then.
     pub(crate) fn wants_help(&self) -> bool {
         self.help
     }

@@ -116,7 +116,7 @@ impl Env {
         network
     }
 
-    /// What resolves names over `network`. It asks the servers that the boot argument `--dns`
+    /// A resolver of names over `network`. It asks the servers that the boot argument `--dns`
     /// names, else those that DHCP and routers have told; in a process over the host's
     /// sockets, those of `/etc/resolv.conf`.
     ///

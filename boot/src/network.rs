@@ -13,7 +13,7 @@ use fata_tcpip::{AddressError, Config, Ipv4Config, Ipv6Config, check_host, check
 /// a process the host's sockets, or TCP/IP over a TAP device (`--net tap=NAME`).
 pub type Network = platform::network::Stack;
 
-/// What resolves names over the [`Network`], and connects to hosts by name.
+/// The resolver of names over the [`Network`], which also connects to hosts by name.
 pub type Resolver = fata_net::Resolver<Network>;
 
 /// Why there is no network.
@@ -44,7 +44,7 @@ const BUFFER_SIZES: RangeInclusive<usize> = 2048..=1 << 21;
 #[derive(Clone)]
 pub(crate) struct Options {
     config: Config,
-    /// Whether the number of connections was given.
+    /// The number of connections was given.
     is_given: bool,
     /// How often to log what was counted, in seconds.
     stats: Option<u32>,
@@ -99,7 +99,7 @@ async fn log_statistics(env: Env, network: Network, pause: Duration) {
     }
 }
 
-/// What resolves names over `network`: it asks the servers that `--dns` names, else those
+/// A resolver of names over `network`: it asks the servers that `--dns` names, else those
 /// that the network, or the host, has told.
 pub(crate) fn resolver(
     env: &Env,
@@ -146,7 +146,7 @@ impl FromStr for Servers {
     }
 }
 
-/// Whether a text can be the name of this host.
+/// Returns whether a text can be the name of this host.
 fn is_host_name(text: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
     (1..64).contains(&text.len()) && text.bytes().all(is_allowed)

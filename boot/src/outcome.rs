@@ -2,7 +2,7 @@ use alloc::boxed::Box;
 use core::error::Error;
 use core::fmt;
 
-/// What a program's main function returns whose errors are of several types: `?` takes them all.
+/// The result of a main function whose errors are of several types: `?` takes them all.
 pub type Result<T = (), E = Box<dyn Error>> = core::result::Result<T, E>;
 
 /// How a program ended: 0 is success, anything else a failure.
@@ -27,7 +27,7 @@ impl From<ExitStatus> for std::process::ExitCode {
     }
 }
 
-/// What a program's main function may return.
+/// A value that a program's main function may return.
 pub trait Outcome {
     /// Logs what went wrong, if anything did, and tells the exit status.
     fn report(self) -> ExitStatus;

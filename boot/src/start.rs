@@ -8,14 +8,14 @@ use fata_console::Filter;
 use fata_task::{Either, Executor, select};
 use fata_time::{Clock, Instant};
 
-/// What a program says about itself.
+/// A program's description of itself.
 #[derive(Clone, Copy, Debug)]
 pub struct About {
     /// Its name.
     pub name: &'static str,
     /// Its version.
     pub version: &'static str,
-    /// What it does, in one line.
+    /// Its purpose, in one line.
     pub description: &'static str,
 }
 
@@ -55,14 +55,14 @@ pub fn run<P: FromArgs, O: Outcome, F: Future<Output = O>>(
     }
 }
 
-/// What runs the program, and what it gets.
+/// The executor of the program, and what the program gets.
 struct Prepared {
     executor: Executor,
     idler: platform::Idler,
     env: Env,
 }
 
-// What follows is not generic, so an image has it once, and made for size.
+// The functions below are not generic, so an image has them once, and made for size.
 
 /// Makes ready what runs the program, and what may end it.
 #[inline(never)]
@@ -195,7 +195,7 @@ macro_rules! global_heap {
     };
 }
 
-/// What a process starts with.
+/// The start of a process.
 #[cfg(not(fata_vm))]
 #[doc(hidden)]
 #[macro_export]
@@ -207,7 +207,7 @@ macro_rules! entry {
     };
 }
 
-/// What a virtual machine calls once it is set up.
+/// The function that a virtual machine calls once it is set up.
 #[cfg(fata_vm)]
 #[doc(hidden)]
 #[macro_export]

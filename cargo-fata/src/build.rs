@@ -114,7 +114,7 @@ fn defines_profile(manifest: &Path) -> Result<bool, Error> {
     Ok(profile::is_defined_in(&table))
 }
 
-/// What cargo made.
+/// The files that cargo made.
 struct Compiled {
     program: PathBuf,
     linked: Linked,

@@ -24,13 +24,13 @@ const LINES: usize = 200;
 /// Form of the end of a report's name: digits stand for themselves and all others.
 const SUFFIX: &str = "-0000-00-00T000000.000Z.txt";
 
-/// What is known of a crash.
+/// The known facts of a crash.
 pub struct Crash<'a> {
     /// The image.
     pub built: &'a Built,
     /// QEMU, and its arguments.
     pub machine: (&'a Path, &'a [OsString]),
-    /// Whether the machine was emulated, not run by the processor.
+    /// The machine was emulated, not run by the processor.
     pub is_emulated: bool,
     /// The program's arguments.
     pub arguments: &'a [String],

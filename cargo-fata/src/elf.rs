@@ -233,7 +233,7 @@ pub mod tests {
         Parts::default().program()
     }
 
-    /// What the hand-made program has.
+    /// The parts of the hand-made program.
     struct Parts {
         machine: elf::Machine,
         kind: elf::FileType,

@@ -163,7 +163,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// What the tool ends with: 127, as in a shell, when a program is missing, else 1.
+    /// The tool's exit status: 127, as in a shell, when a program is missing, else 1.
     pub fn exit_status(&self) -> u8 {
         match self {
             Self::CargoMissing(..)
@@ -208,7 +208,7 @@ pub enum Unreadable {
 
 fn without_machine(option: &str) -> String {
     match option {
-        // What a process attaches, it attaches itself.
+        // A process opens its attachments itself.
         "--disk" | "--net" => format!(
             "so {option} belongs to the program's own arguments: give it after `--` \
              (`-- --help` lists them)"

@@ -19,7 +19,7 @@ const LINE_LENGTH: usize = RETURN_ADDRESS.len() + DIGITS;
 pub struct Filter<Output, Describe> {
     output: Output,
     describe: Describe,
-    /// What the current line holds so far, cut off one byte after [`LINE_LENGTH`].
+    /// The current line so far, cut off one byte after [`LINE_LENGTH`].
     line: Vec<u8>,
     /// A carriage return is held back, because the description has to come before it.
     carriage_return: bool,
@@ -131,7 +131,7 @@ mod tests {
 
     use super::Filter;
 
-    /// What the filter makes of `pieces`, with frames that name the address.
+    /// Filters `pieces`, with frames that name the address.
     fn filtered(pieces: &[&[u8]]) -> String {
         let mut output = Vec::new();
         let mut filter = Filter::new(&mut output, |address| match address {

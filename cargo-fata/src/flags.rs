@@ -24,13 +24,13 @@ const STUB_LIBRARIES: [&str; 9] = [
 /// The whole content of an archive without members.
 const EMPTY_ARCHIVE: &[u8] = b"!<arch>\n";
 
-/// What programs say in place of the folders of [`registries`].
+/// The text in programs in place of the folders of [`registries`].
 pub const REMAPPED_REGISTRY: &str = "/cargo";
 
-/// What programs say in place of [`cargo_home`], outside of registries.
+/// The text in programs in place of [`cargo_home`], outside of registries.
 const REMAPPED_CARGO_HOME: &str = "/cargo-home";
 
-/// What an image is compiled for.
+/// The target that an image is compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     /// [`BARE_TARGET`], whose linker is called directly.

@@ -19,7 +19,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(2);
 /// Pause between two looks at whether the tiny guest has ended.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// What the tiny guest writes to isa-debug-exit, and what QEMU makes of it.
+/// The value that the tiny guest writes to isa-debug-exit, and the status that QEMU makes of it.
 const GUEST_VALUE: u8 = 42;
 const QEMU_STATUS: i32 = (GUEST_VALUE as i32) << 1 | 1;
 
@@ -51,8 +51,8 @@ const CODE: [u8; 41] = [
     0xeb, 0xfd,                         // jmp to the hlt
 ];
 
-/// Whether guests run under KVM. The answer, if it is one, is kept in `directory` until this computer
-/// restarts.
+/// Returns whether guests run under KVM. The answer, if it is one, is kept in `directory` until
+/// this computer restarts.
 pub fn is_usable(qemu: &Path, directory: &Path) -> Result<bool, Error> {
     if OpenOptions::new()
         .read(true)
@@ -74,7 +74,8 @@ pub fn is_usable(qemu: &Path, directory: &Path) -> Result<bool, Error> {
     keep(&cache, &key, answer?)
 }
 
-/// What to go by. That a guest was too slow once says nothing of the next time, and is not kept.
+/// Keeps the answer, and returns it. That a guest was too slow once says nothing of the next time,
+/// and is not kept.
 fn keep(cache: &Path, key: &str, answer: Option<bool>) -> Result<bool, Error> {
     if let Some(answer) = answer {
         replace(cache, format!("{key} {answer}\n").as_bytes())?;
@@ -141,7 +142,8 @@ fn starts_guest(qemu: &Path, firmware: &Path) -> Result<Option<bool>, Error> {
     Ok(kvm_gave_up(&messages).then_some(false))
 }
 
-/// Whether QEMU says that KVM cannot run the guest, which QEMU then stops, but does not end.
+/// Returns whether QEMU says that KVM cannot run the guest, which QEMU then stops, but does not
+/// end.
 fn kvm_gave_up(messages: &[u8]) -> bool {
     let mut lines = messages.split(|byte| *byte == b'\n');
     lines.any(|line| line.starts_with(b"KVM") || line.starts_with(b"error: kvm run failed"))

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// What cargo compiled, by its names of packages.
+/// The packages that cargo compiled, by its names of them.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Linked {
-    /// Whether the package was compiled for the image; if not, it ran on this computer as a build
+    /// True if the package was compiled for the image. Otherwise it ran on this computer as a build
     /// script or a macro, or was linked to one.
     packages: BTreeMap<String, bool>,
 }
@@ -19,7 +19,7 @@ impl Linked {
         *self.packages.entry(package_id).or_default() |= is_in_image;
     }
 
-    /// Whether the package's code is in the image; nothing if the build did not need it.
+    /// Returns whether the package's code is in the image; nothing if the build did not need it.
     pub fn is_in_image(&self, package_id: &str) -> Option<bool> {
         self.packages.get(package_id).copied()
     }

@@ -1,4 +1,4 @@
-//! What an image says of itself, in two sections that nothing loads: which packages it is made of,
+//! An image's account of itself, in two sections that nothing loads: which packages it is made of,
 //! in the format of cargo-auditable, which scanners for known vulnerabilities read; and beside it,
 //! what only `cargo fata inspect` reads.
 
@@ -35,7 +35,7 @@ const LONGEST: usize = 4 << 20;
 /// The page under the stack, which is unmapped.
 const STACK_GUARD_SIZE: u64 = 4096;
 
-/// What an image says of itself.
+/// An image's account of itself.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Manifest {
     /// The packages, sorted by name and version.
@@ -44,7 +44,7 @@ pub struct Manifest {
     pub facts: Facts,
 }
 
-/// What cargo-auditable's format has no room for.
+/// Facts for which cargo-auditable's format has no room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
     /// Description in the package's manifest.

@@ -1,4 +1,4 @@
-//! What Firecracker and Cloud Hypervisor have in common: they run on KVM only, have one kind of
+//! The common ground of Firecracker and Cloud Hypervisor: they run on KVM only, have one kind of
 //! machine, and NICs only on TAP interfaces.
 
 use std::fs::OpenOptions;

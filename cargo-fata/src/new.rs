@@ -13,10 +13,10 @@ use crate::shell;
 /// Folder of the Fata sources that this tool is part of.
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// What the templates say where the package's name belongs.
+/// The templates' mark where the package's name belongs.
 const NAME_MARK: &str = "{name}";
 
-/// What the templates say, within a TOML string, where [`SOURCES`] belongs.
+/// The templates' mark, within a TOML string, where [`SOURCES`] belongs.
 const SOURCES_MARK: &str = "{fata}";
 
 /// Longest name of a package that crates.io takes.
@@ -86,7 +86,7 @@ pub fn new(options: &NewOptions) -> Result<(), Error> {
     Ok(())
 }
 
-/// What was given, else the last part of the path; empty where that has none, as with `..`.
+/// The given name, else the last part of the path; empty where that has none, as with `..`.
 fn name(options: &NewOptions) -> Cow<'_, str> {
     match &options.name {
         Some(name) => name.into(),
@@ -108,7 +108,7 @@ fn sources(folder: &Path) -> Result<PathBuf, Error> {
     }
 }
 
-/// Whether `cargo fata` works everywhere, not only where an alias says so.
+/// Returns whether `cargo fata` works everywhere, not only where an alias says so.
 fn is_installed() -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join("cargo-fata").is_file())

@@ -36,7 +36,7 @@ fn settings_of(definition: Table, packages: &[String]) -> Vec<String> {
     settings
 }
 
-/// Whether a manifest defines the profile.
+/// Returns whether a manifest defines the profile.
 pub fn is_defined_in(manifest: &Table) -> bool {
     manifest
         .get("profile")

@@ -273,7 +273,8 @@ impl Package {
 }
 
 impl Dependency {
-    /// Whether the dependency ends up in the program, not only in its tests or build script.
+    /// Returns whether the dependency ends up in the program, not only in its tests or build
+    /// script.
     fn is_linked(&self) -> bool {
         self.dep_kinds.iter().any(|kind| kind.kind.is_none())
     }

@@ -126,7 +126,7 @@ impl Line {
     }
 }
 
-/// What the guest's machine ended with, in terms of this tool's exit status.
+/// The end of the guest's machine, in terms of this tool's exit status.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The guest chose this status.
@@ -168,7 +168,7 @@ impl Outcome {
         }
     }
 
-    /// What the guest did wrong, if it crashed.
+    /// The guest's mistake, if it crashed.
     pub fn crash(&self) -> Option<&'static str> {
         match self {
             Self::Status(PANIC_STATUS) => Some("a panic or a fault; the console says more"),

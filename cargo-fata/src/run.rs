@@ -27,7 +27,7 @@ use crate::shell;
 use crate::symbols::Symbols;
 use crate::tail::{Recorder, Tail};
 
-/// What a shell adds to the number of the signal that ended a program.
+/// The number that a shell adds to the number of the signal that ended a program.
 const SIGNAL_STATUS: i32 = 128;
 
 const RUN_EXAMPLES: &str = "\

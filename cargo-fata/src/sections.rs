@@ -8,7 +8,7 @@ use object::{LittleEndian, U32, U64};
 /// Alignment of the table of sections.
 const TABLE_ALIGNMENT: usize = 8;
 
-/// What a file without sections gets as the names of sections.
+/// The names of sections for a file without sections.
 const FIRST_NAMES: &[u8] = b"\0.shstrtab\0";
 
 type Header = SectionHeader64<LittleEndian>;
@@ -107,7 +107,7 @@ pub mod tests {
             assert_eq!(content(&second, name), expected);
         }
         assert_eq!(content(&second, ".shstrtab"), b"\0.shstrtab\0.a\0.b\0.c\0");
-        // What was there stays where it was, but for the header.
+        // The old content stays where it was, but for the header.
         let header = size_of::<FileHeader64<LittleEndian>>();
         assert_eq!(second[header..first.len()], first[header..]);
     }

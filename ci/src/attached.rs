@@ -20,7 +20,7 @@ impl Attached {
         }
     }
 
-    /// What the program calls it.
+    /// Sets the program's name of it.
     pub fn name(mut self, name: &str) -> Self {
         self.name = Some(name.to_owned());
         self

@@ -6,7 +6,7 @@ use std::time::Duration;
 /// An HTTP connection driven by hand.
 pub struct Client {
     stream: TcpStream,
-    /// What was received and not handed out yet.
+    /// The received bytes that were not handed out yet.
     pending: Vec<u8>,
 }
 

@@ -18,7 +18,7 @@ pub enum Manner {
     SlowBody,
 }
 
-/// What the clients have seen.
+/// The clients' observations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
     /// Bytes that came.
@@ -171,7 +171,8 @@ impl Member {
     }
 }
 
-/// Whether there is nothing to do but to wait. A connection that is not open yet says so, too.
+/// Returns whether there is nothing to do but to wait. A connection that is not open yet says so,
+/// too.
 fn is_to_wait(error: &std::io::Error) -> bool {
     matches!(
         error.kind(),

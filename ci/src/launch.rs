@@ -97,7 +97,7 @@ pub enum Network {
     User(u16),
 }
 
-/// What a machine's processor starts with.
+/// The firmware that a machine's processor starts with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Firmware {
     /// SeaBIOS, QEMU's own.

@@ -3,7 +3,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What a program has written so far, collected by a thread as it comes.
+/// A program's output so far, collected by a thread as it comes.
 #[derive(Clone)]
 pub struct Output {
     shared: Arc<Shared>,

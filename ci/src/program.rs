@@ -135,7 +135,7 @@ impl Program {
         self.output.text()
     }
 
-    /// Whether it has not ended yet.
+    /// Returns whether it has not ended yet.
     pub fn is_running(&mut self) -> bool {
         self.child
             .try_wait()

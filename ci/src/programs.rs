@@ -23,7 +23,7 @@ pub struct ProgramPackage {
     platforms: Vec<PlatformKind>,
 }
 
-/// What a program is built as.
+/// The platform that a program is built for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PlatformKind {
@@ -56,7 +56,7 @@ impl ProgramPackage {
         programs
     }
 
-    /// Whether the tests need it built as that.
+    /// Returns whether the tests need it built as that.
     pub fn is_built_as(&self, platform: PlatformKind) -> bool {
         self.platforms.contains(&platform)
     }
@@ -94,7 +94,7 @@ struct Tables {
     ci: Declared,
 }
 
-/// What `[package.metadata.fata-ci]` may have.
+/// The keys of `[package.metadata.fata-ci]`.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Declared {

@@ -30,7 +30,7 @@ pub struct Relay<'a> {
     lab: PhantomData<&'a Lab>,
 }
 
-/// What a [`Relay`] has done so far.
+/// The counts of a [`Relay`] so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counts {
     /// Frames that came, from either side.
@@ -96,7 +96,7 @@ impl<'a> Relay<'a> {
         ]
     }
 
-    /// What it has done so far.
+    /// Its counts so far.
     pub fn counts(&self) -> Counts {
         *self.counts.lock().expect("the relay does not panic")
     }

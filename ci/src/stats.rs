@@ -2,7 +2,7 @@ use crate::Client;
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// What bench-guest says of itself at `/stats`.
+/// The numbers of bench-guest at `/stats`.
 #[derive(Clone, Copy, Debug)]
 pub struct Stats {
     /// Bytes of the heap that are in use.

@@ -37,7 +37,7 @@ struct EthtoolRequest<'a> {
     rest: [u8; 16],
 }
 
-/// Whether the host sends segments to an interface that are yet to be cut.
+/// Returns whether the host sends segments to an interface that are yet to be cut.
 ///
 /// # Panics
 /// If the interface does not exist.
@@ -80,7 +80,7 @@ pub fn set_header_size(tap: &File, size: i32) {
     set.expect("a tap");
 }
 
-/// What precedes the frames of a TAP device.
+/// The headers before the frames of a TAP device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Headers {
     /// Nothing. What the host sends is complete, unless somebody has asked for something else.

@@ -49,7 +49,7 @@ impl TimeServer {
         self.port
     }
 
-    /// What its clock shows, since the Unix epoch.
+    /// The time that its clock shows, since the Unix epoch.
     ///
     /// # Panics
     /// If this machine's clock shows a time before that.

@@ -36,7 +36,7 @@ impl Filter {
         items(self.text.as_bytes()).filter_map(|item| Rule::parse(item).ok())
     }
 
-    /// Whether a message of `target` at `level` appears.
+    /// Returns whether a message of `target` at `level` appears.
     pub fn allows(&self, target: &str, level: Level) -> bool {
         let fitting = self.rules().filter(|rule| rule.fits(target.as_bytes()));
         let longest = fitting.max_by_key(|rule| rule.target.len());

@@ -15,7 +15,7 @@ const PIECE: usize = 4096;
 /// A terminal that takes anything takes so many characters: Linux counts room in 256 bytes.
 const TERMINAL_PIECE: usize = 128;
 
-/// What is known of a descriptor for output, which may be shared with other processes and so
+/// The state of a descriptor for output, which may be shared with other processes and so
 /// stays in blocking mode.
 ///
 /// It is asked whether it takes anything, and given no more at once than it takes then. Only
@@ -91,13 +91,13 @@ impl Output {
     }
 }
 
-/// Whether a descriptor takes bytes now or within `patience`. Where the host cannot tell, the
-/// write itself has to.
+/// Returns whether a descriptor takes bytes now or within `patience`. Where the host cannot tell,
+/// the write itself has to.
 pub(crate) fn takes_some(descriptor: BorrowedFd<'_>, patience: Duration) -> bool {
     is_ready(descriptor, PollFlags::OUT, patience).unwrap_or(true)
 }
 
-/// Whether a descriptor is ready now or within `patience`, whatever signals come meanwhile.
+/// Returns whether a descriptor is ready now or within `patience`, whatever signals come meanwhile.
 pub(crate) fn is_ready(
     descriptor: BorrowedFd<'_>,
     flags: PollFlags,

@@ -101,7 +101,7 @@ impl Console for Stdio {
     }
 }
 
-/// Whether a read from the standard input would return at once.
+/// Returns whether a read from the standard input would return at once.
 fn input_waits() -> bool {
     is_ready(stdin(), PollFlags::IN, Duration::ZERO).unwrap_or(false)
 }

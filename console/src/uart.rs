@@ -28,7 +28,7 @@ const FIFO_SIZE: usize = 16;
 /// about a second, is stuck.
 const PATIENCE: u32 = 1_000_000;
 
-/// Whether the line is stuck: until it takes bytes again, nobody waits for it.
+/// True if the line is stuck: until it takes bytes again, nobody waits for it.
 static STUCK: AtomicBool = AtomicBool::new(false);
 
 /// The serial line at port 0x3f8, 115,200 baud, eight bits, no parity.

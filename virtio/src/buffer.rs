@@ -1,4 +1,4 @@
-//! What a queue holds for the device.
+//! The buffers that a queue holds for the device.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -39,7 +39,7 @@ impl Segment {
     }
 }
 
-/// What is handed to the device as one chain of segments.
+/// A buffer that is handed to the device as one chain of segments.
 ///
 /// # Safety
 /// From [`describe`](Self::describe) on, until the value is used in another way than by

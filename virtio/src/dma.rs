@@ -2,7 +2,7 @@ use crate::SetUpError;
 use core::ptr::NonNull;
 use virtio_drivers::{BufferDirection, Hal, PAGE_SIZE, PhysAddr};
 
-/// What a [`Hal`] does, as values, so that queues and drivers are compiled once and not anew
+/// The functions of a [`Hal`] as values, so that queues and drivers are compiled once and not anew
 /// for each.
 pub(crate) struct Operations {
     allocate: fn(usize, BufferDirection) -> (PhysAddr, NonNull<u8>),

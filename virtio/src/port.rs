@@ -4,7 +4,7 @@ use crate::SetUpError;
 use virtio_drivers::transport::{DeviceStatus, InterruptStatus, Transport};
 use virtio_drivers::{PAGE_SIZE, PhysAddr};
 
-/// What a device needs of its [`Transport`], which has the documentation.
+/// The part of its [`Transport`] that a device needs. That has the documentation.
 pub(crate) trait Port {
     fn device_features(&mut self) -> u64;
     fn set_driver_features(&mut self, features: u64);

@@ -32,7 +32,7 @@ pub struct SplitQueue<B: Buffer> {
     /// By the head of its chain, each buffer that was added and did not come back.
     buffers: Box<[Option<B>]>,
     slots: Box<[Slot]>,
-    /// What `Hal::share` returned, by descriptor: those in the queue, or else in the tables.
+    /// The addresses from `Hal::share`, by descriptor: those in the queue, or else in the tables.
     addresses: Box<[PhysAddr]>,
     /// The first of the free descriptors, which [`Slot::next`] links.
     first_free: u16,
@@ -50,7 +50,7 @@ pub struct SplitQueue<B: Buffer> {
     broken: Option<QueueError>,
 }
 
-/// What the driver knows of a descriptor; the device's copy may say anything.
+/// The driver's own copy of a descriptor; the device's may say anything.
 #[derive(Clone, Copy, Default)]
 struct Slot {
     /// The number of the chain that begins here.
@@ -140,7 +140,7 @@ impl<B: Buffer> SplitQueue<B> {
         self.outstanding as usize + (self.added - self.published) as usize
     }
 
-    /// Whether there is room for a buffer with so many segments.
+    /// Returns whether there is room for a buffer with so many segments.
     pub fn has_room(&self, segments: usize) -> bool {
         self.descriptors_for(segments) <= usize::from(self.free)
     }
@@ -262,7 +262,7 @@ impl<B: Buffer> SplitQueue<B> {
     /// there is none.
     ///
     /// # Errors
-    /// What the device has done. The queue is of no more use then.
+    /// [`QueueError`]: the device's mistake. The queue is of no more use then.
     #[inline]
     pub fn pop(&mut self) -> Result<Option<Used<B>>, QueueError> {
         if !self.can_pop()? {
@@ -315,10 +315,10 @@ impl<B: Buffer> SplitQueue<B> {
         Some(buffer)
     }
 
-    /// Whether [`pop`](Self::pop) has a buffer. Once it is true, it stays so until then.
+    /// Returns whether [`pop`](Self::pop) has a buffer. Once it is true, it stays so until then.
     ///
     /// # Errors
-    /// What the device has done.
+    /// [`QueueError`]: the device's mistake.
     #[inline]
     pub fn can_pop(&mut self) -> Result<bool, QueueError> {
         if let Some(error) = self.broken {
@@ -370,7 +370,7 @@ impl<B: Buffer> SplitQueue<B> {
     /// more: if it returns true, there is one already, and perhaps no interrupt.
     ///
     /// # Errors
-    /// What the device has done.
+    /// [`QueueError`]: the device's mistake.
     pub fn enable_interrupts(&mut self) -> Result<bool, QueueError> {
         if self.event_index {
             self.rings.set_used_event(self.popped);
@@ -403,7 +403,7 @@ impl<B: Buffer> Drop for SplitQueue<B> {
     }
 }
 
-/// What [`SplitQueue::add`] has to know of a chain.
+/// The facts that [`SplitQueue::add`] needs of a chain.
 struct Shape {
     segments: u16,
     writable: u32,

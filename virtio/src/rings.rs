@@ -235,7 +235,7 @@ impl Tables {
     }
 }
 
-/// Whether the other side wants to be told that an index went from `old` to `new`, having
+/// Returns whether the other side wants to be told that an index went from `old` to `new`, having
 /// asked for it at `event` (section 2.7.7.1).
 pub(crate) fn passes(event: u16, old: u16, new: u16) -> bool {
     new.wrapping_sub(event).wrapping_sub(1) < new.wrapping_sub(old)

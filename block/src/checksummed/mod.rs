@@ -82,7 +82,7 @@ struct Inner<B> {
     geometry: Geometry,
     queue: RefCell<Queue>,
     worker: RefCell<Worker>,
-    /// Whether a task works on the queue.
+    /// A task works on the queue.
     is_working: Cell<bool>,
 }
 
@@ -155,7 +155,7 @@ impl<B: Block> Checksummed<B> {
     pub async fn open(tasks: &Handle, disk: B) -> Result<Self, ChecksumError> {
         let geometry = disk.geometry();
         if !geometry.read_only {
-            // What an earlier program left in the host's memory counts only if it stays.
+            // Data of an earlier program in the host's memory counts only if it stays.
             disk.flush().await?;
         }
         let layout = find_layout(&disk).await?;

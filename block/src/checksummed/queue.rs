@@ -40,12 +40,13 @@ impl Request {
         !matches!(self.action, Action::Read(_) | Action::Flush)
     }
 
-    /// Whether both change the same sector.
+    /// Returns whether both change the same sector.
     fn conflicts(&self, other: &Self) -> bool {
         self.is_change() && other.is_change() && overlap(&self.sectors, &other.sectors)
     }
 
-    /// What is possible in each of its sectors once the change is being made, from what was.
+    /// The possible contents of each of its sectors once the change is being made, from those
+    /// before.
     pub(super) fn next_sums(&self, layout: &Layout, sector: u64, sums: Sums) -> Sums {
         let size = layout.sector_size();
         match &self.action {

@@ -37,7 +37,7 @@ fn without_special(hasher: Hasher) -> u32 {
     }
 }
 
-/// What a sector may have in it: what was written last, or what was there before.
+/// The possible contents of a sector: those written last, or those before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sums {
     last: u32,
@@ -47,7 +47,7 @@ pub(super) struct Sums {
 impl Sums {
     /// Nothing is known of a sector: it was never written, or discarded.
     pub(super) const ANY: Self = Self::settled(ANY);
-    /// What was in the sector is lost.
+    /// The sector's content is lost.
     pub(super) const LOST: Self = Self::settled(NONE);
 
     pub(super) const fn settled(sum: u32) -> Self {
@@ -57,7 +57,7 @@ impl Sums {
         }
     }
 
-    /// Whether no more than one content is possible.
+    /// Returns whether no more than one content is possible.
     pub(super) fn is_settled(self) -> bool {
         self.last == self.before
     }
@@ -68,7 +68,7 @@ impl Sums {
             .any(|one| *one == sum || *one == ANY)
     }
 
-    /// What is possible once something with that sum is being written.
+    /// The possible contents once something with that sum is being written.
     pub(super) fn then(self, sum: u32) -> Self {
         Self {
             last: sum,
@@ -76,7 +76,7 @@ impl Sums {
         }
     }
 
-    /// What is possible if this is found in the sector, and written again.
+    /// The possible contents if this is found in the sector, and written again.
     pub(super) fn found(self, sum: u32) -> Self {
         match self {
             Self { last, .. } if last == sum => self,
@@ -92,7 +92,7 @@ impl Sums {
         }
     }
 
-    /// What is possible once that is durable which was written last.
+    /// The possible contents once the last write is durable.
     pub(super) fn settle(self) -> Self {
         Self::settled(self.last)
     }
@@ -102,7 +102,7 @@ impl Sums {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Group {
     pub(super) sums: Vec<Sums>,
-    /// Whether they are not as the disk has them.
+    /// They are not as the disk has them.
     pub(super) is_changed: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What makes changes, a batch at a time: first their sums durable, then the changes.
+//! The task that makes changes, a batch at a time: first their sums durable, then the changes.
 
 use super::disk::Disk;
 use super::queue::{Action, Request, answer, overlap};
@@ -15,7 +15,7 @@ use fata_task::{all, join};
 pub(super) struct Worker {
     /// The groups of the last batch.
     groups: BTreeMap<u64, Group>,
-    /// What was written since the last flush, by writes that have succeeded: one flush more, and
+    /// The sectors written since the last flush, by writes that have succeeded: one flush more, and
     /// what was there before is gone.
     recent: Vec<Range<u64>>,
     /// A flush has failed: what the next one that is asked for reports.
@@ -51,7 +51,7 @@ impl Worker {
         }
         let admitted = self.admit(disk, &changes).await;
         if admitted.is_err() {
-            // What is on the disk accepts all that may be there; memory may know of less.
+            // The sums on the disk accept all that may be there; memory may know of less.
             self.groups.clear();
             self.recent.clear();
         }

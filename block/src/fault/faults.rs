@@ -1,6 +1,6 @@
 use crate::Error;
 
-/// What goes wrong with a [`FaultyDisk`](super::FaultyDisk). By default, nothing.
+/// The faults of a [`FaultyDisk`](super::FaultyDisk). By default, nothing.
 ///
 /// A *step* is a read, a flush, or a sector that is written or discarded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub struct Faults {
     pub flush_lies: bool,
 }
 
-/// What was asked of a [`FaultyDisk`](super::FaultyDisk).
+/// The requests to a [`FaultyDisk`](super::FaultyDisk).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DiskCounts {
     /// Requests to read.
@@ -73,7 +73,7 @@ impl Countdown {
     }
 }
 
-/// Whether nothing is left to take one from.
+/// Returns whether nothing is left to take one from.
 fn take_one(left: &mut Option<u64>) -> bool {
     match left {
         Some(0) => true,

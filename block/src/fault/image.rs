@@ -17,7 +17,7 @@ struct Version {
     ended: Option<u64>,
 }
 
-/// What is on the disk, and what may be.
+/// The disk's content, and what it may become.
 #[derive(Debug)]
 pub(super) struct Image {
     sector_size: usize,
@@ -35,7 +35,7 @@ impl Image {
         }
     }
 
-    /// What a sector reads as.
+    /// The content that a read of the sector returns.
     pub(super) fn sector(&self, sector: u64) -> &[u8] {
         match self.versions.get(&sector).and_then(|list| list.last()) {
             Some(version) => &version.bytes,
@@ -85,7 +85,7 @@ impl Image {
         }
     }
 
-    /// What a power cut leaves.
+    /// The content that a power cut leaves.
     pub(super) fn cut(&self, random: &mut ChaCha8Rng) -> Vec<u8> {
         // Of all the sectors next to none, next to all, or any part reach the disk.
         let (kept, of) = [(0, 1), (1, 16), (1, 2), (15, 16), (1, 1)][below(random, 5)];
@@ -106,7 +106,7 @@ impl Image {
         bytes
     }
 
-    /// What all sectors read as.
+    /// The content that a read of all sectors returns.
     pub(super) fn contents(&self) -> Vec<u8> {
         let mut bytes = self.durable.clone();
         for sector in self.versions.keys() {

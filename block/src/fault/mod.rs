@@ -75,12 +75,12 @@ impl FaultyDisk {
         self.state.borrow_mut().set_faults(faults);
     }
 
-    /// What was asked of the disk so far.
+    /// The requests to the disk so far.
     pub fn counts(&self) -> DiskCounts {
         self.state.borrow().counts()
     }
 
-    /// Whether the power is cut: every request fails with [`Error::Gone`].
+    /// Returns whether the power is cut: every request fails with [`Error::Gone`].
     pub fn is_gone(&self) -> bool {
         self.state.borrow().is_gone()
     }
@@ -92,7 +92,7 @@ impl FaultyDisk {
         self.state.borrow_mut().cut()
     }
 
-    /// What reads return now: what is on the disk if it is not cut.
+    /// The content that reads return now: that of the disk if it is not cut.
     pub fn contents(&self) -> Vec<u8> {
         self.state.borrow().contents()
     }

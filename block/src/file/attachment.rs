@@ -7,17 +7,17 @@ use std::path::PathBuf;
 /// The longest name of a disk: the serial number of a virtio disk has room for it.
 const LONGEST_NAME: usize = 15;
 
-/// What a command line says of a disk: `[NAME=]FILE[,ro]`.
+/// A disk on a command line: `[NAME=]FILE[,ro]`.
 ///
 /// A name has at most 15 letters, digits, `-` and `_`. A file whose name looks as if another one
 /// came first is given as `./a=b`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attachment {
-    /// What the program calls the disk, if it matters which one it gets.
+    /// The program's name of the disk, if it matters which one it gets.
     pub name: Option<String>,
     /// The file or block device.
     pub path: PathBuf,
-    /// Whether it can be written.
+    /// The program's access to it.
     pub access: Access,
 }
 

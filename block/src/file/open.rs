@@ -10,7 +10,7 @@ use std::path::Path;
 /// The size of a file's sectors.
 const SECTOR: usize = 512;
 
-/// Whether a disk can be written.
+/// Access to a disk: read only, or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// It is read only, and so can be shared with others who only read it.
@@ -66,7 +66,7 @@ impl DiskFile {
         })
     }
 
-    /// What the disk will be like.
+    /// The geometry of the disk to come.
     pub fn geometry(&self) -> Geometry {
         self.geometry
     }

@@ -1,4 +1,4 @@
-//! What a thread does for a disk.
+//! Operations that a thread does for a disk.
 
 use crate::Error;
 use alloc::vec::Vec;

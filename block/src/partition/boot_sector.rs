@@ -11,7 +11,7 @@ use super::sector::number;
 const NAME: core::ops::Range<usize> = 3..11;
 const NAMES: [&[u8; 8]; 3] = [b"NTFS    ", b"EXFAT   ", b"-FVE-FS-"];
 
-/// What a disk of AIX begins with.
+/// The first bytes of a disk of AIX.
 const AIX: [u8; 4] = [0xc9, 0xc2, 0xd4, 0xc1];
 
 /// The jumps that a FAT volume begins with.
@@ -21,13 +21,13 @@ const JUMPS: [u8; 2] = [0xeb, 0xe9];
 const FIXED: u8 = 0xf8;
 const REMOVABLE: u8 = 0xf0;
 
-/// Whether a first sector begins a file system, and so has no table.
+/// Returns whether a first sector begins a file system, and so has no table.
 pub(super) fn is_file_system(sector: &[u8]) -> bool {
     NAMES.iter().any(|name| sector[NAME] == name[..]) || sector[..4] == AIX || is_fat(sector)
 }
 
-/// Whether it has sound parameters of a FAT volume ("FAT: General Overview of On-Disk Format",
-/// version 1.03).
+/// Returns whether it has sound parameters of a FAT volume ("FAT: General Overview of On-Disk
+/// Format", version 1.03).
 fn is_fat(sector: &[u8]) -> bool {
     let bytes_per_sector = number::<2>(sector, 11);
     let sectors_per_cluster = sector[13];

@@ -12,7 +12,7 @@ const ENTRIES: usize = 446;
 const ENTRY: usize = 16;
 const SIGNATURE: usize = 510;
 
-/// Whether a partition is to be started from: no, or yes.
+/// The marks of a partition that is not to be started from, and of one that is.
 const INDICATORS: [u8; 2] = [0x00, 0x80];
 const EXTENDED: [u8; 3] = [0x05, 0x0f, 0x85];
 const PROTECTIVE: u8 = 0xee;
@@ -84,12 +84,13 @@ impl Table {
         }))
     }
 
-    /// Whether it only keeps others from a disk that has a GPT.
+    /// Returns whether it only keeps others from a disk that has a GPT.
     pub(super) fn is_protective(&self) -> bool {
         self.entries.iter().any(|entry| entry.kind == PROTECTIVE)
     }
 
-    /// Whether the sector is that of a file system, or has something else in place of entries.
+    /// Returns whether the sector is that of a file system, or has something else in place of
+    /// entries.
     pub(super) fn is_none(&self) -> bool {
         let is_odd = |entry: &Entry| !INDICATORS.contains(&entry.indicator);
         self.is_file_system || self.entries.iter().any(is_odd)

@@ -15,7 +15,7 @@ const BYTES_PER_POLL: usize = 256;
 /// The most of these polls: for requests of a mebibyte.
 const MOST_POLLS: u32 = 4096;
 
-/// What became of a request.
+/// The state of a request.
 enum Slot {
     /// It waits for room in the queue.
     Waiting(Request, Option<Waker>),
@@ -161,7 +161,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Whether to poll for the end of a request once more before the processor halts.
+    /// Returns whether to poll for the end of a request once more before the processor halts.
     pub(super) fn polls_again(&mut self) -> bool {
         (1..=FEW).contains(&self.queue.held()) && self.busy_poll.has_more()
     }
@@ -225,7 +225,7 @@ impl Engine {
         }
     }
 
-    /// Whether nothing is under way.
+    /// Returns whether nothing is under way.
     #[cfg(test)]
     pub(super) fn is_idle(&self) -> bool {
         self.slots.is_empty() && self.queue.held() == 0

@@ -1,4 +1,4 @@
-//! What the device offers, and how large a request may be (virtio 1.2, sections 5.2.3 and
+//! The device's offers, and how large a request may be (virtio 1.2, sections 5.2.3 and
 //! 5.2.4).
 
 use super::request::UNIT;
@@ -35,13 +35,13 @@ const LARGEST_PIECE: usize = 1 << 30;
 /// The largest sector that makes sense; with what claims more, the unit is used.
 const LARGEST_SECTOR: u32 = 1 << 20;
 
-/// What the device is like.
+/// The device's properties.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Limits {
     pub(super) geometry: Geometry,
     /// Bytes of data in one request.
     pub(super) piece: usize,
-    /// Whether the device keeps what was written in a cache until it is told to flush.
+    /// The device keeps what was written in a cache until it is told to flush.
     pub(super) has_cache: bool,
     /// Sectors that one request discards or zeroes; 0 if the device does not do that.
     pub(super) discarded: u64,

@@ -260,7 +260,7 @@ fn drive(shared: &Shared, event: &Event, context: &mut Context<'_>) -> Poll<Queu
     }
 }
 
-/// What comes after all was done that could be done.
+/// The next step after all was done that could be done.
 enum Next {
     /// There is more to do.
     Serve,

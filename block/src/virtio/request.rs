@@ -10,7 +10,7 @@ use fata_virtio::{Aligned, Buffer, Segment};
 /// The unit of places on the disk, whatever the size of its sectors.
 pub(super) const UNIT: usize = 512;
 
-/// What a request asks for.
+/// The kind of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub(super) enum Kind {
@@ -37,7 +37,7 @@ const STATUS: usize = 16;
 /// The header, and behind it the byte for the status.
 pub(super) type Frame = Box<Aligned<64>>;
 
-/// What stands in the status until the device writes it, which it must.
+/// The content of the status until the device writes it, which it must.
 const UNWRITTEN: u8 = 0xff;
 
 /// A request with its data, for the device's queue.
@@ -108,7 +108,7 @@ unsafe impl Buffer for Request {
     }
 }
 
-/// What a discard or a request for zeroes says of its place (section 5.2.6).
+/// The place in a discard or a request for zeroes (section 5.2.6).
 pub(super) fn range_segment(place: u64, count: u32) -> Vec<u8> {
     let mut segment = Vec::with_capacity(16);
     segment.extend(place.to_le_bytes());

@@ -1,8 +1,8 @@
-//! What the contract of a disk allows its sectors to hold, now and after a power cut.
+//! The contents that the contract of a disk allows its sectors, now and after a power cut.
 
 use std::ops::Range;
 
-/// What a sector is full of; `None` if it was discarded, and may be full of anything.
+/// The number that fills a sector; `None` if it was discarded, and may be full of anything.
 pub type Content = Option<u32>;
 
 struct Version {
@@ -90,7 +90,7 @@ impl Model {
         }
     }
 
-    /// Whether a sector may read so now.
+    /// Returns whether a sector may read so now.
     pub fn may_read(&self, sector: u64, bytes: &[u8]) -> bool {
         let sector = &self.sectors[sector as usize];
         for version in sector.versions.iter().rev() {
@@ -104,14 +104,14 @@ impl Model {
         fits(sector.durable, bytes)
     }
 
-    /// Whether a sector may read so after a cut; it stays so from then on.
+    /// Returns whether a sector may read so after a cut; it stays so from then on.
     pub fn may_remain(&mut self, sector: u64, bytes: &[u8]) -> bool {
         let sector = &mut self.sectors[sector as usize];
         let versions = sector.versions.drain(..).map(|version| version.content);
         let is_possible = versions
             .chain([sector.durable])
             .any(|content| fits(content, bytes));
-        // What is not full of one number was there before all else.
+        // Content that is not full of one number was there before all else.
         let content = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
         sector.durable = Some(content).filter(|_| fits(Some(content), bytes));
         is_possible

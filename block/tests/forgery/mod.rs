@@ -11,7 +11,7 @@ const SECTORS: usize = 128;
 const ENTRIES: usize = 16;
 const ENTRY: usize = 128;
 
-/// What a forger begins with.
+/// The sound image that a forger begins with.
 struct Image {
     sector_size: usize,
     bytes: Vec<u8>,

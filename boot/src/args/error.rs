@@ -1,7 +1,7 @@
 use alloc::string::String;
 use core::fmt;
 
-/// What is wrong with the boot arguments.
+/// A mistake in the boot arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ArgsError {
@@ -13,7 +13,7 @@ pub enum ArgsError {
     MissingValue {
         /// The option's name.
         name: &'static str,
-        /// What the value stands for.
+        /// The meaning of the value.
         metavar: &'static str,
     },
     /// A flag has a value.
@@ -27,7 +27,7 @@ pub enum ArgsError {
         name: &'static str,
         /// The value.
         value: String,
-        /// What is wrong with it.
+        /// The mistake in it.
         reason: String,
     },
     /// An argument that nothing in the program takes.

@@ -2,7 +2,7 @@ use super::Args;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// What separates the kernel's words from those of the first program.
+/// The word that separates the kernel's words from those of the first program.
 const SEPARATOR: &str = "--";
 
 impl Args {
@@ -30,7 +30,7 @@ impl Args {
     }
 }
 
-/// Whether a word begins with a name as Linux gives them to parameters, such as
+/// Returns whether a word begins with a name as Linux gives them to parameters, such as
 /// `8250.nr_uarts`: an address, a path or a number is none.
 fn is_of_kernel(word: &str) -> bool {
     let mut has_letter = false;
@@ -52,7 +52,7 @@ mod tests {
     use crate::{ArgsError, split};
     use proptest::prelude::*;
 
-    /// What is passed over, and what follows from the rest, of a command line for a program with
+    /// The words passed over, and the options found, of a command line for a program with
     /// an option and a flag.
     fn parse(line: &str) -> (Vec<String>, Result<Option<String>, ArgsError>) {
         let mut args = Args::new(split(line).expect("the quotes are closed"));

@@ -14,7 +14,7 @@ pub fn split(line: &str) -> Result<Vec<String>, ArgsError> {
     let mut words = Vec::new();
     // `None` between words: an empty word in quotes is a word.
     let mut word: Option<Vec<u8>> = None;
-    // What separates, quotes and escapes is ASCII, so it can be looked for byte by byte.
+    // Separators, quotes and escapes are ASCII, so it can be looked for byte by byte.
     let mut rest = line.as_bytes();
     while let [byte, tail @ ..] = rest {
         rest = tail;

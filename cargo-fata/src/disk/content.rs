@@ -20,7 +20,7 @@ pub const AT_ONCE: usize = 1 << 20;
 /// Standard input or output.
 const STANDARD: &str = "-";
 
-/// What the name of a value that is not whole begins with; a number of this process follows.
+/// The beginning of the name of a value that is not whole; a number of this process follows.
 const PART: &str = "fata-put-";
 
 /// How many of them are looked for at once.
@@ -101,7 +101,8 @@ async fn put_archive(store: &impl KvRw, path: &Path, top: &Key) -> Result<(), Er
     .await
 }
 
-/// What fills a buffer as far as there is more, for [`put_value`]. It is told how much came before.
+/// A function that fills a buffer as far as there is more, for [`put_value`]. It is told how much
+/// came before.
 trait Source: AsyncFnMut(u64, &mut [u8]) -> Result<usize, Error> {}
 
 impl<S: AsyncFnMut(u64, &mut [u8]) -> Result<usize, Error>> Source for S {}

@@ -21,10 +21,10 @@ const PATIENCE: Timespec = Timespec {
 /// The signal that came, or 0.
 static SIGNAL: AtomicUsize = AtomicUsize::new(0);
 
-/// Whether a signal ends the program at once.
+/// True if a signal ends the program at once.
 static ENDS_AT_ONCE: AtomicBool = AtomicBool::new(true);
 
-/// Whether signals are listened for; as they need not be before something would be left behind.
+/// The listener for signals. It starts only once something would be left behind.
 static LISTENING: LazyLock<io::Result<()>> = LazyLock::new(|| {
     for signal in [SIGINT, SIGTERM] {
         flag::register_conditional_default(signal, &ENDS_AT_ONCE)?;

@@ -124,7 +124,7 @@ async fn format_disk(image: &Path, disk: &FileDisk) -> Result<(), Error> {
     done.map_err(|error| Error::Store(image.display().to_string(), error))
 }
 
-/// Whether the beginning of an image is zero, if there is one.
+/// Returns whether the beginning of an image is zero, if there is one.
 fn is_blank(image: &Path) -> Result<bool, Error> {
     match fs::metadata(image) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),

@@ -1,4 +1,4 @@
-//! What lies in an image.
+//! The contents of an image.
 
 use std::path::Path;
 use std::rc::Rc;

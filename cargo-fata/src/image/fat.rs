@@ -9,8 +9,8 @@ use crate::error::Error;
 /// Size of a sector in bytes.
 pub const SECTOR: usize = 512;
 
-/// What a volume needs besides its files: boot sector, root folder, folders, and what is lost in
-/// the last cluster of each file.
+/// The bytes that a volume needs besides its files: boot sector, root folder, folders, and what is
+/// lost in the last cluster of each file.
 const OVERHEAD: usize = 64 * 1024;
 
 /// A file to put on a volume: its path, with `/` between the parts, and its content.

@@ -63,7 +63,7 @@ pub struct Core<'a> {
     pub prefix: &'a str,
     /// Modules that read the volume.
     pub modules: &'a [&'a str],
-    /// What it does before it reads the configuration.
+    /// Its commands before it reads the configuration.
     pub first: &'a str,
 }
 
@@ -147,8 +147,8 @@ pub fn check(arguments: &[String]) -> Result<(), Error> {
     }
 }
 
-/// What GRUB reads when it has started. It asks nothing: it speaks on the serial line, too, loads
-/// the program and starts it.
+/// The file that GRUB reads when it has started. GRUB asks nothing: it speaks on the serial line,
+/// too, loads the program and starts it.
 pub fn configuration(content: &Content<'_>) -> String {
     let kernel = format!("/{}", kernel_path(content));
     let words = ["multiboot2", &kernel].into_iter().chain(content.words());

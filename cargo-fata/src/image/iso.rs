@@ -85,12 +85,12 @@ fn arguments(date: &str, boot_sector: &Path, efi: &Path, iso: &Path) -> Vec<OsSt
     [
         words("-as mkisofs -quiet -rational-rock -volid FATA -no-pad"),
         words(&format!("--set_all_file_dates ={date}")),
-        // What a BIOS starts, from a CD and from a stick.
+        // A BIOS starts this, from a CD and from a stick.
         words(&format!("-eltorito-boot {BIOS_IMAGE} -no-emul-boot")),
         words("-boot-load-size 4 -boot-info-table --grub2-boot-info"),
         words("-partition_offset 16 --grub2-mbr"),
         vec![boot_sector.into()],
-        // What UEFI starts, from both.
+        // UEFI starts this, from both.
         words("-append_partition 2 0xef"),
         vec![efi.into()],
         words("-appended_part_as_gpt -eltorito-alt-boot -no-emul-boot"),

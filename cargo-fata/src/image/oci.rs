@@ -69,7 +69,7 @@ fn holds_one_image(folder: &Path) -> bool {
     folder.join(LAYOUT).is_file() && manifests.is_some_and(|manifests| manifests.len() == 1)
 }
 
-/// Whether the image is to be one file.
+/// Returns whether the image is to be one file.
 pub fn is_archive(output: &Path) -> bool {
     output
         .extension()

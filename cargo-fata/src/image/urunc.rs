@@ -1,4 +1,4 @@
-//! What urunc, the runtime that has containers run unikernels, needs to know of an image.
+//! The facts of an image that urunc needs, the runtime that has containers run unikernels.
 //!
 //! That stands in the file `urunc.json` in the root folder, whose values are in Base64 (urunc's
 //! documentation, "Packaging", and its `pkg/unikontainers/config.go`). Annotations of the image would
@@ -25,7 +25,7 @@ pub const FILE: &str = "urunc.json";
 /// QEMU boot it by PVH with a virtio-net NIC on PCI, a serial line and nothing else.
 const TYPE: &str = "mirage";
 
-/// What sets nothing that is not so already: runtimes refuse a container without a command.
+/// An argument that changes nothing: runtimes refuse a container without a command.
 const NO_ARGUMENT: &str = "--log=info";
 
 /// Content of [`FILE`].

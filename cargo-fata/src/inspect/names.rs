@@ -21,7 +21,7 @@ pub fn crate_of(name: &str) -> Option<&str> {
     }
 }
 
-/// What follows ` as ` in `TYPE as TRAIT>...`, outside of all inner brackets.
+/// The text behind ` as ` in `TYPE as TRAIT>...`, outside of all inner brackets.
 fn trait_of(inner: &str) -> Option<&str> {
     let mut depth = 0u32;
     let bytes = inner.as_bytes();

@@ -1,4 +1,4 @@
-//! What there is to tell of an image, for people.
+//! The report on an image, for people.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Write};

@@ -1,4 +1,4 @@
-//! What there is to tell of an image.
+//! The report on an image.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::elf::Image;
 use crate::error::{Error, Unreadable};
 use crate::manifest::Manifest;
 
-/// What there is to tell of an image.
+/// The report on an image.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Report {
     /// Name of the package.
@@ -34,7 +34,7 @@ pub struct Report {
     pub file_size: usize,
     /// The ways into it.
     pub boot: Vec<Boot>,
-    /// What it needs.
+    /// The memory that it needs.
     pub memory: MemoryNeeds,
     /// Its parts as they are loaded.
     pub segments: Vec<Area>,
@@ -42,7 +42,7 @@ pub struct Report {
     pub sections: Vec<Area>,
     /// The packages that it is made of.
     pub crates: Vec<Crate>,
-    /// What takes its room; nothing without symbols.
+    /// The uses of its room; nothing without symbols.
     pub sizes: Option<Vec<Share>>,
 }
 
@@ -83,7 +83,7 @@ pub struct Crate {
     pub version: String,
     /// Where it is from: crates.io, another registry, git, local.
     pub source: String,
-    /// Whether it was only used to build the image.
+    /// It was only used to build the image.
     pub only_to_build: bool,
     /// Licence of a crate whose code is in the image, if it declares one.
     pub license: Option<String>,
@@ -166,7 +166,7 @@ fn named_sizes(
     shares
 }
 
-/// Whether `file` has symbols, and what it loads is the same as what `image` loads.
+/// Returns whether `file` has symbols, and what it loads is the same as what `image` loads.
 fn has_symbols_of(image: &Image, file: &[u8]) -> bool {
     let has_symbols =
         ElfFile64::<LittleEndian>::parse(file).is_ok_and(|file| file.symbols().next().is_some());

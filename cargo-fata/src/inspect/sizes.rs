@@ -15,10 +15,10 @@ use crate::manifest::stack;
 /// The function that `fata_boot::main!` makes, whose name says nothing of its crate.
 const MAIN: &str = "fata_main";
 
-/// What is told of the main stack, which belongs to no crate.
+/// The name of the main stack, which belongs to no crate.
 const STACK: &str = "(stack)";
 
-/// What is told of bytes to which no symbol with the name of a crate belongs.
+/// The name of bytes to which no symbol with the name of a crate belongs.
 const UNKNOWN: &str = "(not known)";
 
 /// Bytes of one owner, by what they are.
@@ -65,12 +65,12 @@ impl Bytes {
     }
 }
 
-/// What a crate, or something else, takes.
+/// The bytes of a crate, or of something else.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Share {
     /// Name of the crate as the compiler knows it, or something in brackets.
     pub owner: String,
-    /// What it takes.
+    /// Its bytes.
     #[serde(flatten)]
     pub bytes: Bytes,
 }
@@ -133,7 +133,7 @@ fn part(flags: SectionFlags, header: &elf::SectionHeader64<LittleEndian>) -> Opt
     })
 }
 
-/// What has a size, by the number of the section.
+/// The symbols that have a size, by the number of the section.
 fn symbols(file: &ElfFile64<'_, LittleEndian>, program: &str) -> BTreeMap<usize, Vec<Item>> {
     let mut items = BTreeMap::<usize, Vec<Item>>::new();
     let mut add = |section: Option<SectionIndex>, address: u64, size: u64, owner| {

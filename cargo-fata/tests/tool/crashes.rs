@@ -1,4 +1,4 @@
-//! What the tool tells of a machine that crashed.
+//! The tool's reports of a machine that crashed.
 
 use crate::support::{Workspace, text};
 use sha2::{Digest, Sha256};
@@ -61,7 +61,7 @@ fn a_crash_leaves_a_report() {
     ] {
         assert!(report.contains(words), "no {words:?}:\n{report}");
     }
-    // What the program chose is no crash.
+    // An exit status that the program chose is no crash.
     workspace.install_qemu("exit 39");
     workspace.run("run");
     let crashes = fs::read_dir(workspace.path("target/fata/crashes")).unwrap();

@@ -27,7 +27,7 @@ fn endless(workspace: &Workspace, script: &str) -> (Child, Pid) {
     (tool, machine)
 }
 
-/// Whether the process ends; one that is dead but not yet collected has ended.
+/// Returns whether the process ends; one that is dead but not yet collected has ended.
 fn ends(process: Pid) -> bool {
     let stat = format!("/proc/{}/stat", process.as_raw_nonzero());
     let deadline = Instant::now() + PATIENCE;

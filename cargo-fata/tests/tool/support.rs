@@ -63,7 +63,7 @@ impl Workspace {
         command
     }
 
-    /// What the tool says when it has ended.
+    /// Runs the tool to its end. Returns its output.
     pub fn run(&self, arguments: &str) -> Output {
         self.tool(arguments).output().unwrap()
     }

@@ -1,4 +1,4 @@
-//! What a boot protocol left in memory, taken in as the machine's platform does it.
+//! The data that a boot protocol left in memory, taken in as the machine's platform does it.
 
 #[path = "../../../boot/src/platform/vm/boot_protocol/mod.rs"]
 mod handed_over;

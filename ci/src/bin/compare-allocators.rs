@@ -7,7 +7,7 @@ use fata_ci::{Launch, Machine, Platform, target_folder};
 const MEMORY: u32 = 256;
 const ROUNDS: &str = "--rounds=9";
 
-/// What the program says about one allocator.
+/// The program's report on one allocator.
 struct Row {
     name: String,
     fresh: f64,

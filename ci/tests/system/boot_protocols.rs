@@ -56,7 +56,7 @@ impl Disc {
 
 impl Drop for Disc {
     fn drop(&mut self) {
-        // What cannot be removed is only in the way.
+        // A folder that cannot be removed is only in the way.
         let _ = fs::remove_dir_all(&self.folder);
     }
 }

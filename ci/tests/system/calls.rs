@@ -117,7 +117,7 @@ fn a_connection_for_each_request_is_few_calls_and_segments() {
         ("accept4", 2),
         ("recvfrom", 1),
         ("sendto", 1),
-        // Whether something is unread.
+        // The call asks for unread bytes.
         ("ioctl", 1),
         ("close", 1),
         // Debug builds look whether a descriptor is open before they close it.

@@ -3,7 +3,7 @@
 use crate::support::{BENCH_LISTENING, MICROVM, assert_serves};
 use fata_ci::{Ending, Lab, Launch, Platform};
 
-/// What Firecracker 1.13 adds, and what its guides have users give.
+/// The arguments that Firecracker 1.13 adds, and those that its guides have users give.
 const OF_MONITORS: [&str; 7] = [
     "pci=off",
     "root=/dev/vda",

@@ -167,7 +167,7 @@ fn a_legacy_device_is_a_source_of_random_numbers() {
     }
 }
 
-/// What cannot be used says why, and what to do.
+/// The error of a device that cannot be used says why, and what to do.
 #[test]
 #[ignore = "boots a virtual machine; ci/test runs it"]
 fn a_device_without_messages_says_so() {

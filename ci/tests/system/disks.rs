@@ -28,7 +28,7 @@ impl Disks {
     }
 }
 
-/// Whether the file still has its size and begins with just this text.
+/// Returns whether the file still has its size and begins with just this text.
 pub fn begins_with(path: &Path, text: &str) -> bool {
     let bytes = fs::read(path).expect("the disk is there");
     bytes.len() as u64 == SIZE && bytes.starts_with(text.as_bytes()) && bytes[text.len()] == 0
@@ -165,7 +165,7 @@ fn ten_tests_of_a_disk_pass() {
         .start()
         .wait();
     assert_eq!(ending, Ending::Status(1), "{text}");
-    // What is refused for its place is refused for another reason here.
+    // Calls that are refused for their place are refused for another reason here.
     assert!(text.contains("2 passed, 8 failed"), "{text}");
 }
 

@@ -46,7 +46,7 @@ fn exchange(address: IpAddr, bytes: &[u8]) -> io::Result<Vec<u8>> {
     client.rest()
 }
 
-/// Whether a server's bytes are answers, or nothing at all.
+/// Returns whether a server's bytes are answers, or nothing at all.
 fn is_answer(bytes: &[u8]) -> bool {
     bytes.is_empty() || bytes.starts_with(b"HTTP/1.1 ")
 }

@@ -1,4 +1,4 @@
-//! What an image and a crash tell: `cargo fata inspect`, reports of crashes, images that are the
+//! Reports on an image and a crash: `cargo fata inspect`, reports of crashes, images that are the
 //! same wherever they are built.
 
 use crate::tool::{Scratch, tool};
@@ -148,7 +148,7 @@ fn copy_workspace(to: &Path) {
         let copy = to.join(name);
         let folder = copy.parent().expect("it is below the folder");
         fs::create_dir_all(folder).expect("there is room");
-        // What was removed but not yet from the index is not there.
+        // A file that was removed but is still in the index is not there.
         let _ = fs::copy(workspace().join(name), copy);
     }
 }

@@ -11,7 +11,7 @@ fn start(lab: &Lab, platform: Platform) -> (Program, IpAddr) {
     (program, address)
 }
 
-/// What the real client prints of a test.
+/// Runs a test with the real client. Returns its output.
 fn run(address: IpAddr, options: &[&str]) -> String {
     let address = address.to_string();
     let common = ["--client", &address, "--json"];
@@ -103,7 +103,7 @@ fn assert_measures_datagrams(address: IpAddr) {
     }
 }
 
-/// What this server has not got is refused in a way that the client can explain.
+/// The server refuses what it has not got in a way that the client can explain.
 fn assert_refuses(program: &Program, address: IpAddr) {
     let mut control = TcpStream::connect((address, 5201)).expect("it listens");
     let parameters = br#"{"sctp":true,"parallel":1}"#;

@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 /// More than tables that have grown may keep, and less than a few bytes for each connection.
 const SLACK: usize = 32 * 1024;
 
-/// What the NIC's buffers may grow by, whenever more comes or goes at once than ever
+/// The bytes by which the NIC's buffers grow when more comes or goes at once than ever
 /// before: 128 of a frame for sending, and a large one in which to merge frames.
 const NIC_GROWTH: usize = 128 * 1536 + 64 * 1024;
 
-/// What the tables of tasks, timers and connections keep after a thousand connections.
+/// The bytes that the tables of tasks, timers and connections keep after a thousand connections.
 const TABLES: usize = 1000 * 192;
 
-/// What half-open connections take, of which there are no more than 1,024, in tables that double.
+/// The bytes of half-open connections, no more than 1,024, in tables that double.
 const HALF_OPEN: usize = 2048 * 128;
 
 /// Enough for a thousand connections and all that comes with them.

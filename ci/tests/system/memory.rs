@@ -40,7 +40,7 @@ struct Subject {
     upload: Option<&'static str>,
 }
 
-/// What a crowd does: a name, its manner, and its requests, each a head and how much body follows.
+/// The acts of a crowd: a name, its manner, and its requests, each a head and the size of its body.
 type Pattern = (&'static str, Manner, Vec<(String, usize)>);
 
 impl Subject {

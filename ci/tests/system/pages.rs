@@ -204,7 +204,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // What cannot be removed is only in the way.
+        // A folder that cannot be removed is only in the way.
         let _ = fs::remove_dir_all(&self.0);
     }
 }

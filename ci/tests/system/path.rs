@@ -28,7 +28,7 @@ impl Far {
             "address add 192.0.2.1/24 dev near0",
             "address add fd00:2::1/64 dev near0 nodad",
             "link set near0 up",
-            // What the router itself sends to the guest gets lost: its ICMP errors.
+            // The router's own packets to the guest get lost: its ICMP errors.
             &format!("rule add iif lo to {GUEST_IPV4} blackhole"),
             &format!("-6 rule add iif lo to {GUEST_IPV6} blackhole"),
         ] {

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 const PREFIX: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 0);
-/// What follows from the prefix and the guest's hardware address (RFC 4291, appendix A).
+/// The address from the prefix and the guest's hardware address (RFC 4291, appendix A).
 const ADDRESS: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0x5054, 0xff, 0xfe12, 0x3456);
 
 /// Tells everybody on the tap of a router and of a network.

@@ -8,7 +8,7 @@ use fata_ci::{
 use std::fs;
 use std::net::IpAddr;
 
-/// What a program ends with that has made a call that is not allowed.
+/// The exit status of a program that has made a call that is not allowed.
 pub const CAUGHT: Ending = Ending::Status(159);
 const LISTENING: &str = "listening";
 

@@ -1,4 +1,4 @@
-//! What several tests share.
+//! Helpers that several tests share.
 
 use fata_ci::{Client, Lab, Launch, Machine, Platform, Program, Stats};
 use rustix::fs::{Mode, OFlags, open};

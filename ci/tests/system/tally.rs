@@ -7,10 +7,10 @@ use std::net::IpAddr;
 const PARTS: [&str; 5] = ["network", "http", "storage", "program", "system"];
 /// Connections of clients that wait.
 const CLIENTS: usize = 100;
-/// What a connection allocates at least, once its request was answered.
+/// The bytes that a connection allocates at least, once its request was answered.
 const LEAST: usize = 500;
 
-/// What each part has allocated, as a client is told.
+/// The bytes that each part has allocated, as a client is told.
 #[track_caller]
 fn allocated(address: IpAddr) -> [usize; PARTS.len()] {
     let mut client = Client::connect(address, 80).expect("the server accepts");

@@ -7,7 +7,7 @@ use fata_ci::{
 };
 use std::net::IpAddr;
 
-/// What owners before have left: longer headers than the shortest, as QEMU asks for.
+/// The setting that owners before have left: longer headers than the shortest, as QEMU asks for.
 const HEADER: i32 = 12;
 
 #[test]

@@ -18,7 +18,7 @@ pub struct Scratch(pub PathBuf);
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // What cannot be removed is only in the way.
+        // A folder that cannot be removed is only in the way.
         let _ = fs::remove_dir_all(&self.0);
     }
 }

@@ -48,7 +48,7 @@ impl Device {
         })
     }
 
-    /// What the configuration says. A device that does not know its size says zero.
+    /// The size in the configuration. A device that does not know its size says zero.
     pub(super) fn size(&self) -> Option<Size> {
         if self.device.features() & FEATURE_SIZE == 0 {
             return None;

@@ -61,7 +61,7 @@ impl Hands {
         self.event.signal();
     }
 
-    /// What people read: takes one buffer of output, if there is one.
+    /// Takes one buffer of output, if there is one, as people read it.
     fn take_output(&mut self) -> Option<Vec<u8>> {
         let chain = self.transmit.take()?;
         assert!(self.transmit.complete(&chain, &[]));
@@ -69,7 +69,7 @@ impl Hands {
         Some(chain.readable)
     }
 
-    /// What people type: false if the driver has offered no buffer for it.
+    /// Types `bytes` in. Returns false if the driver has offered no buffer for them.
     fn type_in(&mut self, bytes: &[u8]) -> bool {
         let Some(chain) = self.receive.take() else {
             return false;
@@ -133,7 +133,7 @@ fn output_waits_for_a_device_that_does_not_read() {
         });
         tasks.sleep(Duration::from_secs(60)).await;
         assert!(!writing.is_finished());
-        // What does not wait is lost, and nothing grows.
+        // Output beyond the buffer is lost, and nothing grows.
         console.write(&[b'x'; 2 * OUTPUT]);
         assert_eq!(console.shared.state.borrow().output.len(), OUTPUT);
         let mut taken = Vec::new();

@@ -116,7 +116,7 @@ impl Direction {
         self.held.next()
     }
 
-    /// Whether a frame has arrived at `now`.
+    /// Returns whether a frame has arrived at `now`.
     pub(super) fn is_due(&self, now: Instant) -> bool {
         self.next_due().is_some_and(|due| due <= now)
     }

@@ -19,7 +19,7 @@ impl Script {
         }
     }
 
-    /// Whether no bytes are left.
+    /// Returns whether no bytes are left.
     pub fn is_over(&self) -> bool {
         self.position >= self.bytes.len()
     }

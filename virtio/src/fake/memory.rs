@@ -103,7 +103,7 @@ pub(super) fn write(address: PhysAddr, bytes: &[u8]) -> bool {
     })
 }
 
-/// Whether the device may write.
+/// Returns whether the device may write.
 pub(super) fn is_writable(address: PhysAddr, length: usize) -> bool {
     with(|regions| regions.find(address, length, true)).is_some()
 }

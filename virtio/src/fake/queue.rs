@@ -13,7 +13,7 @@ const INDIRECT: u16 = 4;
 pub struct Chain {
     /// Its first descriptor.
     pub head: u16,
-    /// What the driver has written.
+    /// The bytes that the driver has written.
     pub readable: Vec<u8>,
     /// Where the device may write, and how many bytes.
     pub writable: Vec<(PhysAddr, usize)>,
@@ -199,7 +199,7 @@ impl DeviceQueue {
         self.store(self.used + 2, index);
     }
 
-    /// Whether the driver wants to be told of what was returned since this was last asked.
+    /// Returns whether the driver wants to be told of what was returned since this was last asked.
     pub fn wants_interrupt(&mut self) -> bool {
         let (old, new) = (self.told, self.returned);
         self.told = new;

@@ -1,4 +1,4 @@
-//! What happens between two of the driver's accesses to shared memory, decided by the test.
+//! Events between two of the driver's accesses to shared memory, decided by the test.
 //!
 //! A watcher is called before each access. With delayed stores the driver's stores wait in
 //! a buffer, as those of an x86 processor do (Intel's manual, volume 3, section 9.2): in

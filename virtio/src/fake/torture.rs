@@ -62,7 +62,7 @@ impl Driver {
         Ok(())
     }
 
-    /// What comes back is what was given, as far as the device could not write it.
+    /// Checks that a buffer comes back as it was given, as far as the device could not write it.
     fn pop(&mut self) -> Result<(), QueueError> {
         let Some(used) = self.queue.pop()? else {
             return Ok(());

@@ -117,7 +117,7 @@ impl FakeDevice {
         self.0.borrow().accepted
     }
 
-    /// Whether the driver is done setting the device up, and has not reset it.
+    /// Returns whether the driver is done setting the device up, and has not reset it.
     pub fn is_running(&self) -> bool {
         self.0.borrow().status.contains(DeviceStatus::DRIVER_OK)
     }
@@ -128,7 +128,7 @@ impl FakeDevice {
         mem::take(&mut queue.notifications)
     }
 
-    /// Whether the driver has notified the queue since that was last asked for.
+    /// Returns whether the driver has notified the queue since that was last asked for.
     pub fn has_notifications(&self, number: u16) -> bool {
         self.0.borrow().queues[usize::from(number)].notifications > 0
     }
@@ -138,7 +138,7 @@ impl FakeDevice {
         self.0.borrow_mut().interrupt = true;
     }
 
-    /// Whether the interrupt was raised, and was not acknowledged. Lowers it.
+    /// Returns whether the interrupt was raised, and was not acknowledged. Lowers it.
     pub fn take_interrupt(&self) -> bool {
         mem::take(&mut self.0.borrow_mut().interrupt)
     }

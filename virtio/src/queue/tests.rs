@@ -221,7 +221,7 @@ fn chains_that_the_specification_does_not_know_are_rejected() {
     assert_eq!(rejected.reason, QueueError::InvalidChain);
 }
 
-/// What a device does to a queue with two chains, one of them published.
+/// Lets a device act on a queue with two chains, one of them published. Returns the error.
 fn violation(act: impl Fn(&mut DeviceQueue)) -> QueueError {
     let (fake, mut queue) = open(feature::VERSION_1, 8, 8);
     queue.add(request(b"published", 1)).expect("there is room");

@@ -43,7 +43,7 @@ pub(crate) struct Options {
 /// A TAP device, and the file for its frames.
 type Opened = (Tap, Option<CaptureFile>);
 
-/// What the program's network is attached to.
+/// The host's end of the program's network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Attachment {
     /// The host's sockets.

@@ -57,7 +57,7 @@ fn descriptors() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok((epoll, wakes))
 }
 
-/// What the event loop calls the descriptor that other threads write to; it watches nothing else
+/// The event loop's key of the descriptor that other threads write to; it watches nothing else
 /// under that key.
 const WAKES: epoll::EventData = epoll::EventData::new_u64(u64::MAX);
 

@@ -124,7 +124,7 @@ pub(super) fn arm(ticks: u32) {
     write(TIMER_INITIAL_COUNT, ticks);
 }
 
-/// What is left of the count.
+/// The rest of the count.
 pub(super) fn remaining() -> u32 {
     read(TIMER_CURRENT_COUNT)
 }
@@ -195,7 +195,7 @@ pub(super) fn send_to_self(vector: u8) {
     write(COMMAND, TO_SELF | u32::from(vector));
 }
 
-/// Whether a vector waits for the processor to let interrupts in.
+/// Returns whether a vector waits for the processor to let interrupts in.
 #[cfg(feature = "test-interrupts")]
 pub(super) fn is_requested(vector: u8) -> bool {
     let register = REQUESTED + usize::from(vector / 32) * 16;
@@ -205,7 +205,7 @@ pub(super) fn is_requested(vector: u8) -> bool {
 /// Lets the timer raise another vector than its own.
 #[cfg(feature = "test-interrupts")]
 pub(super) fn lend_timer(vector: u8, ticks: u32) {
-    // What it counts for the idle loop must not raise that vector.
+    // A count for the idle loop must not raise that vector.
     arm(0);
     write(TIMER_VECTOR, u32::from(vector));
     arm(ticks);

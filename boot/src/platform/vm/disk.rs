@@ -15,7 +15,7 @@ use virtio_drivers::transport::DeviceType;
 /// A virtio disk.
 pub type Disk = VirtioBlock;
 
-/// What the serial number of a disk that has a name begins with. Monitors make up serial numbers
+/// The beginning of the serial number of a disk that has a name. Monitors make up serial numbers
 /// for the others.
 const NAMED: &[u8] = b"disk:";
 

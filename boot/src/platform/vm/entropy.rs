@@ -32,7 +32,7 @@ struct Machine {
     device: Option<virtio::Entropy>,
 }
 
-/// What the generator's numbers are good for.
+/// The uses for which the generator's numbers are good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Quality {
     /// No source has passed its test: only the time is in it, which can be guessed.
@@ -190,7 +190,7 @@ fn rdrand(word: &mut u64) -> bool {
     _rdrand64_step(word) == 1
 }
 
-/// What `getrandom` gives where there is no source: its errors have numbers only, so the
+/// The error of `getrandom` where there is no source: its errors have numbers only, so the
 /// log says what is missing.
 const NO_SOURCE: u16 = 1;
 

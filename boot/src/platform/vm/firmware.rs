@@ -1,10 +1,10 @@
-//! What the firmware, or the monitor in its place, has left in memory.
+//! The data that the firmware, or the monitor in its place, has left in memory.
 
 use super::acpi::Tables;
 use core::slice;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-/// What the entry code has mapped, without page zero.
+/// The addresses that the entry code has mapped, without page zero.
 const START: u64 = 4096;
 const END: u64 = 1 << 32;
 

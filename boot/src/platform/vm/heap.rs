@@ -136,7 +136,7 @@ unsafe impl<A: Allocator> GlobalAlloc for Heap<A> {
     }
 }
 
-/// What the heap asks of an allocator.
+/// The allocator under a heap.
 pub trait Allocator {
     /// Adds memory.
     ///

@@ -38,20 +38,20 @@ struct Alarm {
     armed: Cell<Option<Armed>>,
 }
 
-/// What the timer was armed with.
+/// The state of an armed timer.
 #[derive(Clone, Copy)]
 struct Armed {
     start: Instant,
     /// When it interrupts, at the latest.
     until: Instant,
-    /// What it counts down from, if it counts.
+    /// The start of its count, if it counts.
     ticks: u32,
     /// How often it had interrupted before.
     raised: u64,
 }
 
 impl Armed {
-    /// Whether it has not interrupted yet.
+    /// Returns whether it has not interrupted yet.
     fn is_running(&self) -> bool {
         self.raised == interrupts::count(interrupts::TIMER)
     }

@@ -38,7 +38,7 @@ static NEXT: AtomicU8 = AtomicU8::new(1);
 /// A device's interrupt: the vector to raise, and the event that it signals.
 #[derive(Clone, Copy)]
 pub(crate) struct Interrupt {
-    /// What the device, or the I/O APIC for it, sends to the local APIC.
+    /// The vector that the device, or the I/O APIC for it, sends to the local APIC.
     pub(crate) vector: u8,
     /// Signalled after the interrupt was raised.
     pub(crate) event: &'static Event,
@@ -53,7 +53,7 @@ pub(crate) fn allocate() -> Option<Interrupt> {
     })
 }
 
-/// Whether an interrupt waits for [`dispatch`].
+/// Returns whether an interrupt waits for [`dispatch`].
 pub(super) fn is_pending() -> bool {
     pending::is_any(&PENDING)
 }

@@ -80,7 +80,7 @@ pub(super) unsafe fn init(map: impl Iterator<Item = Region>, reserved: Region) {
     TOTAL.store(size(&free) as usize, Ordering::Relaxed);
 }
 
-/// What of a region can be mapped.
+/// The part of a region that can be mapped.
 fn mappable(region: Region) -> Region {
     Region {
         start: region.start.max(LOWEST),

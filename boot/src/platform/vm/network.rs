@@ -64,11 +64,11 @@ pub(crate) fn name_servers(_: &Options, stack: &Stack) -> Vec<IpAddr> {
 
 /// A machine with less memory than this has no use for large buffers.
 const SMALL_MACHINE: usize = 8 << 20;
-/// What the stack holds of a connection beside its buffers.
+/// The bytes that the stack holds of a connection beside its buffers.
 const CONNECTION: usize = 768;
-/// What one is expected to take with a smallest buffer in each direction, and in a server.
+/// The bytes that one is expected to take in stack and server, its buffers being the smallest.
 const BUSY: usize = CONNECTION + 8 * 1024;
-/// What the stack holds of one that is half open or in TIME-WAIT, with what finds it.
+/// The bytes that one takes that is half open or in TIME-WAIT, with its place in the tables.
 const ENTRY: usize = 192;
 /// Connections that wait to be accepted for each that may be open. A crowd waits in order: who is
 /// turned away at the door tries again at longer and longer intervals.

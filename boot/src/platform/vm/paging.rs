@@ -17,7 +17,7 @@ const PAGE: u64 = 4096;
 const LARGE_PAGE: u64 = 2 << 20;
 const HUGE_PAGE: u64 = 1 << 30;
 const MAPPED_AT_ENTRY: u64 = 4 << 30;
-/// What one table of page directory pointers can map.
+/// The bytes that one table of page directory pointers can map.
 const MAPPED_AT_MOST: u64 = 512 << 30;
 /// Addresses from here on are not valid, or those of the upper half.
 const LOWER_HALF: u64 = 1 << 47;
@@ -293,7 +293,7 @@ fn new_table() -> Option<*mut Table> {
     (!table.is_null()).then_some(table.cast())
 }
 
-/// Whether there are pages of 1 GiB: CPUID 0x80000001, EDX bit 26.
+/// Returns whether there are pages of 1 GiB: CPUID 0x80000001, EDX bit 26.
 fn has_huge_pages() -> bool {
     extended_features() & (1 << 26) != 0
 }

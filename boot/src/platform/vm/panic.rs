@@ -7,7 +7,7 @@ use core::fmt::Write;
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-/// Whether a panic is being told. One within it must not start over.
+/// True if a panic is being told. One within it must not start over.
 static PANICKING: AtomicBool = AtomicBool::new(false);
 
 #[panic_handler]

@@ -5,7 +5,7 @@
 
 use super::{AtomicU64, Ordering};
 
-/// Whether an interrupt waits to be dispatched.
+/// Returns whether an interrupt waits to be dispatched.
 pub(super) fn is_any(pending: &AtomicU64) -> bool {
     pending.load(Ordering::Acquire) != 0
 }

@@ -39,7 +39,7 @@ impl Source {
         interrupts::allocate().map(Self)
     }
 
-    /// What the idle loop signals after the vector was raised.
+    /// The event that the idle loop signals after the vector was raised.
     pub fn event(&self) -> &'static Event {
         self.0.event
     }

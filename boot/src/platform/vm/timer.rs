@@ -1,4 +1,4 @@
-//! What the processor's timer is told: pure functions, so that they are tested in a
+//! The settings of the processor's timer: pure functions, so that they are tested in a
 //! process.
 
 use core::time::Duration;
@@ -7,7 +7,7 @@ use core::time::Duration;
 const TSC_DEADLINE: u32 = 1 << 24;
 const NANOSECONDS_PER_SECOND: u64 = 1_000_000_000;
 
-/// Whether the timer can be given a value of the time-stamp counter, which is exact,
+/// Returns whether the timer can be given a value of the time-stamp counter, which is exact,
 /// instead of a count at a speed that has to be measured.
 pub(super) fn takes_deadlines(leaf_1_ecx: u32) -> bool {
     leaf_1_ecx & TSC_DEADLINE != 0

@@ -170,7 +170,7 @@ exception_stubs:
     entry = sym exception_entry,
 );
 
-/// What the stubs and the processor leave on the stack.
+/// The registers that the stubs and the processor leave on the stack.
 #[repr(C)]
 struct Frame {
     /// r15 to r8, rbp, rdi, rsi, rdx, rcx, rbx, rax, as they are pushed.
@@ -207,7 +207,7 @@ extern "C" fn exception_entry() -> ! {
     )
 }
 
-/// Whether a report is being made. One that traps again must not start over.
+/// True if a report is being made. One that traps again must not start over.
 static REPORTING: AtomicBool = AtomicBool::new(false);
 
 extern "C" fn report(frame: &Frame) -> ! {
@@ -235,7 +235,7 @@ fn write_report(output: &mut Output, frame: &Frame) -> core::fmt::Result {
         } else if address < 4096 {
             ": a null pointer was used"
         } else {
-            // Whether there is a page, and which access it did not allow.
+            // The error code tells if there is a page, and which access it did not allow.
             match frame.error & 0x13 {
                 0x03 => ": code or a constant, which cannot be written to",
                 0x11 => ": data, which cannot be executed",
@@ -258,7 +258,7 @@ fn write_report(output: &mut Output, frame: &Frame) -> core::fmt::Result {
     backtrace::write(output, frame.registers[RBP])
 }
 
-/// Whether an address lies in the page under a stack.
+/// Returns whether an address lies in the page under a stack.
 fn is_guard(address: u64) -> bool {
     let page = address & !0xfff;
     page == stacks::program_guard() || guards().contains(&page)

@@ -1,4 +1,4 @@
-//! What is measured of each allocator.
+//! The measurements of each allocator.
 
 use crate::contestants::{Contestant, Nothing};
 use crate::trace::Operation;
@@ -8,7 +8,7 @@ use core::alloc::Layout;
 use core::ptr;
 
 const PAGE: usize = 4096;
-/// What a heap may need for itself: its arena may be so many times what lives.
+/// The most that a heap may need for itself: its arena may be so many times what lives.
 const MOST_OVERHEAD: usize = 4;
 /// Blocks with which a heap is fragmented; every other one is given back.
 const FRAGMENTS: usize = 100_000;
@@ -164,7 +164,7 @@ impl Trace {
     }
 }
 
-/// What was found out about an allocator.
+/// The figures of an allocator.
 pub struct Figures {
     /// Ticks of the trace on a new heap.
     pub fresh: u64,

@@ -1,4 +1,4 @@
-//! What a program asked of its heap, in few bytes.
+//! A program's requests to its heap, in few bytes.
 //!
 //! For each operation a byte, its kind times 64 plus the alignment's logarithm, then numbers
 //! in groups of seven bits, the lowest first, all but the last with the highest bit set: the

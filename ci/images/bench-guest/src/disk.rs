@@ -14,7 +14,7 @@ use rand_core::{Rng, SeedableRng};
 /// The most bytes that the requests of one job have in memory at once.
 const MOST_MEMORY: u64 = 64 << 20;
 
-/// What to do.
+/// The work to do.
 #[derive(Clone, Copy)]
 struct Job {
     writes: bool,

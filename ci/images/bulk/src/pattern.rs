@@ -16,7 +16,8 @@ pub fn fill(place: u64, block: &mut [u8]) {
     }
 }
 
-/// Whether `block` is what the stream has from `place` on; `expected` is as long, for use here.
+/// Returns whether `block` is what the stream has from `place` on; `expected` is as long, for use
+/// here.
 pub fn matches(place: u64, block: &[u8], expected: &mut [u8]) -> bool {
     let expected = &mut expected[..block.len()];
     fill(place, expected);

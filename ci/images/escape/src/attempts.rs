@@ -56,7 +56,7 @@ const ATTEMPTS: &[Attempt] = &[
 ];
 
 impl Attempt {
-    /// What the host answers, if it answers.
+    /// Makes the call. Returns the host's answer, if there is one.
     pub fn make(self) -> isize {
         let Self(_, number, [a, b, c, d, e, f]) = self;
         let result;

@@ -42,7 +42,7 @@ pub enum Company {
     Alone,
 }
 
-/// What the tasks of one run share.
+/// The state that the tasks of one run share.
 struct Run {
     tasks: Handle,
     company: Company,

@@ -1,4 +1,4 @@
-//! What a request costs with few and with many open connections, and the memory of each.
+//! The cost of a request with few and with many open connections, and the memory of each.
 
 use crate::network::{GUEST, boot, connect, cost, get};
 use fata_ci::{Client, Figures, Lab, Machine, Stats, need_descriptors};

@@ -1,4 +1,4 @@
-//! What a request, a connection, a segment, a datagram and an echo cost.
+//! The cost of a request, a connection, a segment, a datagram and an echo.
 
 use fata_ci::{
     Client, Figures, GUEST_IPV4, Platform, Lab, Launch, Machine, PATIENCE, Program, Stats, TAP, succeed,
@@ -19,7 +19,7 @@ const SEGMENT: usize = 1460;
 /// Segments of a bulk transfer: 17 MB.
 const SEGMENTS: u64 = 11_500;
 
-/// What the NIC must not offer, so that each segment is a frame of its own.
+/// The NIC must not offer these, so that each segment is a frame of its own.
 const NO_OFFLOADS: &str = "csum=off,guest_csum=off,gso=off,host_tso4=off,host_tso6=off,\
     guest_tso4=off,guest_tso6=off,mrg_rxbuf=off";
 
@@ -196,7 +196,7 @@ fn bulk_in(segments: u64) {
 
 fn bulk_out(segments: u64) {
     let mut stream = bulk(19);
-    // What the source sends beyond that is no more than this.
+    // The source sends no more than this beyond that.
     rustix::net::sockopt::set_socket_recv_buffer_size(&stream, 128 << 10)
         .expect("a buffer can be set");
     let mut block = vec![0; 100 * SEGMENT];

@@ -17,7 +17,7 @@ use std::time::Duration;
 /// Clients that upload at once.
 const PRODUCERS: u64 = 3;
 
-/// What clients know of an item.
+/// The clients' knowledge of an item.
 #[derive(Clone, Copy, Default)]
 struct Known {
     accepted: bool,

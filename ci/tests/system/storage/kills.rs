@@ -19,11 +19,11 @@ const KEYS: u64 = 20;
 /// After so long a machine that does not answer counts as killed, which it does not tell.
 const GONE: Duration = Duration::from_secs(1);
 
-/// What a client knows of a key. Values have numbers, from which their bytes follow.
+/// The client's knowledge of a key. Values have numbers, from which their bytes follow.
 #[derive(Clone, Copy, Default)]
 struct Known {
     value: Option<u64>,
-    /// What a change that was not answered may have made of it.
+    /// The value that a change which was not answered may have made of it.
     possible: Option<Option<u64>>,
 }
 

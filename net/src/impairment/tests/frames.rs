@@ -10,7 +10,7 @@ fn roomy() -> Impairment {
     }
 }
 
-/// Whether `counted` is a share of [`COUNT`], give or take four standard deviations.
+/// Returns whether `counted` is a share of [`COUNT`], give or take four standard deviations.
 fn is_share(counted: u64, share: f64) -> bool {
     let (expected, trials) = (share * f64::from(COUNT), f64::from(COUNT));
     let deviation = (trials * share * (1.0 - share)).sqrt();

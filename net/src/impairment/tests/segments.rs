@@ -1,4 +1,4 @@
-//! What is left to the device meets its fate in pieces.
+//! Frames that are left to the device meet their fate in pieces.
 
 use super::*;
 use crate::PartialChecksum;

@@ -42,10 +42,10 @@ impl Choices {
 
 /// A device that does a step when it is told to.
 trait Actor: 'static {
-    /// Whether there is a next step.
+    /// Returns whether there is a next step.
     fn can_act(&self) -> bool;
 
-    /// Whether the next step reads what the driver writes.
+    /// Returns whether the next step reads what the driver writes.
     fn reads(&self) -> bool;
 
     fn act(&mut self);

@@ -30,7 +30,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What either side wants to be told, with indices that do not wrap.
+/// The notifications that either side wants, with indices that do not wrap.
 struct Wish {
     events: bool,
     on: bool,

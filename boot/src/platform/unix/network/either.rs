@@ -19,7 +19,7 @@ pub enum Either<H, D> {
 use Either::{Device, Host};
 
 impl Either<HostStack, TcpIp> {
-    /// What the stack holds and has counted; of the host's own stack only how many
+    /// The stack's holdings and counts; of the host's own stack only how many
     /// connections this process has open.
     pub fn statistics(&self) -> Statistics {
         match self {

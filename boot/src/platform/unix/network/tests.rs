@@ -57,7 +57,7 @@ async fn echo(mut stream: HostStream) {
     }
 }
 
-/// What comes until the peer's end.
+/// Reads all that comes until the peer's end.
 async fn read_all(stream: &mut impl Read<Error = Error>) -> Result<Vec<u8>, Error> {
     let mut all = Vec::new();
     let mut buffer = [0; 4_096];

@@ -1,6 +1,6 @@
 //! The sandbox: a program that has started gives up every right that it needs no more.
 //!
-//! What the program is attached to is opened first, as spt of Solo5 does. Then Landlock, where
+//! The program's attachments are opened first, as in spt of Solo5. Then Landlock, where
 //! the host has it, bars files and more; the threads of disks, which are started after that,
 //! inherit it. A seccomp filter for all threads allows the system calls of the event loop, those
 //! of the host's sockets if that is the network, those of disks if there are any, and the one that
@@ -22,7 +22,7 @@ pub(crate) use profile::Profile;
 
 static ON: AtomicBool = AtomicBool::new(false);
 
-/// Whether this process is in the sandbox.
+/// Returns whether this process is in the sandbox.
 pub(crate) fn is_on() -> bool {
     ON.load(Ordering::Relaxed)
 }

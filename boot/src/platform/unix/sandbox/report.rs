@@ -14,7 +14,7 @@ pub(super) const STATUS: c_int = 128 + libc::SIGSYS;
 /// `si_code` of a signal that a filter has sent, SYS_SECCOMP of `asm-generic/siginfo.h`.
 const FROM_FILTER: c_int = 1;
 
-/// What `siginfo_t` holds for SIGSYS, sigaction(2).
+/// The content of `siginfo_t` for SIGSYS, sigaction(2).
 #[repr(C)]
 struct Violation {
     signal: c_int,

@@ -9,7 +9,7 @@ use seccompiler::{
 };
 use syscalls::Sysno;
 
-/// What the 32 lower bits of an argument must be, as far as `mask` selects them. Nothing
+/// The value of an argument's 32 lower bits, as far as `mask` selects them. Nothing
 /// that is checked here is wider.
 #[derive(Clone, Copy)]
 struct Check {
@@ -54,7 +54,7 @@ const ALWAYS: &[Rule] = &[
     #[cfg(target_arch = "x86_64")]
     (Sysno::poll, &[]),
     (Sysno::ppoll, &[]),
-    // What continues a wait after the process was stopped.
+    // This call continues a wait after the process was stopped.
     (Sysno::restart_syscall, &[]),
     (Sysno::clock_gettime, &[]),
     (Sysno::getrandom, &[]),
@@ -76,7 +76,7 @@ const ALWAYS: &[Rule] = &[
     (Sysno::rt_sigaction, &[is(0, libc::SIGSEGV)]),
     (Sysno::rt_sigaction, &[is(0, libc::SIGBUS)]),
     (Sysno::rt_sigaction, &[is(0, libc::SIGABRT)]),
-    // What was initialized once wakes those who may wait for it, though nobody does.
+    // A one-time initialization wakes those who may wait for it, though nobody does.
     (
         Sysno::futex,
         &[is(1, libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG)],
@@ -168,7 +168,7 @@ const EVERYTHING: Profile = Profile {
     terminal: true,
 };
 
-/// What a profile allows.
+/// The rules of a profile.
 fn rules(profile: Profile) -> impl Iterator<Item = &'static Rule> {
     let parts = [
         (true, ALWAYS),
@@ -180,7 +180,7 @@ fn rules(profile: Profile) -> impl Iterator<Item = &'static Rule> {
     allowed.flat_map(|(_, rules)| rules)
 }
 
-/// Whether a call is allowed with some arguments, in some profile.
+/// Returns whether a call is allowed with some arguments, in some profile.
 pub(super) fn is_known(call: Sysno) -> bool {
     call == Sysno::tgkill || rules(EVERYTHING).any(|(known, _)| *known == call)
 }

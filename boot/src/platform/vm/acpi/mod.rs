@@ -1,4 +1,4 @@
-//! What the firmware's tables tell: ACPI 6.5, section 5.2.
+//! Facts from the firmware's tables: ACPI 6.5, section 5.2.
 //!
 //! Nothing here reads memory by itself, as in [`boot_protocol`](super::boot_protocol): whatever lies in
 //! memory, there is no panic, and the work is bounded. Every image holds the way to switch the

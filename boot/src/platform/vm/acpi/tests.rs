@@ -71,7 +71,7 @@ fn root_pointer(root: u32, width: usize) -> Vec<u8> {
         pointer.extend([0, 0, 0, 0, 36, 0, 0, 0]);
     }
     pointer.extend(root.to_le_bytes());
-    // What is read comes in eight bytes, and memory goes on.
+    // The content comes in eight bytes, and memory goes on.
     pointer.resize(44, 0);
     pointer
 }
@@ -122,7 +122,7 @@ fn the_fixed_description_names_the_one_in_byte_code() {
 
 #[test]
 fn an_interrupt_goes_to_the_last_io_apic_that_begins_before_it() {
-    // What QEMU 7.2 says of its microvm, the local APIC between the other two.
+    // QEMU 7.2's table of its microvm, the local APIC between the other two.
     let mut content = vec![0, 0, 0xe0, 0xfe, 0, 0, 0, 0];
     content.extend([1, 12, 1, 0, 0, 0, 0xc1, 0xfe, 24, 0, 0, 0]);
     content.extend([0, 8, 0, 0, 1, 0, 0, 0]);

@@ -1,4 +1,4 @@
-//! What a boot protocol hands over: command line and memory map.
+//! The handover of a boot protocol: command line and memory map.
 //!
 //! Nothing here reads memory by itself. So it runs in a process too, where it is tested and
 //! fuzzed: whatever lies in memory, there is no panic, and the work is bounded.

@@ -4,7 +4,7 @@
 
 use super::handover::{ENTRY_SIZE, Handover, Memory, MemoryMap, u32_at, until_zero};
 
-/// What the boot loader leaves in `eax`.
+/// The number that the boot loader leaves in `eax`.
 pub(super) const MAGIC: u32 = 0x36d7_6289;
 /// A list that claims to be longer is none. Its longest tag is UEFI's memory map.
 const LONGEST: usize = 1 << 20;

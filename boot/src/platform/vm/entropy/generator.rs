@@ -32,7 +32,7 @@ impl Generator {
         self.seeded = now;
     }
 
-    /// Whether it is time for a new seed.
+    /// Returns whether it is time for a new seed.
     pub(super) fn is_due(&self, now: Instant) -> bool {
         now.since(self.seeded) >= SEED_LIFETIME
     }

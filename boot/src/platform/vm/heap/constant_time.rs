@@ -4,7 +4,7 @@
 //! leave behind: after a crowd of connections there are still blocks for buffers. A piece goes back
 //! when nothing in it is in use.
 //!
-//! What is called for each block is `inline`, so that it is built with the program that it is for: for
+//! Functions called for each block are `inline`, so that they are built with their program: for
 //! speed, if that asks for speed.
 
 use super::reserve::{self, Reserve, State};

@@ -1,4 +1,4 @@
-//! What a heap sets aside, so that an allocation finds a block where free memory is in pieces.
+//! The reserve of a heap, so that an allocation finds a block where free memory is in pieces.
 //!
 //! A budget counts bytes. It cannot know whether they are free in one piece, and a program allocates
 //! more than what it asked the budget for. So a part of the heap is held back in blocks. The heap
@@ -20,7 +20,7 @@ const MOST: usize = 512 << 10;
 /// Most blocks.
 const BLOCKS: usize = 64;
 
-/// What there is of the reserve.
+/// The state of the reserve.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum State {

@@ -55,12 +55,12 @@ use std::alloc::{GlobalAlloc, Layout};
 
 /// Bytes of the regions of memory, the largest first.
 const REGIONS: [usize; 3] = [1 << 20, 100_000, 5_000];
-/// What an allocator may keep of the largest region for itself: its tables, and a piece for small
-/// blocks.
+/// The bytes of the largest region that an allocator may keep for itself: its tables, and a piece
+/// for small blocks.
 const OWN: usize = 40 << 10;
 const MOST_STEPS: usize = 300;
 
-/// What a program asks of its heap. Blocks are meant modulo their number.
+/// A program's request to its heap. Blocks are meant modulo their number.
 #[derive(Clone, Debug)]
 enum Step {
     Allocate(usize, usize),
@@ -218,7 +218,7 @@ fn exhaust(heap: impl GlobalAlloc) {
     };
     let first = count(&heap);
     assert!(first > REGIONS[0] / (2 * small.size()));
-    // What was set aside is divided otherwise.
+    // The reserve is divided otherwise.
     assert!(count(&heap).abs_diff(first) <= 4);
 }
 

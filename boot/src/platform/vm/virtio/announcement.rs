@@ -3,10 +3,10 @@
 
 use super::slot::Slot;
 
-/// What such a word begins with.
+/// The beginning of such a word.
 const PREFIX: &str = "virtio_mmio.device=";
 
-/// What the word says of the device's place, if it is such a word.
+/// The device's place, if the word tells one.
 pub(super) fn place(word: &str) -> Option<&str> {
     word.strip_prefix(PREFIX)
 }

@@ -22,7 +22,7 @@ macro_rules! main {
 pub mod heap {
     use core::alloc::{GlobalAlloc, Layout};
 
-    /// What [`fata_boot::heap::Talc`] does, recorded: 24 bytes for each call.
+    /// [`fata_boot::heap::Talc`], recorded: 24 bytes for each call.
     pub struct Talc(fata_boot::heap::Talc);
 
     impl Talc {

@@ -35,7 +35,7 @@ pub(super) fn devices(code: &[u8], mut add: impl FnMut(Slot)) {
     }
 }
 
-/// What belongs to the package at whose length `code` begins (section 20.2.4).
+/// The content of the package at whose length `code` begins (section 20.2.4).
 fn package(code: &[u8]) -> Option<&[u8]> {
     let first = *code.first()?;
     let following = usize::from(first >> 6);
@@ -67,7 +67,7 @@ fn device(description: &[u8]) -> Option<Slot> {
     slot(resources)
 }
 
-/// What follows the first `mark`.
+/// The code behind the first `mark`.
 fn behind<'a>(code: &'a [u8], mark: &[u8]) -> Option<&'a [u8]> {
     let start = code.windows(mark.len()).position(|bytes| bytes == mark)?;
     Some(&code[start + mark.len()..])

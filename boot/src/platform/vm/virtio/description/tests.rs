@@ -2,7 +2,7 @@ use super::super::slot::Slot;
 use super::devices;
 use proptest::prelude::*;
 
-/// What QEMU 7.2 says of a device in the last slot of its microvm.
+/// QEMU 7.2's description of a device in the last slot of its microvm.
 const QEMU: &[u8] = b"\x5b\x82\x42\x04VR23\x08_HID\x0dLNRO0005\0\x08_UID\x0a\x17\x08_CCA\x01\
     \x08_CRS\x11\x1a\x0a\x17\x86\x09\x00\x01\x00\x2e\xb0\xfe\x00\x02\x00\x00\
     \x89\x06\x00\x01\x01\x2f\x00\x00\x00\x79\x00";

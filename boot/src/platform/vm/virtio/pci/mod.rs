@@ -30,7 +30,7 @@ const MOST_DEVICES: usize = 32;
 /// The functions that were handed out.
 static TAKEN: InterruptLock<[Option<DeviceFunction>; MOST_DEVICES]> =
     InterruptLock::new([None; MOST_DEVICES]);
-/// Whether buses have numbers and registers places, as far as there are any.
+/// True if buses have numbers and registers places, as far as there are any.
 static IS_COMPLETE: AtomicBool = AtomicBool::new(false);
 
 /// The first device of a kind that was not handed out yet.
@@ -176,7 +176,7 @@ fn enable_msix(
     Ok(())
 }
 
-/// What says where the common configuration structure is, which modern devices have.
+/// The capability that tells where a modern device's common configuration structure is.
 fn common_configuration(root: &PciRoot<Ports>, function: DeviceFunction) -> Option<CapabilityInfo> {
     root.capabilities(function).find(|capability| {
         capability.id == PCI_CAP_ID_VNDR

@@ -28,7 +28,7 @@ const PORTS: Space = Space {
     end: 0x1_0000,
 };
 
-/// What is free on a bus.
+/// The free places on a bus.
 #[derive(Clone, Copy)]
 struct Free {
     memory: Space,
@@ -90,8 +90,8 @@ fn number(bus: u8, last: &mut u8, depth: usize) {
     }
 }
 
-/// Whether some virtio device has no place for its registers, or is behind a bridge that hands
-/// nothing on. A device that the firmware has let answer has all its places.
+/// Returns whether some virtio device has no place for its registers, or is behind a bridge that
+/// hands nothing on. A device that the firmware has let answer has all its places.
 fn is_incomplete(bus: u8, depth: usize) -> bool {
     let mut root = PciRoot::new(Ports);
     let is_placed = |function| {
@@ -169,7 +169,7 @@ pub(super) fn open_way(target: u8) {
     }
 }
 
-/// What was taken off the start of a space, in whole units.
+/// The part taken off the start of a space, in whole units.
 fn taken(before: Space, after: Space, unit: u64) -> Option<Space> {
     let end = after.aligned(unit).start;
     (after.start > before.start).then_some(Space {
@@ -218,7 +218,7 @@ struct Used {
     ports: Vec<Space>,
 }
 
-/// What the functions on a bus have, and the bridges' windows.
+/// The places of the functions on a bus, and the bridges' windows.
 fn used(bus: u8) -> Used {
     let mut used = Used {
         memory: Vec::new(),
