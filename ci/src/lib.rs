@@ -35,7 +35,9 @@ pub use descriptors::need_descriptors;
 pub use files::{Tree, debug_binary, image, target_folder, workspace};
 pub use impairment::Impairment;
 pub use lab::{GATEWAY, GUEST_IPV4, GUEST_IPV6, GUEST_LINK_LOCAL, GUEST_MAC, Lab, TAP};
-pub use launch::{DEBUG_EXIT, Disk, Firmware, Platform, Launch, Machine, Network, QEMU, TAP_ARGUMENTS};
+pub use launch::{
+    DEBUG_EXIT, Disk, Firmware, Launch, Machine, Network, Platform, QEMU, TAP_ARGUMENTS,
+};
 pub use limits::{Figures, Limits, LimitsError, Mismatch};
 pub use linux::Linux;
 pub use packets::RawSender;

@@ -340,6 +340,6 @@ proptest! {
 
     #[test]
     fn the_driver_survives(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
-        fata_net::testing::NIC(&bytes);
+        fata_net::testing::nic(&bytes);
     }
 }

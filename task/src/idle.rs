@@ -1,6 +1,6 @@
 use fata_time::Instant;
 
-/// How the executor's home passes the time when no task is ready.
+/// How the executor's platform passes the time when no task is ready.
 pub trait Idle {
     /// Signals the [`Event`](crate::Event)s of what has happened since the last call.
     /// Must not wait. Called between rounds while tasks are ready.
@@ -11,7 +11,7 @@ pub trait Idle {
     fn wait(&self, deadline: Option<Instant>);
 
     /// What ends a [`wait`](Self::wait) early, or keeps the next one from waiting. It is called
-    /// when a task is woken during a wait, so by other threads too. A home whose tasks are woken
+    /// when a task is woken during a wait, so by other threads too. A platform whose tasks are woken
     /// by nothing but what it signals itself needs none.
     fn unparker(&self) -> Option<Unparker> {
         None
@@ -22,7 +22,7 @@ pub trait Idle {
 #[cfg(not(fata_vm))]
 pub type Unparker = alloc::sync::Arc<dyn Fn() + Send + Sync>;
 
-/// There is none: a machine's tasks are woken by nothing but what its home signals itself.
+/// There is none: a machine's tasks are woken by nothing but what its platform signals itself.
 #[cfg(fata_vm)]
 pub type Unparker = core::convert::Infallible;
 

@@ -39,6 +39,7 @@ mod rings;
 mod shared;
 
 pub use buffer::{Aligned, Buffer, Memory, Part, Readable, Segment, Writable};
+pub use busy_poll::BusyPoll;
 pub use device::Device;
 pub use error::{QueueError, Rejected, SetUpError};
 pub use queue::{SplitQueue, Used};

@@ -15,17 +15,17 @@ pub struct PartitionEntry {
     pub sectors: u64,
     /// What it is for.
     pub kind: PartitionKind,
-    /// Its name; DOS tables have none.
+    /// Its name; an MBR has none.
     pub name: String,
 }
 
-/// What a partition is for.
+/// The purpose of a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PartitionKind {
-    /// The type of a DOS table, such as 0x83 for Linux.
-    Dos(u8),
-    /// The type of a GUID table, in the order of its bytes on the disk.
-    Guid([u8; 16]),
+    /// The type in an MBR, such as 0x83 for Linux.
+    Mbr(u8),
+    /// The type in a GPT, in the order of its bytes on the disk.
+    Gpt([u8; 16]),
 }
 
 /// Why there are no partitions.
@@ -34,7 +34,7 @@ pub enum PartitionKind {
 pub enum PartitionError {
     /// The disk has no table; a file system may be on all of it.
     NoTable,
-    /// Both copies of a GUID table are damaged: a checksum is wrong, or they are not where they
+    /// Both copies of a GPT are damaged: a checksum is wrong, or they are not where they
     /// belong.
     Damaged,
     /// The table has no such partition.

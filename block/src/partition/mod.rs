@@ -2,9 +2,9 @@
 #![forbid(unsafe_code)]
 
 mod boot_sector;
-mod dos;
 mod entry;
-mod guid;
+mod gpt;
+mod mbr;
 mod sector;
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use crate::graph::{Graph, circles};
 use crate::known::CIRCLES;
 use crate::packages::crate_roots;
-use crate::source::Home;
+use crate::source::Platform;
 use crate::tree::Tree;
 
 /// The paths by which one file uses items of another.
@@ -19,8 +19,8 @@ fn imports() -> Imports {
         imports.entry(edge).or_default().insert(path.to_owned());
     };
     for root in crate_roots() {
-        for home in Home::ALL {
-            Tree::read(&root, home).imports(&mut insert);
+        for platform in Platform::ALL {
+            Tree::read(&root, platform).imports(&mut insert);
         }
     }
     imports

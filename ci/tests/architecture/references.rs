@@ -6,7 +6,7 @@ use syn::{
     Attribute, ImplItemFn, Item, ItemMod, ItemUse, Macro, UseTree, VisRestricted, Visibility,
 };
 
-use crate::source::{Home, head};
+use crate::source::{Platform, head};
 
 /// The segments of a path.
 pub(crate) type Path = Vec<String>;
@@ -20,16 +20,16 @@ pub(crate) struct Import {
 
 /// Collects the paths and imports of items, those of modules in them left out.
 pub(crate) struct References {
-    home: Home,
+    platform: Platform,
     /// Everything that the code uses. A `pub use` only hands a name on.
     pub(crate) paths: Vec<Path>,
     pub(crate) imports: Vec<Import>,
 }
 
 impl References {
-    pub(crate) fn new(home: Home) -> Self {
+    pub(crate) fn new(platform: Platform) -> Self {
         Self {
-            home,
+            platform,
             paths: Vec::new(),
             imports: Vec::new(),
         }
@@ -102,13 +102,13 @@ impl Visit<'_> for References {
     fn visit_item_mod(&mut self, _: &ItemMod) {}
 
     fn visit_item(&mut self, item: &Item) {
-        if self.home.has(head(item).0) {
+        if self.platform.has(head(item).0) {
             visit::visit_item(self, item);
         }
     }
 
     fn visit_impl_item_fn(&mut self, function: &ImplItemFn) {
-        if self.home.has(&function.attrs) {
+        if self.platform.has(&function.attrs) {
             visit::visit_impl_item_fn(self, function);
         }
     }

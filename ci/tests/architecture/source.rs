@@ -1,4 +1,4 @@
-//! Files of Rust source: where their modules lie, and which items a home has.
+//! Files of Rust source: where their modules lie, and which items a platform has.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -97,17 +97,17 @@ pub(crate) fn named_paths(file: &Path) -> Vec<PathBuf> {
     finder.1
 }
 
-/// One of the homes for which crates are built.
+/// One of the platforms for which crates are built.
 #[derive(Clone, Copy)]
-pub(crate) enum Home {
+pub(crate) enum Platform {
     Machine,
     Process,
 }
 
-impl Home {
+impl Platform {
     pub(crate) const ALL: [Self; 2] = [Self::Machine, Self::Process];
 
-    /// A condition of `cfg` outside tests. `None` if it depends on more than the home.
+    /// A condition of `cfg` outside tests. `None` if it depends on more than the platform.
     fn holds(self, condition: &Meta) -> Option<bool> {
         match condition {
             Meta::Path(path) if path.is_ident("test") => Some(false),

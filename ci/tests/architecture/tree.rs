@@ -8,7 +8,7 @@ use syn::{Attribute, Item};
 
 use crate::packages::shown;
 use crate::references::{Path, References};
-use crate::source::{Home, Place, head, parse};
+use crate::source::{Place, Platform, head, parse};
 
 enum Name {
     Target(Target),
@@ -31,9 +31,9 @@ struct Module {
     paths: Vec<Path>,
 }
 
-/// The modules that a crate has in one home; the first is its root.
+/// The modules that a crate has in one platform; the first is its root.
 pub(crate) struct Tree {
-    home: Home,
+    platform: Platform,
     modules: Vec<Module>,
 }
 
@@ -43,9 +43,9 @@ type Pending<'a> = Vec<(usize, &'a str)>;
 const ROOT: usize = 0;
 
 impl Tree {
-    pub(crate) fn read(file: &FilePath, home: Home) -> Self {
+    pub(crate) fn read(file: &FilePath, platform: Platform) -> Self {
         let mut tree = Self {
-            home,
+            platform,
             modules: Vec::new(),
         };
         tree.add(ROOT, &Place::beside(file), &parse(file).items);
@@ -61,10 +61,10 @@ impl Tree {
             globs: Vec::new(),
             paths: Vec::new(),
         });
-        let mut references = References::new(self.home);
+        let mut references = References::new(self.platform);
         for item in items {
             let (attributes, name) = head(item);
-            if !self.home.has(attributes) {
+            if !self.platform.has(attributes) {
                 continue;
             }
             references.visit_item(item);
@@ -106,12 +106,12 @@ impl Tree {
             _ => Target::Item(index),
         };
         let exported = |attribute: &Attribute| attribute.path().is_ident("macro_export");
-        let home = if attributes.iter().any(exported) {
+        let platform = if attributes.iter().any(exported) {
             ROOT
         } else {
             index
         };
-        let names = self.modules[home].names.entry(name).or_default();
+        let names = self.modules[platform].names.entry(name).or_default();
         names.push(Name::Target(target));
     }
 

@@ -13,4 +13,4 @@ mod virtio_net;
 pub use resolver::resolver;
 pub use script::Script;
 #[cfg(feature = "virtio")]
-pub use virtio_net::card;
+pub use virtio_net::nic;

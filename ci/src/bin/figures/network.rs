@@ -1,7 +1,8 @@
 //! The cost of a request, a connection, a segment, a datagram and an echo.
 
 use fata_ci::{
-    Client, Figures, GUEST_IPV4, Platform, Lab, Launch, Machine, PATIENCE, Program, Stats, TAP, succeed,
+    Client, Figures, GUEST_IPV4, Lab, Launch, Machine, PATIENCE, Platform, Program, Stats, TAP,
+    succeed,
 };
 use std::io::{Read, Write};
 use std::net::{IpAddr, Shutdown, TcpStream, UdpSocket};

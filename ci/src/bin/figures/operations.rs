@@ -1,6 +1,6 @@
 //! What a request of a disk and an operation of a store cost.
 
-use fata_ci::{Attached, Figures, Home, Launch, Machine};
+use fata_ci::{Attached, Figures, Launch, Machine, Platform};
 use std::fs::File;
 
 /// Bytes of the disk.
@@ -12,7 +12,7 @@ pub fn measure(figures: &mut Figures) {
         let file = folder.path().join("disk");
         let disk = File::create(&file).and_then(|disk| disk.set_len(DISK));
         disk.expect("there is room for a disk");
-        let text = Launch::new("operations", Home::Machine(machine))
+        let text = Launch::new("operations", Platform::Machine(machine))
             .attach(Attached::new(&file))
             .qemu_arguments(["-icount", "shift=0,sleep=on"])
             .start()

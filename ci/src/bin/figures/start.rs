@@ -1,6 +1,6 @@
 //! From entry to main.
 
-use fata_ci::{Figures, Home, Lab, Launch, Machine, Network};
+use fata_ci::{Figures, Lab, Launch, Machine, Network, Platform};
 
 /// What the image logs, with the number in place of the dash, once it has got that far.
 const BEFORE: &str = "entered main after ";
@@ -23,7 +23,7 @@ pub fn measure(figures: &mut Figures, _: &Lab) {
 
 /// Starts an image. Returns the instructions from its entry to its main function.
 fn start(name: &str, machine: Machine, network: Network) -> u64 {
-    let program = Launch::new(name, Home::Machine(machine))
+    let program = Launch::new(name, Platform::Machine(machine))
         .network(network)
         .arguments(["--log=debug"])
         .qemu_arguments(["-icount", "shift=0,sleep=off"])
