@@ -21,35 +21,40 @@ impl<T> InterruptLock<T> {
         let enabled = interrupts::are_enabled();
         interrupts::disable();
         Guard {
-            inner: Some(self.inner.lock()),
-            enabled,
+            inner: self.inner.lock(),
+            _flag: InterruptFlag { enabled },
         }
     }
 }
 
 /// Gives the value, and on drop restores the interrupt flag.
 pub(super) struct Guard<'a, T> {
-    inner: Option<spin::MutexGuard<'a, T>>,
-    enabled: bool,
+    // Fields are dropped in this order: the lock is free before a handler may run.
+    inner: spin::MutexGuard<'a, T>,
+    _flag: InterruptFlag,
 }
 
 impl<T> Deref for Guard<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        self.inner.as_ref().expect("held until the drop")
+        &self.inner
     }
 }
 
 impl<T> DerefMut for Guard<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
-        self.inner.as_mut().expect("held until the drop")
+        &mut self.inner
     }
 }
 
-impl<T> Drop for Guard<'_, T> {
+/// The interrupt flag as it was before the lock was taken. Drop restores it.
+struct InterruptFlag {
+    enabled: bool,
+}
+
+impl Drop for InterruptFlag {
     fn drop(&mut self) {
-        self.inner = None;
         if self.enabled {
             interrupts::enable();
         }
