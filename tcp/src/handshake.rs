@@ -1,132 +1,134 @@
-//! Connections that are only asked for: what is kept of a SYN until its answer is answered.
+//! SYN-RECEIVED after a passive open: little is kept of a SYN until its SYN-ACK is acknowledged, as a
+//! flood of SYNs may come (RFC 4987).
 
 use super::header::{Header, Options};
-use super::segment::{Flags, MOST_SHIFT, Offered, Segment};
+use super::segment::{Flags, MAX_WINDOW_SCALE, Segment, SynOptions};
 use super::sequence::Sequence;
 use core::time::Duration;
 use fata_time::Instant;
 
-/// What a peer takes that does not say so (RFC 9293, section 3.7.1).
-const DEFAULT_SEGMENT: u16 = 536;
-/// The answer to a SYN is sent again after so long, then after twice as long and so on.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// So often in all.
-const TRIES: u8 = 4;
+/// The MSS of a peer that does not tell it (RFC 9293, section 3.7.1).
+const DEFAULT_MSS: u16 = 536;
+/// A SYN-ACK is sent again after so long, then after twice as long and so on (RFC 6298).
+const INITIAL_RTO: Duration = Duration::from_secs(1);
+/// SYN-ACKs that are sent in all.
+const MAX_SYN_ACKS: u8 = 4;
 
-/// What both sides agree on.
+/// The options of the peer's SYN, as they hold for the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Offer {
-    /// The largest payload of a segment that the peer takes.
-    pub segment: u16,
-    /// How the peer shifts its windows. `None` if windows are not shifted, by neither side.
-    pub shift: Option<u8>,
-    /// Whether the peer takes SACK (RFC 2018).
-    pub sack: bool,
+pub struct PeerOptions {
+    /// MSS: the largest payload of a segment that the peer takes.
+    pub maximum_segment_size: u16,
+    /// How the peer shifts its windows (RFC 7323). `None` if neither side scales windows.
+    pub window_scale: Option<u8>,
+    /// The peer takes SACK (RFC 2018).
+    pub sack_permitted: bool,
 }
 
-impl Offer {
-    /// The offer of a SYN.
+impl PeerOptions {
+    /// The options of a SYN.
     pub fn new(syn: &Segment<'_>) -> Self {
-        let Offered {
-            maximum_segment,
-            shift,
-            sack,
-        } = syn.offered();
+        let SynOptions {
+            maximum_segment_size,
+            window_scale,
+            sack_permitted,
+        } = syn.syn_options();
         Self {
             // Less than this would be mere overhead; RFC 9293 has no least size.
-            segment: maximum_segment.unwrap_or(DEFAULT_SEGMENT).max(64),
-            shift,
-            sack,
+            maximum_segment_size: maximum_segment_size.unwrap_or(DEFAULT_MSS).max(64),
+            window_scale,
+            sack_permitted,
         }
     }
 
-    /// What is agreed on with a peer of which nothing was kept but its segment size.
-    pub fn plain(segment: u16) -> Self {
+    /// The options of a peer of which nothing was kept but its MSS, as a SYN cookie does.
+    pub fn mss_only(maximum_segment_size: u16) -> Self {
         Self {
-            segment,
-            shift: None,
-            sack: false,
+            maximum_segment_size,
+            window_scale: None,
+            sack_permitted: false,
         }
     }
 }
 
-/// The shift that lets a header tell of a window of `bytes`.
-pub(crate) fn shift_for(bytes: u32) -> u8 {
+/// The window scale that lets a header tell a window of `bytes`.
+pub(crate) fn window_scale_for(bytes: u32) -> u8 {
     let bits = 32 - (bytes >> 16).leading_zeros();
     // At most 16.
-    (bits as u8).min(MOST_SHIFT)
+    (bits as u8).min(MAX_WINDOW_SCALE)
 }
 
-/// What a handshake has led to.
+/// The result of a handshake.
 #[derive(Clone, Copy, Debug)]
-pub struct Agreement {
-    /// The numbers of both SYNs.
-    pub ours: Sequence,
-    /// The peer's (RFC 9293: IRS).
-    pub theirs: Sequence,
-    /// What the peer takes.
-    pub offer: Offer,
-    /// How long the peer took to answer, if that is known.
-    pub trip: Option<Duration>,
+pub struct Negotiated {
+    /// ISS: the number of this side's SYN.
+    pub iss: Sequence,
+    /// IRS: the number of the peer's SYN.
+    pub irs: Sequence,
+    /// The options of the peer's SYN.
+    pub peer: PeerOptions,
+    /// The time that the peer took to answer, if that is known.
+    pub rtt: Option<Duration>,
 }
 
-/// A half-open connection.
+/// A connection in SYN-RECEIVED that the peer opens: half-open, as RFC 4987 has it.
 #[derive(Clone, Copy, Debug)]
-pub struct Embryo {
-    ours: Sequence,
-    theirs: Sequence,
-    offer: Offer,
-    /// When it was first answered, and how often.
-    since: Instant,
-    tries: u8,
+pub struct SynReceived {
+    iss: Sequence,
+    irs: Sequence,
+    peer: PeerOptions,
+    /// The time of the first SYN-ACK, and how many were sent.
+    first_sent: Instant,
+    syn_acks_sent: u8,
     due: Instant,
 }
 
-/// What a segment means to a half-open connection.
+/// The meaning of a segment to a half-open connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The handshake is done.
     Establish,
-    /// The SYN came again: it is to be answered again.
-    Answer,
+    /// The SYN came again, or a segment beyond the window: the SYN-ACK is to be sent again.
+    SendSynAck,
     /// The peer does not want the connection any more.
     Forget,
-    /// It belongs to another connection: it is to be refused.
-    Refuse,
+    /// It belongs to another connection: it is to be [reset](Header::reset_for).
+    SendReset,
     /// It means nothing.
     Ignore,
 }
 
-impl Embryo {
-    /// A connection that `syn` asks for, answered with the number `ours` at `now`.
-    pub fn new(syn: &Segment<'_>, ours: Sequence, now: Instant) -> Self {
+impl SynReceived {
+    /// A connection that `syn` asks for, answered with the number `iss` at `now`.
+    pub fn new(syn: &Segment<'_>, iss: Sequence, now: Instant) -> Self {
         Self {
-            ours,
-            theirs: syn.sequence,
-            offer: Offer::new(syn),
-            since: now,
-            tries: 1,
-            due: now + FIRST_PAUSE,
+            iss,
+            irs: syn.sequence_number,
+            peer: PeerOptions::new(syn),
+            first_sent: now,
+            syn_acks_sent: 1,
+            due: now + INITIAL_RTO,
         }
     }
 
-    /// SYN and ACK. `segment` is the payload that this side takes, `window` its buffer.
-    pub fn answer(&self, segment: u16, window: u32) -> Header {
-        let shift = self.offer.shift.map(|_| shift_for(window));
-        answer(
-            self.ours,
-            self.theirs,
-            segment,
+    /// The SYN-ACK. `maximum_segment_size` is the largest payload that this side takes, `window` its
+    /// buffer.
+    pub fn syn_ack(&self, maximum_segment_size: u16, window: u32) -> Header {
+        let window_scale = self.peer.window_scale.map(|_| window_scale_for(window));
+        syn_ack(
+            self.iss,
+            self.irs,
+            maximum_segment_size,
             window,
-            shift,
-            self.offer.sack,
+            window_scale,
+            self.peer.sack_permitted,
         )
     }
 
-    /// What a segment of the peer means.
+    /// The meaning of a segment of the peer (RFC 9293, section 3.10.7.4).
     pub fn judge(&self, segment: &Segment<'_>) -> Verdict {
         let flags = segment.flags;
-        let fits = segment.sequence == self.theirs + 1;
+        let fits = segment.sequence_number == self.irs + 1;
         if flags.has(Flags::RST) {
             // Only the exact number counts (RFC 5961, section 3).
             return if fits {
@@ -136,9 +138,9 @@ impl Embryo {
             };
         }
         if flags.has(Flags::SYN) {
-            let is_same = segment.sequence == self.theirs && !flags.has(Flags::ACK);
+            let is_same = segment.sequence_number == self.irs && !flags.has(Flags::ACK);
             return if is_same {
-                Verdict::Answer
+                Verdict::SendSynAck
             } else {
                 Verdict::Ignore
             };
@@ -146,63 +148,65 @@ impl Embryo {
         if !flags.has(Flags::ACK) {
             return Verdict::Ignore;
         }
-        if segment.acknowledged != self.ours + 1 {
-            return Verdict::Refuse;
+        if segment.acknowledgment_number != self.iss + 1 {
+            return Verdict::SendReset;
         }
         // Data may come before the acknowledgement that it follows.
         let window = u32::from(u16::MAX);
-        let is_near = segment.sequence > self.theirs && segment.sequence <= self.theirs + window;
+        let is_near =
+            segment.sequence_number > self.irs && segment.sequence_number <= self.irs + window;
         if is_near {
             Verdict::Establish
         } else {
-            Verdict::Answer
+            Verdict::SendSynAck
         }
     }
 
-    /// What the handshake has led to, now that it is done.
-    pub fn agreement(&self, now: Instant) -> Agreement {
-        Agreement {
-            ours: self.ours,
-            theirs: self.theirs,
-            offer: self.offer,
-            // Of several answers nobody knows which one was acknowledged (RFC 6298,
-            // section 3).
-            trip: (self.tries == 1).then(|| now - self.since),
+    /// The result of the handshake, now that it is done.
+    pub fn negotiated(&self, now: Instant) -> Negotiated {
+        Negotiated {
+            iss: self.iss,
+            irs: self.irs,
+            peer: self.peer,
+            // Of several SYN-ACKs nobody knows which one was acknowledged (Karn's algorithm: RFC
+            // 6298, section 3).
+            rtt: (self.syn_acks_sent == 1).then(|| now - self.first_sent),
         }
     }
 
-    /// When something is to be done by itself.
+    /// The time of the next call of [`expire`](Self::expire).
     pub fn deadline(&self) -> Instant {
         self.due
     }
 
-    /// Called when that time has come. Returns whether the SYN is to be answered again; if
-    /// not, the connection is to be forgotten.
+    /// Acts on the [deadline](Self::deadline) that has come. Returns whether the SYN-ACK is to be
+    /// sent again; if not, the connection is to be forgotten.
     pub fn expire(&mut self, now: Instant) -> bool {
-        self.due = now + FIRST_PAUSE * (1 << self.tries);
-        self.tries += 1;
-        self.tries <= TRIES
+        self.due = now + INITIAL_RTO * (1 << self.syn_acks_sent);
+        self.syn_acks_sent += 1;
+        self.syn_acks_sent <= MAX_SYN_ACKS
     }
 }
 
-/// SYN and ACK.
-pub fn answer(
-    ours: Sequence,
-    theirs: Sequence,
-    segment: u16,
+/// The SYN-ACK of a connection, of which nothing needs to be kept (RFC 4987, section 3.6: SYN
+/// cookies).
+pub fn syn_ack(
+    iss: Sequence,
+    irs: Sequence,
+    maximum_segment_size: u16,
     window: u32,
-    shift: Option<u8>,
-    sack: bool,
+    window_scale: Option<u8>,
+    sack_permitted: bool,
 ) -> Header {
     Header {
-        sequence: ours,
-        acknowledged: theirs + 1,
+        sequence_number: iss,
+        acknowledgment_number: irs + 1,
         flags: Flags::SYN.with(Flags::ACK),
-        window: window.min(super::receiver::FIRST_WINDOW) as u16,
+        window: window.min(super::receiver::INITIAL_RCV_WND) as u16,
         options: Options::Syn {
-            maximum_segment: segment,
-            shift,
-            sack,
+            maximum_segment_size,
+            window_scale,
+            sack_permitted,
         },
     }
 }
@@ -213,14 +217,14 @@ mod tests {
 
     #[test]
     fn shifts_are_just_large_enough() {
-        for (bytes, shift) in [
+        for (bytes, window_scale) in [
             (0, 0),
             (65_535, 0),
             (65_536, 1),
             (1 << 18, 3),
             (u32::MAX, 14),
         ] {
-            assert_eq!(shift_for(bytes), shift, "{bytes}");
+            assert_eq!(window_scale_for(bytes), window_scale, "{bytes}");
         }
     }
 }

@@ -12,7 +12,7 @@ const CLASSES: usize = 11;
 /// So much is kept for the next taker in any case.
 const LITTLE: usize = 4 * SMALLEST;
 /// Bytes of the largest buffers.
-pub const LARGEST: usize = SMALLEST << (CLASSES - 1);
+pub const LARGEST_BUFFER: usize = SMALLEST << (CLASSES - 1);
 
 /// Buffers that connections take and give back.
 ///
@@ -27,9 +27,9 @@ pub struct Pool {
     /// Bytes that nobody holds.
     spare: usize,
     limit: usize,
-    /// Whether somebody has asked in vain.
+    /// Somebody has asked in vain.
     has_refused: bool,
-    /// What is held and what is spare, of the program's memory.
+    /// The program's memory, of which the pool holds buffers in use and spare ones.
     quota: Box<dyn Quota>,
 }
 
@@ -57,18 +57,18 @@ impl Pool {
         self.used
     }
 
-    /// Whether so much is in use that no new connection should be taken in.
+    /// Returns whether so much is in use that no new connection should be taken in.
     pub fn is_scarce(&self) -> bool {
         let bound = self.bound();
         self.used > bound - bound / 8
     }
 
-    /// Whether at most half of the memory is in use after `size` bytes more are.
+    /// Returns whether at most half of the memory is in use after `size` bytes more are.
     pub fn is_ample(&self, size: usize) -> bool {
         self.used + size <= self.bound() / 2
     }
 
-    /// Whether somebody has asked in vain since the last call.
+    /// Returns whether somebody has asked in vain since the last call.
     pub fn take_refusal(&mut self) -> bool {
         mem::take(&mut self.has_refused)
     }
@@ -83,7 +83,7 @@ impl Pool {
 
     fn try_take(&mut self, class: usize) -> Option<Box<[u8]>> {
         let size = SMALLEST << class;
-        // What is not a smallest one has to leave a quarter of the memory.
+        // Larger buffers than the smallest have to leave a quarter of the memory.
         if class > 0 {
             let bound = self.bound();
             if self.used + size > bound - bound / 4 {

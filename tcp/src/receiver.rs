@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::header::{MOST_BLOCKS, Options};
+use super::header::{MAX_SACK_BLOCKS, Options};
 use super::pool::Pool;
 use super::ring::{Lent, Ring};
 use super::segment::{Flags, Range, Segment};
@@ -12,45 +12,47 @@ use alloc::vec::Vec;
 use core::time::Duration;
 use fata_time::Instant;
 
-/// An acknowledgement waits that long for data to travel with, but two segments never do.
-const ACK_DELAY: Duration = Duration::from_millis(5);
-/// Ranges that are held behind gaps. What would be one more is dropped.
-const MOST_GAPS: usize = 32;
-/// What a connection may be sent at first, in bytes; the window grows from there.
-pub(super) const FIRST_WINDOW: u32 = 64 * 1024 - 1;
+/// A delayed ACK (RFC 9293, section 3.8.6.3) waits that long for data to travel with, but two
+/// segments never do.
+const DELAYED_ACK_TIMEOUT: Duration = Duration::from_millis(5);
+/// Ranges that are held behind gaps. The segment that would be one more is dropped.
+const MAX_OUT_OF_ORDER: usize = 32;
+/// RCV.WND at first, in bytes; the window grows from there.
+pub(super) const INITIAL_RCV_WND: u32 = 64 * 1024 - 1;
 
-/// When an acknowledgement is due.
+/// The time when an acknowledgement is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Due {
+enum AckDue {
     Never,
     At(Instant),
     Now,
 }
 
-/// What was received and not read yet, and what is to be told about it.
+/// The bytes that were received and not read yet, and the acknowledgement that is due for them.
+/// Variables are those of RFC 9293, section 3.3.1.
 pub(super) struct Receiver {
     ring: Ring,
-    /// The first byte that is missing.
-    next: Sequence,
-    /// The end of what the peer may send.
-    edge: Sequence,
+    /// RCV.NXT: the first byte that is missing.
+    rcv_nxt: Sequence,
+    /// RCV.NXT + RCV.WND: the right edge of the window that the peer was told.
+    rcv_wnd_edge: Sequence,
     /// Bytes to hold now, and at most.
     limit: u32,
-    most: u32,
-    /// How windows are shifted in headers.
-    shift: u8,
-    segment: u32,
-    /// What was received behind gaps, in order.
-    islands: Vec<Range>,
-    /// Where the newest of it is.
-    newest: Sequence,
-    /// What was received twice, until the peer is told.
-    duplicate: Option<Range>,
-    /// Where the peer has ended its side.
+    max_limit: u32,
+    /// Rcv.Wind.Shift of RFC 7323: how windows are shifted in headers.
+    window_scale: u8,
+    mss: u32,
+    /// The ranges that were received behind gaps, in order.
+    out_of_order: Vec<Range>,
+    /// The place of the newest of them.
+    newest_out_of_order: Sequence,
+    /// The range that was received twice, until the peer is told (DSACK, RFC 2883).
+    dsack: Option<Range>,
+    /// The number of the peer's FIN, once it was received.
     fin: Option<Sequence>,
-    due: Due,
+    ack_due: AckDue,
     /// Bytes received since the last acknowledgement.
-    unacknowledged: u32,
+    bytes_since_ack: u32,
     /// Bytes read since the limit was raised.
     read: u32,
     /// The most bytes that were held since there were none.
@@ -58,28 +60,34 @@ pub(super) struct Receiver {
     /// The same of the time before: as many may come again, and memory for them at once
     /// spares moving them.
     expected: usize,
-    /// Whether nobody will read: what is received counts, but is not stored.
+    /// Nobody will read: bytes that are received count, but are not stored.
     discards: bool,
 }
 
 impl Receiver {
-    /// `next` is what follows the peer's SYN. At most `most` bytes are held.
-    pub(super) fn new(next: Sequence, window: u32, most: u32, shift: u8, segment: u32) -> Self {
+    /// `rcv_nxt` follows the peer's SYN. At most `most` bytes are held.
+    pub(super) fn new(
+        rcv_nxt: Sequence,
+        window: u32,
+        most: u32,
+        window_scale: u8,
+        mss: u32,
+    ) -> Self {
         Self {
             ring: Ring::default(),
-            next,
-            edge: next + window,
-            limit: FIRST_WINDOW.min(most),
+            rcv_nxt,
+            rcv_wnd_edge: rcv_nxt + window,
+            limit: INITIAL_RCV_WND.min(most),
             // More cannot be told. A limit beyond would never be seen to be nearly reached.
-            most: most.min(u32::from(u16::MAX) << shift),
-            shift,
-            segment,
-            islands: Vec::new(),
-            newest: next,
-            duplicate: None,
+            max_limit: most.min(u32::from(u16::MAX) << window_scale),
+            window_scale,
+            mss,
+            out_of_order: Vec::new(),
+            newest_out_of_order: rcv_nxt,
+            dsack: None,
             fin: None,
-            due: Due::Never,
-            unacknowledged: 0,
+            ack_due: AckDue::Never,
+            bytes_since_ack: 0,
             read: 0,
             peak: 0,
             expected: 0,
@@ -87,13 +95,18 @@ impl Receiver {
         }
     }
 
-    pub(super) fn next(&self) -> Sequence {
-        self.next
+    pub(super) fn rcv_nxt(&self) -> Sequence {
+        self.rcv_nxt
     }
 
-    /// Whether everything was received that will ever come.
+    /// RCV.WND: the window that the peer was told last.
+    pub(super) fn rcv_wnd(&self) -> u32 {
+        self.rcv_wnd_edge.since(self.rcv_nxt)
+    }
+
+    /// Returns whether everything up to the peer's FIN was received.
     pub(super) fn is_finished(&self) -> bool {
-        self.fin.is_some_and(|fin| self.next > fin)
+        self.fin.is_some_and(|fin| self.rcv_nxt > fin)
     }
 
     /// Bytes that can be read.
@@ -101,10 +114,10 @@ impl Receiver {
         self.ring.len()
     }
 
-    /// Whether a segment lies in the window (RFC 9293, section 3.10.7.4). One without data
-    /// that begins right behind it does: what came before it may be lost.
-    pub(super) fn accepts(&self, segment: &Segment<'_>) -> bool {
-        segment.end() >= self.next && segment.sequence <= self.edge
+    /// The acceptability test: returns whether a segment lies in the window (RFC 9293, section
+    /// 3.10.7.4). One without data that begins right behind it does: those before it may be lost.
+    pub(super) fn is_acceptable(&self, segment: &Segment<'_>) -> bool {
+        segment.end() >= self.rcv_nxt && segment.sequence_number <= self.rcv_wnd_edge
     }
 
     /// Takes a segment's data in. Returns whether there is something new to read.
@@ -113,78 +126,83 @@ impl Receiver {
         if segment.payload.is_empty() && !fin {
             return false;
         }
-        let skipped = self.next.since(segment.sequence) as usize;
+        let skipped = self.rcv_nxt.since(segment.sequence_number) as usize;
         if skipped > 0 {
-            self.note_duplicate(segment);
+            self.note_dsack(segment);
         }
         let payload = segment.payload.get(skipped..).unwrap_or_default();
-        let start = segment.sequence.max(self.next);
-        let edge = self.fin.map_or(self.edge, |fin| fin.min(self.edge));
+        let start = segment.sequence_number.max(self.rcv_nxt);
+        let edge = self
+            .fin
+            .map_or(self.rcv_wnd_edge, |fin| fin.min(self.rcv_wnd_edge));
         let room = edge.since(start) as usize;
-        // What lies beyond the window, the end included, has to come again.
+        // Bytes beyond the window, and a FIN behind them, have to come again.
         fin &= payload.len() <= room;
         let payload = &payload[..payload.len().min(room)];
         if fin {
             self.note_end(start + payload.len() as u32);
         }
-        let before = self.next;
+        let before = self.rcv_nxt;
         self.take(start, payload, pool);
-        if self.fin == Some(self.next) {
-            self.next = self.next + 1;
+        if self.fin == Some(self.rcv_nxt) {
+            self.rcv_nxt = self.rcv_nxt + 1;
         }
-        self.acknowledge_later(before, now);
-        self.next != before
+        self.schedule_ack(before, now);
+        self.rcv_nxt != before
     }
 
-    /// Notes a segment of which bytes were received before.
-    pub(super) fn note_duplicate(&mut self, segment: &Segment<'_>) {
-        let end = segment.sequence + segment.payload.len() as u32;
-        let end = end.min(self.next);
-        if segment.sequence < end {
-            self.duplicate = Some((segment.sequence, end));
-            self.due = Due::Now;
+    /// Notes a segment of which bytes were received before, for a DSACK.
+    pub(super) fn note_dsack(&mut self, segment: &Segment<'_>) {
+        let end = segment.sequence_number + segment.payload.len() as u32;
+        let end = end.min(self.rcv_nxt);
+        if segment.sequence_number < end {
+            self.dsack = Some((segment.sequence_number, end));
+            self.ack_due = AckDue::Now;
         }
     }
 
-    /// Notes where the peer's side ends, unless it has sent more already.
+    /// Notes the peer's FIN, unless the peer has sent bytes behind it already.
     fn note_end(&mut self, end: Sequence) {
-        let is_last = self.islands.last().is_none_or(|(_, last)| *last <= end);
+        let is_last = self
+            .out_of_order
+            .last()
+            .is_none_or(|(_, last)| *last <= end);
         if self.fin.is_none() && is_last {
             self.fin = Some(end);
         }
     }
 
-    /// Stores bytes, and takes in what they connect.
+    /// Stores bytes, and takes in the ranges that they connect.
     fn take(&mut self, start: Sequence, payload: &[u8], pool: &mut Pool) {
         if payload.is_empty() || !self.fits(start) {
             return;
         }
-        let offset = self.ring.len() + start.since(self.next) as usize;
+        let offset = self.ring.len() + start.since(self.rcv_nxt) as usize;
         let taken = self.store(offset, payload, pool);
         if taken == 0 {
             return;
         }
         let end = start + taken as u32;
-        if start > self.next {
-            self.add_island(start, end);
+        if start > self.rcv_nxt {
+            self.add_out_of_order(start, end);
             return;
         }
         let (mut reached, mut connected) = (end, 0);
-        for (start, end) in &self.islands {
+        for (start, end) in &self.out_of_order {
             if *start > reached {
                 break;
             }
             reached = reached.max(*end);
             connected += 1;
         }
-        self.islands.drain(..connected);
+        self.out_of_order.drain(..connected);
         if !self.discards {
-            self.ring.extend(reached.since(self.next) as usize);
+            self.ring.extend(reached.since(self.rcv_nxt) as usize);
             self.peak = self.peak.max(self.ring.len());
         }
-        self.next = reached;
+        self.rcv_nxt = reached;
         if connected > 0 {
-            self.due = Due::Now;
+            self.ack_due = AckDue::Now;
         }
     }
 
@@ -223,105 +241,113 @@ impl Receiver {
         self.ring.capacity().saturating_sub(offset).min(size)
     }
 
-    /// Whether there is a place for one more range that begins at `start`.
+    /// Returns whether there is a place for one more range that begins at `start`.
     fn fits(&self, start: Sequence) -> bool {
-        start <= self.next
-            || self.islands.len() < MOST_GAPS
+        start <= self.rcv_nxt
+            || self.out_of_order.len() < MAX_OUT_OF_ORDER
             || self
-                .islands
+                .out_of_order
                 .iter()
                 .any(|(from, until)| *from <= start && start <= *until)
     }
 
-    fn add_island(&mut self, start: Sequence, end: Sequence) {
-        let first = self.islands.partition_point(|(_, until)| *until < start);
-        let last = self.islands.partition_point(|(from, _)| *from <= end);
-        let mut island = (start, end);
+    fn add_out_of_order(&mut self, start: Sequence, end: Sequence) {
+        let first = self
+            .out_of_order
+            .partition_point(|(_, until)| *until < start);
+        let last = self.out_of_order.partition_point(|(from, _)| *from <= end);
+        let mut range = (start, end);
         if first < last {
-            island.0 = start.min(self.islands[first].0);
-            island.1 = end.max(self.islands[last - 1].1);
+            range.0 = start.min(self.out_of_order[first].0);
+            range.1 = end.max(self.out_of_order[last - 1].1);
         }
-        self.islands.splice(first..last, [island]);
-        self.newest = start;
+        self.out_of_order.splice(first..last, [range]);
+        self.newest_out_of_order = start;
     }
 
-    fn acknowledge_later(&mut self, before: Sequence, now: Instant) {
-        let received = self.next.since(before);
-        self.unacknowledged = self.unacknowledged.saturating_add(received);
+    fn schedule_ack(&mut self, before: Sequence, now: Instant) {
+        let received = self.rcv_nxt.since(before);
+        self.bytes_since_ack = self.bytes_since_ack.saturating_add(received);
         let at_once = received == 0
-            || !self.islands.is_empty()
+            || !self.out_of_order.is_empty()
             || self.is_finished()
-            || self.unacknowledged >= 2 * self.segment;
-        self.due = match self.due {
-            _ if at_once => Due::Now,
-            Due::Never => Due::At(now + ACK_DELAY),
+            || self.bytes_since_ack >= 2 * self.mss;
+        self.ack_due = match self.ack_due {
+            _ if at_once => AckDue::Now,
+            AckDue::Never => AckDue::At(now + DELAYED_ACK_TIMEOUT),
             due => due,
         };
     }
 
-    /// Sees to it that an acknowledgement is sent.
-    pub(super) fn acknowledge_now(&mut self) {
-        self.due = Due::Now;
+    /// Has an acknowledgement sent with the next [`transmit`](crate::Connection::transmit).
+    pub(super) fn ack_now(&mut self) {
+        self.ack_due = AckDue::Now;
     }
 
-    pub(super) fn must_acknowledge(&self, now: Instant) -> bool {
-        match self.due {
-            Due::Never => false,
-            Due::At(due) => due <= now,
-            Due::Now => true,
+    pub(super) fn must_ack(&self, now: Instant) -> bool {
+        match self.ack_due {
+            AckDue::Never => false,
+            AckDue::At(due) => due <= now,
+            AckDue::Now => true,
         }
     }
 
-    /// When an acknowledgement is to be sent by itself.
+    /// The time when a delayed ACK is to be sent by itself.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        match self.due {
-            Due::At(due) => Some(due),
-            Due::Never | Due::Now => None,
+        match self.ack_due {
+            AckDue::At(due) => Some(due),
+            AckDue::Never | AckDue::Now => None,
         }
     }
 
-    /// The window that a header is to tell, moved as far as may be.
-    pub(super) fn window(&mut self) -> u16 {
-        let edge = self.possible_edge();
-        // Small steps would invite small segments (RFC 9293, section 3.8.6.2.2).
-        if edge.since(self.edge) >= self.segment.min(self.limit / 2) {
-            self.edge = edge;
+    /// The window field of a header (SEG.WND). Its right edge moves as far as may be.
+    pub(super) fn window_field(&mut self) -> u16 {
+        let edge = self.possible_rcv_wnd_edge();
+        // Small steps would invite small segments (silly window avoidance: RFC 9293, section
+        // 3.8.6.2.2).
+        if edge.since(self.rcv_wnd_edge) >= self.mss.min(self.limit / 2) {
+            self.rcv_wnd_edge = edge;
         }
-        let window = self.edge.since(self.next) >> self.shift;
-        // What the shift cuts off, the peer may send only later.
+        let window = self.rcv_wnd_edge.since(self.rcv_nxt) >> self.window_scale;
+        // The peer may send the bytes that the scale cuts off only later.
         window.min(u32::from(u16::MAX)) as u16
     }
 
-    /// A segment with data has told where this side is. Where there are gaps, that is not
-    /// all.
-    pub(super) fn announced(&mut self) {
-        if self.islands.is_empty() && self.duplicate.is_none() {
-            self.acknowledged();
+    /// A segment with data has acknowledged. Where there are gaps, SACK blocks are still to be sent.
+    pub(super) fn ack_piggybacked(&mut self) {
+        if self.out_of_order.is_empty() && self.dsack.is_none() {
+            self.ack_sent();
         }
     }
 
-    /// A segment has told where this side is.
-    pub(super) fn acknowledged(&mut self) {
-        self.duplicate = None;
-        self.due = Due::Never;
-        self.unacknowledged = 0;
+    /// An acknowledgement was sent.
+    pub(super) fn ack_sent(&mut self) {
+        self.dsack = None;
+        self.ack_due = AckDue::Never;
+        self.bytes_since_ack = 0;
     }
 
-    fn possible_edge(&self) -> Sequence {
+    fn possible_rcv_wnd_edge(&self) -> Sequence {
         let room = self.limit.saturating_sub(self.ring.len() as u32);
-        self.edge.max(self.next + room)
+        self.rcv_wnd_edge.max(self.rcv_nxt + room)
     }
 
-    /// What came twice (RFC 2883), then what is behind gaps, the newest of it first (RFC 2018,
-    /// section 4).
-    pub(super) fn blocks(&self) -> Options {
-        if self.islands.is_empty() && self.duplicate.is_none() {
+    /// SACK blocks: the range that came twice (DSACK, RFC 2883), then the ranges behind gaps, the
+    /// newest of them first (RFC 2018, section 4).
+    pub(super) fn sack_options(&self) -> Options {
+        if self.out_of_order.is_empty() && self.dsack.is_none() {
             return Options::None;
         }
-        let mut blocks = [None; MOST_BLOCKS];
-        let newest = self.islands.iter().find(|(_, end)| *end > self.newest);
-        let others = self.islands.iter().filter(|island| newest != Some(island));
-        let told = self.duplicate.iter().chain(newest).chain(others);
+        let mut blocks = [None; MAX_SACK_BLOCKS];
+        let newest = self
+            .out_of_order
+            .iter()
+            .find(|(_, end)| *end > self.newest_out_of_order);
+        let others = self
+            .out_of_order
+            .iter()
+            .filter(|range| newest != Some(range));
+        let told = self.dsack.iter().chain(newest).chain(others);
         for (block, range) in blocks.iter_mut().zip(told) {
             *block = Some(*range);
         }
@@ -335,7 +361,7 @@ impl Receiver {
         self.read = self.read.saturating_add(count as u32);
         if self.ring.len() == 0 {
             self.note_empty();
-            if self.islands.is_empty() {
+            if self.out_of_order.is_empty() {
                 self.ring.release(pool);
             }
         }
@@ -349,7 +375,7 @@ impl Receiver {
         if self.ring.len() == 0 {
             return None;
         }
-        if !self.islands.is_empty() {
+        if !self.out_of_order.is_empty() {
             let mut memory = pool.take(1)?;
             let (left, opened) = self.read(&mut memory, pool);
             return Some((Lent::new(memory, left), opened));
@@ -369,10 +395,10 @@ impl Receiver {
         self.has_opened()
     }
 
-    /// Whether the window was so small that the peer may wait, and is not any more.
+    /// Returns whether the window was so small that the peer may wait, and is not any more.
     fn has_opened(&self) -> bool {
-        let told = self.edge.since(self.next);
-        let gain = self.possible_edge().since(self.edge);
+        let told = self.rcv_wnd_edge.since(self.rcv_nxt);
+        let gain = self.possible_rcv_wnd_edge().since(self.rcv_wnd_edge);
         !self.is_finished() && gain >= (self.limit / 4).max(1) && told < self.limit / 2
     }
 
@@ -383,15 +409,15 @@ impl Receiver {
 
     /// Lets a peer send more at a time whose data was always read as it came.
     fn grow(&mut self) {
-        if self.read >= self.limit && self.limit < self.most {
-            self.limit = self.limit.saturating_mul(2).min(self.most);
+        if self.read >= self.limit && self.limit < self.max_limit {
+            self.limit = self.limit.saturating_mul(2).min(self.max_limit);
             self.read = 0;
         }
     }
 
     /// Gives all memory back.
     pub(super) fn release(&mut self, pool: &mut Pool) {
-        self.islands = Vec::new();
+        self.out_of_order = Vec::new();
         self.ring.release(pool);
     }
 }

@@ -4,15 +4,15 @@ use super::sequence::Sequence;
 
 /// Bytes of a header without options.
 pub(crate) const HEADER: usize = 20;
-/// Kinds of options (RFC 9293, section 3.2; RFC 7323; RFC 2018).
-pub(super) const END: u8 = 0;
-pub(super) const NOTHING: u8 = 1;
-pub(super) const MAXIMUM_SEGMENT: u8 = 2;
+/// Option kinds (RFC 9293, section 3.2; RFC 7323; RFC 2018).
+pub(super) const END_OF_OPTIONS: u8 = 0;
+pub(super) const NO_OPERATION: u8 = 1;
+pub(super) const MAXIMUM_SEGMENT_SIZE: u8 = 2;
 pub(super) const WINDOW_SCALE: u8 = 3;
 pub(super) const SACK_PERMITTED: u8 = 4;
 pub(super) const SACK: u8 = 5;
-/// The largest shift of a window (RFC 7323, section 2.3).
-pub(super) const MOST_SHIFT: u8 = 14;
+/// The largest window scale (RFC 7323, section 2.3).
+pub(super) const MAX_WINDOW_SCALE: u8 = 14;
 
 /// The control bits of a header. Urgent data is taken for ordinary data: nothing here looks
 /// at that bit or its pointer.
@@ -31,7 +31,7 @@ impl Flags {
     /// The number of the next byte that is expected counts.
     pub const ACK: Self = Self(16);
 
-    /// Whether one of the bits of `other` is set.
+    /// Returns whether one of the bits of `other` is set.
     pub const fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
@@ -41,7 +41,7 @@ impl Flags {
         Self(self.0 | other.0)
     }
 
-    /// Whether these are the flags of a segment that asks for a connection.
+    /// Returns whether these are the flags of a segment that asks for a connection.
     pub const fn opens(self) -> bool {
         self.0 & (Self::SYN.0 | Self::ACK.0 | Self::RST.0 | Self::FIN.0) == Self::SYN.0
     }
@@ -53,28 +53,28 @@ pub type Range = (Sequence, Sequence);
 /// A segment, as it was received.
 #[derive(Clone, Copy, Debug)]
 pub struct Segment<'a> {
-    /// The number of the first byte, or of SYN.
-    pub sequence: Sequence,
-    /// Valid if the flags have ACK.
-    pub acknowledged: Sequence,
+    /// SEG.SEQ: the number of the first byte, or of SYN.
+    pub sequence_number: Sequence,
+    /// SEG.ACK: valid if the flags have ACK.
+    pub acknowledgment_number: Sequence,
     /// The control bits.
     pub flags: Flags,
-    /// As it is in the header, not shifted.
+    /// SEG.WND: as it is in the header, not scaled.
     pub window: u16,
     options: &'a [u8],
     /// The data.
     pub payload: &'a [u8],
 }
 
-/// What a SYN offers.
+/// The options of a SYN.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Offered {
-    /// The largest payload that the peer takes (RFC 9293, section 3.7.1).
-    pub maximum_segment: Option<u16>,
-    /// The shift of its windows, 14 at most (RFC 7323, section 2.3).
-    pub shift: Option<u8>,
-    /// Whether it takes SACK (RFC 2018).
-    pub sack: bool,
+pub struct SynOptions {
+    /// MSS: the largest payload that the peer takes (RFC 9293, section 3.7.1).
+    pub maximum_segment_size: Option<u16>,
+    /// Window scale: the shift of its windows, 14 at most (RFC 7323, section 2.3).
+    pub window_scale: Option<u8>,
+    /// The peer takes SACK (RFC 2018).
+    pub sack_permitted: bool,
 }
 
 impl<'a> Segment<'a> {
@@ -93,8 +93,8 @@ impl<'a> Segment<'a> {
             ]))
         };
         Some(Self {
-            sequence: number(4),
-            acknowledged: number(8),
+            sequence_number: number(4),
+            acknowledgment_number: number(8),
             flags: Flags(header[13]),
             window: u16::from_be_bytes([header[14], header[15]]),
             options,
@@ -102,31 +102,33 @@ impl<'a> Segment<'a> {
         })
     }
 
-    /// The sequence number behind the segment.
+    /// SEG.SEQ + SEG.LEN: the sequence number behind the segment.
     pub fn end(&self) -> Sequence {
         let controls =
             u32::from(self.flags.has(Flags::SYN)) + u32::from(self.flags.has(Flags::FIN));
         // A frame has less than 2^32 bytes.
-        self.sequence + self.payload.len() as u32 + controls
+        self.sequence_number + self.payload.len() as u32 + controls
     }
 
     /// The options that count in a SYN.
-    pub fn offered(&self) -> Offered {
-        let mut offered = Offered::default();
+    pub fn syn_options(&self) -> SynOptions {
+        let mut syn_options = SynOptions::default();
         for (kind, value) in options(self.options) {
             match (kind, value) {
-                (MAXIMUM_SEGMENT, [high, low]) => {
-                    offered.maximum_segment = Some(u16::from_be_bytes([*high, *low]));
+                (MAXIMUM_SEGMENT_SIZE, [high, low]) => {
+                    syn_options.maximum_segment_size = Some(u16::from_be_bytes([*high, *low]));
                 }
-                (WINDOW_SCALE, [shift]) => offered.shift = Some((*shift).min(MOST_SHIFT)),
-                (SACK_PERMITTED, []) => offered.sack = true,
+                (WINDOW_SCALE, [window_scale]) => {
+                    syn_options.window_scale = Some((*window_scale).min(MAX_WINDOW_SCALE))
+                }
+                (SACK_PERMITTED, []) => syn_options.sack_permitted = true,
                 _ => {}
             }
         }
-        offered
+        syn_options
     }
 
-    /// The ranges that the peer has received out of order, as it says.
+    /// The SACK blocks: ranges that the peer has received out of order, as it says.
     pub fn sacked(&self) -> impl Iterator<Item = Range> {
         let blocks = options(self.options)
             .filter(|(kind, _)| *kind == SACK)
@@ -139,7 +141,7 @@ impl<'a> Segment<'a> {
         })
     }
 
-    /// Whether the header has options.
+    /// Returns whether the header has options.
     pub fn has_options(&self) -> bool {
         !self.options.is_empty()
     }
@@ -150,8 +152,8 @@ fn options(mut bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     core::iter::from_fn(move || {
         loop {
             match bytes {
-                [NOTHING, rest @ ..] => bytes = rest,
-                [] | [END, ..] | [_] => return None,
+                [NO_OPERATION, rest @ ..] => bytes = rest,
+                [] | [END_OF_OPTIONS, ..] | [_] => return None,
                 [kind, length, ..] => {
                     let option = bytes.get(2..usize::from(*length))?;
                     bytes = &bytes[usize::from(*length)..];
@@ -179,7 +181,7 @@ mod tests {
         ];
         let segment = Segment::parse(&bytes).expect("a segment");
         assert_eq!(
-            (segment.sequence, segment.acknowledged),
+            (segment.sequence_number, segment.acknowledgment_number),
             (Sequence(9), Sequence(7))
         );
         assert_eq!((segment.window, segment.payload), (256, &b"hi"[..]));
@@ -197,7 +199,7 @@ mod tests {
         #[test]
         fn any_bytes_are_taken_apart(bytes in proptest::collection::vec(any::<u8>(), 0..90)) {
             if let Some(segment) = Segment::parse(&bytes) {
-                segment.offered();
+                segment.syn_options();
                 prop_assert!(segment.sacked().count() <= 4);
                 prop_assert!(segment.payload.len() <= bytes.len() - HEADER);
             }

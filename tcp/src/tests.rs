@@ -5,12 +5,12 @@ extern crate std;
 
 mod blind;
 mod opening;
-mod path;
+mod plpmtud;
 mod repair;
 mod solo;
+mod states;
 
-use super::connection::Phase;
-use super::handshake::{Embryo, Verdict};
+use super::handshake::{SynReceived, Verdict};
 use super::*;
 use core::time::Duration;
 use fata_time::Instant;
@@ -20,9 +20,9 @@ use std::vec;
 use std::vec::Vec;
 
 const SIZE: u16 = 1_000;
-const TRIP: Duration = Duration::from_millis(20);
+const RTT: Duration = Duration::from_millis(20);
 
-/// What the path does to segments, in thousandths.
+/// The effects of the path on segments, in thousandths.
 #[derive(Clone, Copy, Debug, Default)]
 struct Path {
     loss: u64,
@@ -32,7 +32,7 @@ struct Path {
     first_lost: u8,
     /// The longest payload that gets through, if there is a limit.
     longest: Option<usize>,
-    /// What SYNs cannot agree on.
+    /// Options that SYNs lose on the path.
     without_sack: bool,
     without_scaling: bool,
 }
@@ -79,13 +79,13 @@ impl Out<'_> {
         } else {
             0
         };
-        let at = self.now + TRIP / 2 + Duration::from_millis(late);
+        let at = self.now + RTT / 2 + Duration::from_millis(late);
         self.wire.0.insert((at, *self.serial), bytes);
     }
 }
 
 impl Transmit for Out<'_> {
-    fn most(&self, size: u32) -> u32 {
+    fn max_payload(&self, size: u32) -> u32 {
         size * self.pieces
     }
 
@@ -104,10 +104,15 @@ impl Transmit for Out<'_> {
                 start + size as usize
             };
             let mut header = *header;
-            header.sequence = header.sequence + start as u32;
-            if let Options::Syn { shift, sack, .. } = &mut header.options {
-                *shift = shift.filter(|_| !self.path.without_scaling);
-                *sack &= !self.path.without_sack;
+            header.sequence_number = header.sequence_number + start as u32;
+            if let Options::Syn {
+                window_scale,
+                sack_permitted,
+                ..
+            } = &mut header.options
+            {
+                *window_scale = window_scale.filter(|_| !self.path.without_scaling);
+                *sack_permitted &= !self.path.without_sack;
             }
             if index + 1 < count {
                 header.flags.0 &= !(Flags::FIN.0 | Flags::PSH.0);
@@ -134,13 +139,13 @@ impl Transmit for Out<'_> {
 /// One end.
 struct End {
     connection: Option<Connection>,
-    embryo: Option<Embryo>,
+    syn_received: Option<SynReceived>,
     pool: Pool,
     incoming: Wire,
     to_send: Vec<u8>,
     sent: usize,
     received: Vec<u8>,
-    /// Whether it stays open when everything is sent.
+    /// The end stays open when everything is sent.
     stays: bool,
     /// Bytes that are read at a time, 0 for all.
     gulp: usize,
@@ -148,10 +153,10 @@ struct End {
 
 fn settings() -> Settings {
     Settings {
-        window: 256 * 1024,
-        buffer: 256 * 1024,
+        receive_buffer: 256 * 1024,
+        send_buffer: 256 * 1024,
         keep_alive: Duration::from_secs(60),
-        timeout: Duration::from_secs(180),
+        user_timeout: Duration::from_secs(180),
     }
 }
 
@@ -170,7 +175,7 @@ impl World {
         let [first, second] = data;
         let end = |to_send, gulp| End {
             connection: None,
-            embryo: None,
+            syn_received: None,
             pool: Pool::new(crate::Unlimited::default(), 4 << 20),
             incoming: Wire::default(),
             to_send,
@@ -192,7 +197,7 @@ impl World {
         }
     }
 
-    /// Lets an end send. What it sends arrives at the other one.
+    /// Lets an end send. Its segments arrive at the other one.
     fn transmit(&mut self, index: usize, header: Option<Header>) {
         // A handshake that fails is another story.
         let client = self.ends[0].connection.as_ref();
@@ -228,18 +233,21 @@ impl World {
         if let Some(connection) = &mut end.connection {
             return connection.receive(&segment, &mut end.pool, self.now);
         }
-        let Some(embryo) = end.embryo else {
+        let Some(syn_received) = end.syn_received else {
             if segment.flags.opens() {
-                let embryo = Embryo::new(&segment, Sequence(77), self.now);
-                end.embryo = Some(embryo);
-                self.transmit(index, Some(embryo.answer(SIZE, settings().window)));
+                let syn_received = SynReceived::new(&segment, Sequence(77), self.now);
+                end.syn_received = Some(syn_received);
+                self.transmit(
+                    index,
+                    Some(syn_received.syn_ack(SIZE, settings().receive_buffer)),
+                );
             }
             return;
         };
-        match embryo.judge(&segment) {
+        match syn_received.judge(&segment) {
             Verdict::Establish => {
                 let mut connection = Connection::accepted(
-                    embryo.agreement(self.now),
+                    syn_received.negotiated(self.now),
                     SIZE,
                     segment.window,
                     settings(),
@@ -248,8 +256,11 @@ impl World {
                 connection.receive(&segment, &mut end.pool, self.now);
                 end.connection = Some(connection);
             }
-            Verdict::Answer => self.transmit(index, Some(embryo.answer(SIZE, settings().window))),
-            Verdict::Forget | Verdict::Refuse | Verdict::Ignore => {}
+            Verdict::SendSynAck => self.transmit(
+                index,
+                Some(syn_received.syn_ack(SIZE, settings().receive_buffer)),
+            ),
+            Verdict::Forget | Verdict::SendReset | Verdict::Ignore => {}
         }
     }
 
@@ -281,10 +292,9 @@ impl World {
 
     fn is_over(&self) -> bool {
         self.ends.iter().all(|end| {
-            end.connection.as_ref().is_some_and(|connection| {
-                matches!(connection.phase(), Phase::Closed | Phase::TimeWait)
-                    && connection.readable() == 0
-            })
+            end.connection
+                .as_ref()
+                .is_some_and(|connection| connection.has_ended() && connection.readable() == 0)
         })
     }
 
@@ -303,11 +313,11 @@ impl World {
             .ends
             .iter()
             .filter_map(|end| end.connection.as_ref()?.deadline());
-        let embryos = self
+        let handshakes = self
             .ends
             .iter()
             .filter(|end| end.connection.is_none())
-            .filter_map(|end| Some(end.embryo?.deadline()));
+            .filter_map(|end| Some(end.syn_received?.deadline()));
         // Applications act at least so often.
         let tick = self.now + Duration::from_millis(5);
         let busy = self.ends.iter().any(|end| {
@@ -318,7 +328,7 @@ impl World {
         });
         let next = arrivals
             .chain(timers)
-            .chain(embryos)
+            .chain(handshakes)
             .chain(busy.then_some(tick))
             .min();
         let Some(next) = next else {
@@ -338,11 +348,11 @@ impl World {
                 if connection.deadline().is_some_and(|due| due <= self.now) {
                     connection.expire(self.now);
                 }
-            } else if let Some(embryo) = &mut end.embryo
-                && embryo.deadline() <= self.now
-                && embryo.expire(self.now)
+            } else if let Some(syn_received) = &mut end.syn_received
+                && syn_received.deadline() <= self.now
+                && syn_received.expire(self.now)
             {
-                let header = embryo.answer(SIZE, settings().window);
+                let header = syn_received.syn_ack(SIZE, settings().receive_buffer);
                 self.transmit(index, Some(header));
             }
         }
@@ -397,7 +407,7 @@ fn exchange(
     let mut again = 0;
     for end in [first, second] {
         let connection = end.connection.as_mut().expect("it was there");
-        again += connection.counts.sent_again;
+        again += connection.counts.retransmitted;
         connection.release(&mut end.pool);
         assert_eq!(end.pool.used(), 0);
     }

@@ -15,7 +15,8 @@ use alloc::collections::VecDeque;
 use core::time::Duration;
 use fata_net::Net;
 use fata_tcp::{
-    Agreement, Connection, Embryo, Flags, Header, Offer, Segment, Sequence, Transmit, Verdict,
+    Connection, Flags, Header, Negotiated, PeerOptions, Segment, Sequence, SynReceived, Transmit,
+    Verdict,
 };
 use fata_time::Instant;
 use smoltcp::wire::EthernetAddress;
@@ -74,10 +75,10 @@ impl Engine {
                 self.totals.dropped_frames += 1;
             }
             State::Flow(flow) => {
-                let progress = flow.connection.progress();
+                let before = (flow.connection.snd_una(), flow.connection.rcv_nxt());
                 flow.connection.receive(&segment, &mut self.pool, now);
                 // Others than the peer, which may lie about where it is, hardly get that far.
-                if flow.connection.progress() != progress {
+                if (flow.connection.snd_una(), flow.connection.rcv_nxt()) != before {
                     (flow.hardware, flow.doubted) = (Some(hardware), false);
                 }
                 if flow.connection.has_ended() {
@@ -147,7 +148,7 @@ impl Engine {
                 return;
             }
         }
-        if let Some(header) = Header::refusal(&arrival.segment) {
+        if let Some(header) = Header::reset_for(&arrival.segment) {
             self.totals.refused_segments += 1;
             self.reply_to_stranger(transmitter, arrival, &header);
         }
@@ -183,24 +184,27 @@ impl Engine {
             hardware,
             now,
         } = *arrival;
-        let mut initial = self.secret.initial(&tuple, now);
+        let mut initial = self.secret.iss(&tuple, now);
         if let Some(least) = least {
             initial = initial.max(least + TIME_WAIT_GAP);
         }
-        let embryo = Embryo::new(&segment, initial, now);
+        let syn_received = SynReceived::new(&segment, initial, now);
         let state = State::HalfOpen(HalfOpen {
-            embryo,
+            syn_received,
             listener,
             hardware,
             window: None,
         });
         let key = self.table.insert(tuple, state);
-        self.table.set_timer(key, embryo.deadline());
+        self.table.set_timer(key, syn_received.deadline());
         self.table.make_ready(key);
     }
 
-    fn answer_of(&self, embryo: &Embryo, tuple: Tuple) -> Header {
-        embryo.answer(self.segment_size(tuple.local().addr), self.settings.window)
+    fn answer_of(&self, syn_received: &SynReceived, tuple: Tuple) -> Header {
+        syn_received.syn_ack(
+            self.segment_size(tuple.local().addr),
+            self.settings.receive_buffer,
+        )
     }
 
     fn answer_with_cookie(&mut self, arrival: &Arrival<'_>) {
@@ -216,10 +220,12 @@ impl Engine {
         }
         self.totals.cookies += 1;
         self.cookies_until = now + COOKIE_LIFE;
-        let size = Offer::new(&segment).segment;
+        let size = PeerOptions::new(&segment).maximum_segment_size;
         self.cookies.push_back(Cookie {
-            ours: self.secret.cookie(&tuple, segment.sequence, size, now),
-            theirs: segment.sequence,
+            iss: self
+                .secret
+                .syn_cookie(&tuple, segment.sequence_number, size, now),
+            irs: segment.sequence_number,
             tuple,
             hardware,
         });
@@ -236,10 +242,10 @@ impl Engine {
                 self.cookies = VecDeque::new();
                 return;
             };
-            let Cookie { ours, theirs, .. } = cookie;
+            let Cookie { iss, irs, .. } = cookie;
             let own = self.segment_size(cookie.tuple.local().addr);
-            let window = self.settings.window;
-            let header = fata_tcp::answer(ours, theirs, own, window, None, false);
+            let window = self.settings.receive_buffer;
+            let header = fata_tcp::syn_ack(iss, irs, own, window, None, false);
             self.reply(transmitter, cookie.tuple, cookie.hardware, &header);
         }
     }
@@ -255,19 +261,22 @@ impl Engine {
         if self.cookies_until <= now {
             return false;
         }
-        let (ours, theirs) = (segment.acknowledged - 1, segment.sequence - 1);
-        let size = self.secret.open_cookie(&tuple, theirs, ours, now);
+        let (iss, irs) = (
+            segment.acknowledgment_number - 1,
+            segment.sequence_number - 1,
+        );
+        let size = self.secret.open_syn_cookie(&tuple, irs, iss, now);
         let Some(size) = size else {
             return false;
         };
         if self.handshakes.is_empty() && self.can_wait(listener) {
-            let agreement = Agreement {
-                ours,
-                theirs,
-                offer: Offer::plain(size),
-                trip: None,
+            let negotiated = Negotiated {
+                iss,
+                irs,
+                peer: PeerOptions::mss_only(size),
+                rtt: None,
             };
-            let connection = self.accept(agreement, arrival);
+            let connection = self.accept(negotiated, arrival);
             let (tuple, hardware) = (arrival.tuple, arrival.hardware);
             self.establish(listener, connection, (tuple, hardware), None);
         } else {
@@ -293,7 +302,7 @@ impl Engine {
     }
 
     /// The connection of a handshake that a segment completes.
-    fn accept(&mut self, agreement: Agreement, arrival: &Arrival<'_>) -> Connection {
+    fn accept(&mut self, negotiated: Negotiated, arrival: &Arrival<'_>) -> Connection {
         let Arrival {
             segment,
             tuple,
@@ -302,7 +311,7 @@ impl Engine {
         } = *arrival;
         let own = self.segment_size(tuple.local().addr);
         let mut connection =
-            Connection::accepted(agreement, own, segment.window, self.settings, now);
+            Connection::accepted(negotiated, own, segment.window, self.settings, now);
         if segment.payload.is_empty() || !self.pool.is_scarce() {
             connection.receive(&segment, &mut self.pool, now);
         }
@@ -342,11 +351,11 @@ impl Engine {
         let Some(State::HalfOpen(half_open)) = self.table.get(key).map(|entry| &entry.state) else {
             return;
         };
-        let (embryo, listener) = (half_open.embryo, half_open.listener);
-        match embryo.judge(&arrival.segment) {
+        let (syn_received, listener) = (half_open.syn_received, half_open.listener);
+        match syn_received.judge(&arrival.segment) {
             Verdict::Establish => {
                 if self.handshakes.is_empty() && self.can_wait(listener) {
-                    let connection = self.accept(embryo.agreement(arrival.now), arrival);
+                    let connection = self.accept(syn_received.negotiated(arrival.now), arrival);
                     let (tuple, hardware) = (arrival.tuple, arrival.hardware);
                     self.establish(listener, connection, (tuple, hardware), Some(key));
                 } else {
@@ -354,10 +363,10 @@ impl Engine {
                     self.queue_handshake(key, arrival.segment.window);
                 }
             }
-            Verdict::Answer => drop(self.table.make_ready(key)),
+            Verdict::SendSynAck => drop(self.table.make_ready(key)),
             Verdict::Forget => self.remove(key),
-            Verdict::Refuse => {
-                if let Some(header) = Header::refusal(&arrival.segment) {
+            Verdict::SendReset => {
+                if let Some(header) = Header::reset_for(&arrival.segment) {
                     self.reply_to_stranger(transmitter, arrival, &header);
                 }
             }
@@ -371,11 +380,11 @@ impl Engine {
         else {
             return;
         };
-        if !half_open.embryo.expire(now) {
+        if !half_open.syn_received.expire(now) {
             self.totals.expired_half_open += 1;
             return self.remove(key);
         }
-        let deadline = half_open.embryo.deadline();
+        let deadline = half_open.syn_received.deadline();
         self.table.set_timer(key, deadline);
         self.table.make_ready(key);
     }
@@ -393,8 +402,8 @@ impl Engine {
         let State::HalfOpen(half_open) = &entry.state else {
             return true;
         };
-        let (embryo, hardware) = (half_open.embryo, half_open.hardware);
-        let header = self.answer_of(&embryo, tuple);
+        let (syn_received, hardware) = (half_open.syn_received, half_open.hardware);
+        let header = self.answer_of(&syn_received, tuple);
         self.reply(transmitter, tuple, hardware, &header)
     }
 
@@ -422,26 +431,26 @@ impl Engine {
         let Some(State::TimeWait(wait)) = self.table.get(key).map(|entry| &entry.state) else {
             return;
         };
-        let (ours, theirs) = wait.numbers;
+        let (snd_nxt, rcv_nxt) = wait.numbers;
         let segment = &arrival.segment;
         // RFC 9293, section 3.6.1: a new connection, if its numbers are new.
-        if segment.flags.opens() && segment.sequence > theirs {
+        if segment.flags.opens() && segment.sequence_number > rcv_nxt {
             self.remove(key);
-            return self.receive_stranger(transmitter, arrival, Some(ours));
+            return self.receive_stranger(transmitter, arrival, Some(snd_nxt));
         }
         if segment.flags.has(Flags::RST) {
             // The peer has a new connection in mind, and was told of the old one.
-            if segment.sequence == theirs {
+            if segment.sequence_number == rcv_nxt {
                 self.remove(key);
             }
             return;
         }
-        if segment.end() == segment.sequence {
+        if segment.end() == segment.sequence_number {
             return;
         }
         let header = Header {
-            sequence: ours,
-            acknowledged: theirs,
+            sequence_number: snd_nxt,
+            acknowledgment_number: rcv_nxt,
             flags: Flags::ACK,
             window: 0,
             options: fata_tcp::Options::None,

@@ -10,7 +10,7 @@ use super::wire::{Path, Wire};
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
 use fata_net::Net;
-use fata_tcp::{Connection, Phase};
+use fata_tcp::{Connection, State as TcpState};
 use fata_time::Instant;
 use smoltcp::wire::IpAddress;
 
@@ -76,8 +76,8 @@ impl Engine {
     fn count(&mut self, flow: &mut Flow) {
         let counts = core::mem::take(&mut flow.connection.counts);
         self.totals.sent_segments += counts.sent;
-        self.totals.retransmitted_segments += counts.sent_again;
-        self.totals.challenged_segments += counts.out_of_place;
+        self.totals.retransmitted_segments += counts.retransmitted;
+        self.totals.challenged_segments += counts.challenged;
     }
 
     /// Sends the last segment of a connection that has ended, and notes what has become of it,
@@ -103,12 +103,12 @@ impl Engine {
             return;
         };
         let is_held = flow.owner == Owner::Stream;
-        match flow.connection.phase() {
-            Phase::TimeWait => {
-                let numbers = flow.connection.numbers();
+        match flow.connection.state() {
+            TcpState::TimeWait => {
+                let numbers = (flow.connection.snd_nxt(), flow.connection.rcv_nxt());
                 self.enter_time_wait(key, tuple, numbers, is_held, now);
             }
-            Phase::Closed if flow.connection.is_over() => {
+            TcpState::Closed if flow.connection.is_over() => {
                 // Of those that are held, what was received can still be read.
                 if is_held {
                     if self.table.find(&tuple) == Some(key) {
@@ -208,7 +208,7 @@ impl Engine {
         })?;
         let now = self.now();
         let tuple = Tuple::new((address, port).into(), remote.into());
-        let initial = self.secret.initial(&tuple, now);
+        let initial = self.secret.iss(&tuple, now);
         let own = self.segment_size(address);
         let connection = Connection::connecting(initial, own, self.settings, now);
         let flow = Flow::new(connection, Owner::Stream, None);
@@ -256,16 +256,16 @@ impl Engine {
         }
         flow.connection.close();
         flow.connection.discard(&mut self.pool);
-        match flow.connection.phase() {
+        match flow.connection.state() {
             // What is left of it stands elsewhere.
-            Phase::TimeWait => self.remove(key),
-            Phase::Closed if flow.connection.is_over() => self.remove(key),
-            Phase::Closed => flow.abort_at = Some(now + RESET_TIMEOUT),
+            TcpState::TimeWait => self.remove(key),
+            TcpState::Closed if flow.connection.is_over() => self.remove(key),
+            TcpState::Closed => flow.abort_at = Some(now + RESET_TIMEOUT),
             _ => {
                 flow.abort_at = Some(now + CLOSE_TIMEOUT);
                 flow.orphaned = Some(now);
                 flow.reprieve = Some(Reprieve {
-                    taken: flow.connection.progress().0,
+                    taken: flow.connection.snd_una(),
                     until: now + CLOSE_LIMIT,
                 });
                 let most = self.config.max_connections;
@@ -315,7 +315,7 @@ impl Engine {
                 IpAddress::Ipv4(_) => ipv4,
                 IpAddress::Ipv6(_) => ipv6,
             };
-            flow.connection.shorten_segments(size.into(), now);
+            flow.connection.reduce_mss(size.into(), now);
         }
     }
 
@@ -412,7 +412,7 @@ impl Engine {
         if flow.abort_at.is_none_or(|time| time > now) {
             return true;
         }
-        if flow.connection.phase() == Phase::Closed {
+        if flow.connection.state() == TcpState::Closed {
             self.remove(key);
             return false;
         }
@@ -442,7 +442,7 @@ impl Engine {
 /// Until when a connection may go on closing whose time is up. None if its peer hardly takes
 /// anything, or had long enough.
 fn more_time(flow: &mut Flow, now: Instant) -> Option<Instant> {
-    let taken = flow.connection.progress().0;
+    let taken = flow.connection.snd_una();
     let reprieve = flow.reprieve.as_mut()?;
     let later = reprieve.until.min(now + CLOSE_TIMEOUT);
     if later <= now || taken.since(reprieve.taken) < CLOSE_PROGRESS {

@@ -4,8 +4,8 @@ use smoltcp::wire::EthernetAddress;
 
 /// The answer to a SYN of which nothing else is kept.
 pub(super) struct Cookie {
-    pub(super) ours: Sequence,
-    pub(super) theirs: Sequence,
+    pub(super) iss: Sequence,
+    pub(super) irs: Sequence,
     pub(super) tuple: Tuple,
     pub(super) hardware: EthernetAddress,
 }

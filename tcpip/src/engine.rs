@@ -27,7 +27,7 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use fata_net::{Counters, MacAddress, Net};
 use fata_task::{Handle, Waiters};
-use fata_tcp::{LARGEST, Pool, Secret, Settings};
+use fata_tcp::{LARGEST_BUFFER, Pool, Secret, Settings};
 use fata_time::Instant;
 use slab::Slab;
 use smoltcp::iface::{Config as InterfaceConfig, Interface};
@@ -117,10 +117,10 @@ impl Engine {
             pool: Pool::new(Network::new(&config.memory), config.buffer_memory),
             settings: Settings {
                 // No peer may be promised more than a buffer can hold.
-                window: config.receive_buffer.clamp(1, LARGEST) as u32,
-                buffer: config.transmit_buffer.clamp(1, LARGEST),
+                receive_buffer: config.receive_buffer.clamp(1, LARGEST_BUFFER) as u32,
+                send_buffer: config.transmit_buffer.clamp(1, LARGEST_BUFFER),
                 keep_alive: config.keep_alive,
-                timeout: config.timeout,
+                user_timeout: config.timeout,
             },
             secret: Secret::new((random.next(), random.next())),
             arp: Arp::default(),

@@ -7,7 +7,7 @@ use alloc::boxed::Box;
 use core::hash::BuildHasher;
 use fata_memory::can_grow;
 use fata_net::Error;
-use fata_tcp::{Connection, Embryo, Sequence};
+use fata_tcp::{Connection, Sequence, SynReceived};
 use fata_time::Instant;
 use foldhash::SharedSeed;
 use foldhash::fast::SeedableRandomState;
@@ -48,7 +48,7 @@ pub(super) enum State {
 
 /// A connection whose handshake the peer has not completed yet, or that waits for a place.
 pub(super) struct HalfOpen {
-    pub(super) embryo: Embryo,
+    pub(super) syn_received: SynReceived,
     pub(super) listener: usize,
     /// Where its SYN came from.
     pub(super) hardware: EthernetAddress,

@@ -61,8 +61,8 @@ impl Engine {
         }
         match kind {
             Kind::TooLong(bytes) => {
-                let segment = bytes.saturating_sub(headers) as u32;
-                flow.connection.shorten_segments(segment, now);
+                let mss = bytes.saturating_sub(headers) as u32;
+                flow.connection.reduce_mss(mss, now);
             }
             Kind::Unreachable(error) => flow.connection.note_unreachable(error),
         }

@@ -116,7 +116,7 @@ impl Path {
 }
 
 impl<N: Net> Transmit for Wire<'_, N> {
-    fn most(&self, size: u32) -> u32 {
+    fn max_payload(&self, mss: u32) -> u32 {
         let offloads = self.transmitter.offloads;
         let cuts = if self.path.is_ipv6() {
             offloads.tcp_ipv6
@@ -124,11 +124,11 @@ impl<N: Net> Transmit for Wire<'_, N> {
             offloads.tcp_ipv4
         };
         if !cuts || !offloads.checksum {
-            return size;
+            return mss;
         }
         // What fits the length of an IPv4 packet fits IPv6's, too.
         let most = (LARGEST_PACKET - IPV6_HEADER_LEN - TCP_HEADER) as u32;
-        (most / size).max(1) * size
+        (most / mss).max(1) * mss
     }
 
     fn send(&mut self, header: &Header, payload: (&[u8], &[u8]), size: u32) -> bool {

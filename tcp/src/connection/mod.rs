@@ -1,13 +1,16 @@
 //! One connection: its states, and what both halves have to do with each other.
 
 mod receive;
+mod state;
 mod timer;
 mod transmit;
 
+pub use state::State;
+
 use crate::Error;
-use crate::handshake::{Agreement, Offer, shift_for};
+use crate::handshake::{Negotiated, PeerOptions, window_scale_for};
 use crate::pool::Pool;
-use crate::receiver::{FIRST_WINDOW, Receiver};
+use crate::receiver::{INITIAL_RCV_WND, Receiver};
 use crate::ring::Lent;
 use crate::segment::Flags;
 use crate::sender::{Probe, Sender};
@@ -16,70 +19,71 @@ use core::task::Waker;
 use core::time::Duration;
 use fata_time::Instant;
 
-/// Segments out of place are not answered more often than that (RFC 5961, section 7).
-const LEAST_PAUSE: Duration = Duration::from_millis(10);
-/// How long connecting may take.
+/// Challenge ACKs are not sent more often than that (RFC 5961, section 7).
+const CHALLENGE_ACK_INTERVAL: Duration = Duration::from_millis(10);
+/// The user timeout (RFC 9293, section 3.9.1.1) of a connection that is opened.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What connections have in common.
+/// Settings that connections have in common.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// Bytes that a connection holds at most that were not read yet.
-    pub window: u32,
+    /// Bytes that a connection holds at most that were not read yet. RCV.WND is not larger.
+    pub receive_buffer: u32,
     /// Bytes that a connection holds at most that were not acknowledged yet.
-    pub buffer: usize,
-    /// A silent peer is probed that often.
+    pub send_buffer: usize,
+    /// A silent peer is probed that often (RFC 9293, section 3.8.4).
     pub keep_alive: Duration,
-    /// A connection is given up after so long a silence.
-    pub timeout: Duration,
+    /// A connection is given up after so long a silence (RFC 9293, section 3.9.1.1).
+    pub user_timeout: Duration,
 }
 
-/// How far a connection has come. What is open may be closed on either side: see
-/// [`Connection::has_peer_finished`] and [`Connection::is_closed`].
+/// The stored part of the [`State`]. The rest of it stands in the sender and the receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
-    /// This side has sent a SYN (RFC 9293: SYN-SENT).
+enum Stage {
+    /// SYN-SENT.
     SynSent,
-    /// Both sides have sent a SYN at the same time.
+    /// SYN-RECEIVED, after a simultaneous open.
     SynReceived,
-    /// Data may come and go (ESTABLISHED), or one side is closed.
-    Open,
-    /// Both sides are closed, this one first.
+    /// From ESTABLISHED until both sides are closed: the FINs tell which state it is.
+    Synchronized,
+    /// TIME-WAIT.
     TimeWait,
-    /// There is no connection any more.
+    /// CLOSED.
     Closed,
 }
 
-/// Segments that were sent again, and the like.
+/// Segments by their fate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Segments with data or FIN.
     pub sent: u64,
-    /// Those of them that were sent before.
-    pub sent_again: u64,
-    /// Segments of the peer that were challenged (RFC 5961).
-    pub out_of_place: u64,
+    /// Those of them that were sent before: retransmissions.
+    pub retransmitted: u64,
+    /// Segments of the peer that were answered with a challenge ACK (RFC 5961), or would have been
+    /// but for the limit of their rate.
+    pub challenged: u64,
 }
 
-/// A connection.
+/// A connection (RFC 9293, section 3.3.1: its transmission control block).
 pub struct Connection {
-    phase: Phase,
+    stage: Stage,
     sender: Sender,
     receiver: Receiver,
     settings: Settings,
-    /// The largest payload that this side takes.
-    own_segment: u16,
-    /// When the peer was last heard, and last probed for want of that.
-    heard: Instant,
-    probed: Instant,
-    /// When a segment out of place was last answered.
-    answered: Option<Instant>,
+    /// The largest payload that this side takes: the MSS that its SYN announces.
+    own_mss: u16,
+    /// The time of the last segment of the peer, and of the last keep-alive for want of one.
+    last_received: Instant,
+    last_keep_alive: Instant,
+    /// The time of the last challenge ACK.
+    last_challenge_ack: Option<Instant>,
     probe: Option<Probe>,
     /// The reset that is still to be sent: where it is, and its flags.
     reset: Option<(Sequence, Flags)>,
-    /// Whether the peer had finished when this side did.
-    closed_second: bool,
-    /// Why it ended, if it did not end well.
+    /// The peer's FIN was received before the own one was sent (RFC 9293, section 3.6: passive
+    /// close), so that no TIME-WAIT follows.
+    is_passive_close: bool,
+    /// The reason why it ended, if it did not end well.
     error: Option<Error>,
     /// Woken when something can be read, or never will be again.
     pub reader: Option<Waker>,
@@ -91,25 +95,25 @@ pub struct Connection {
 
 impl Connection {
     fn new(
-        phase: Phase,
+        stage: Stage,
         sender: Sender,
         receiver: Receiver,
         settings: Settings,
-        own: u16,
+        own_mss: u16,
         now: Instant,
     ) -> Self {
         Self {
-            phase,
+            stage,
             sender,
             receiver,
             settings,
-            own_segment: own,
-            heard: now,
-            probed: now,
-            answered: None,
+            own_mss,
+            last_received: now,
+            last_keep_alive: now,
+            last_challenge_ack: None,
             probe: None,
             reset: None,
-            closed_second: false,
+            is_passive_close: false,
             error: None,
             reader: None,
             writer: None,
@@ -117,90 +121,118 @@ impl Connection {
         }
     }
 
-    /// A connection that a peer has opened. `window` is that of the segment that completes the
-    /// handshake, which has to be [received](Self::receive) then, if it is still there; `own` is
-    /// the largest payload that this side takes.
+    /// A connection that a peer has opened (RFC 9293, section 3.9.1.1: passive OPEN). `window` is
+    /// that of the segment that completes the handshake, which has to be
+    /// [received](Self::receive) then, if it is still there; `own_mss` is the largest payload that
+    /// this side takes.
     pub fn accepted(
-        agreement: Agreement,
-        own: u16,
+        negotiated: Negotiated,
+        own_mss: u16,
         window: u16,
         settings: Settings,
         now: Instant,
     ) -> Self {
-        let Agreement {
-            ours,
-            theirs,
-            offer,
-            trip,
-        } = agreement;
-        let mut sender = Sender::new(ours, offer.segment.min(own).into(), settings.buffer, now);
-        sender.shift = offer.shift.unwrap_or(0);
-        sender.sack = offer.sack;
-        sender.establish(theirs, u32::from(window) << sender.shift, now);
-        if let Some(trip) = trip {
-            sender.measure(trip);
+        let Negotiated {
+            iss,
+            irs,
+            peer,
+            rtt,
+        } = negotiated;
+        let mut sender = Sender::new(
+            iss,
+            peer.maximum_segment_size.min(own_mss).into(),
+            settings.send_buffer,
+            now,
+        );
+        sender.window_scale = peer.window_scale.unwrap_or(0);
+        sender.sack_permitted = peer.sack_permitted;
+        sender.establish(irs, u32::from(window) << sender.window_scale, now);
+        if let Some(rtt) = rtt {
+            sender.measure(rtt);
         }
-        let receiver = receiver(theirs, offer, own, settings);
-        Self::new(Phase::Open, sender, receiver, settings, own, now)
+        let receiver = receiver(irs, peer, own_mss, settings);
+        Self::new(
+            Stage::Synchronized,
+            sender,
+            receiver,
+            settings,
+            own_mss,
+            now,
+        )
     }
 
-    /// A connection that this side opens, with the number of its SYN.
-    pub fn connecting(ours: Sequence, own: u16, settings: Settings, now: Instant) -> Self {
-        let sender = Sender::new(ours, own.into(), settings.buffer, now);
-        let receiver = receiver(Sequence(0), Offer::plain(own), own, settings);
-        Self::new(Phase::SynSent, sender, receiver, settings, own, now)
+    /// A connection that this side opens (RFC 9293, section 3.9.1.1: active OPEN), with the number
+    /// of its SYN.
+    pub fn connecting(iss: Sequence, own_mss: u16, settings: Settings, now: Instant) -> Self {
+        let sender = Sender::new(iss, own_mss.into(), settings.send_buffer, now);
+        let receiver = receiver(
+            Sequence(0),
+            PeerOptions::mss_only(own_mss),
+            own_mss,
+            settings,
+        );
+        Self::new(Stage::SynSent, sender, receiver, settings, own_mss, now)
     }
 
-    /// How far the connection has come.
-    pub fn phase(&self) -> Phase {
-        self.phase
-    }
-
-    /// Whether a handshake goes on.
+    /// Returns whether a handshake goes on: SYN-SENT or SYN-RECEIVED.
     pub fn is_opening(&self) -> bool {
-        matches!(self.phase, Phase::SynSent | Phase::SynReceived)
+        matches!(self.stage, Stage::SynSent | Stage::SynReceived)
     }
 
-    /// Whether data may still come or go.
+    /// Returns whether data may still come or go: any state from ESTABLISHED to LAST-ACK.
     pub fn is_open(&self) -> bool {
-        self.phase == Phase::Open
+        self.stage == Stage::Synchronized
     }
 
-    /// Whether both sides are closed, or there was a reset: nothing that the peer sends changes
-    /// that.
+    /// Returns whether both sides are closed, or there was a reset: TIME-WAIT or CLOSED. No segment
+    /// of the peer changes that.
     pub fn has_ended(&self) -> bool {
-        matches!(self.phase, Phase::TimeWait | Phase::Closed)
+        matches!(self.stage, Stage::TimeWait | Stage::Closed)
     }
 
-    /// Whether nothing is left to be done.
+    /// Returns whether nothing is left to be done: CLOSED, and no reset is to be sent.
     pub fn is_over(&self) -> bool {
-        self.phase == Phase::Closed && self.reset.is_none()
+        self.stage == Stage::Closed && self.reset.is_none()
     }
 
-    /// Why the connection ended, if it did not end well.
+    /// The reason why the connection ended, if it did not end well.
     pub fn error(&self) -> Option<Error> {
         self.error
     }
 
-    /// Whether all that the peer has sent was received, and it will send no more.
+    /// Returns whether everything up to the peer's FIN was received.
     pub fn has_peer_finished(&self) -> bool {
         self.receiver.is_finished()
     }
 
-    /// Whether this side was closed.
+    /// Returns whether this side was closed. Its FIN may still have to be sent.
     pub fn is_closed(&self) -> bool {
         self.sender.is_closed()
     }
 
-    /// The numbers that follow all that was sent and received.
-    pub fn numbers(&self) -> (Sequence, Sequence) {
-        (self.sender.next(), self.receiver.next())
+    /// SND.UNA: the first number that the peer has not acknowledged.
+    pub fn snd_una(&self) -> Sequence {
+        self.sender.snd_una()
     }
 
-    /// Up to where the peer has acknowledged what was sent, and what follows all that was
-    /// received in order.
-    pub fn progress(&self) -> (Sequence, Sequence) {
-        (self.sender.unacknowledged(), self.receiver.next())
+    /// SND.NXT: the number that follows all that was sent.
+    pub fn snd_nxt(&self) -> Sequence {
+        self.sender.snd_nxt()
+    }
+
+    /// SND.WND: the window that the peer takes from SND.UNA on, in bytes.
+    pub fn snd_wnd(&self) -> u32 {
+        self.sender.snd_wnd()
+    }
+
+    /// RCV.NXT: the number that follows all that was received in order.
+    pub fn rcv_nxt(&self) -> Sequence {
+        self.receiver.rcv_nxt()
+    }
+
+    /// RCV.WND: the window that the peer was last told, from RCV.NXT on, in bytes.
+    pub fn rcv_wnd(&self) -> u32 {
+        self.receiver.rcv_wnd()
     }
 
     // The application's side
@@ -209,9 +241,9 @@ impl Connection {
     /// there is room again.
     pub fn read(&mut self, buffer: &mut [u8], pool: &mut Pool) -> (usize, bool) {
         let (count, opened) = self.receiver.read(buffer, pool);
-        let tell = opened && self.phase == Phase::Open;
+        let tell = opened && self.stage == Stage::Synchronized;
         if tell {
-            self.receiver.acknowledge_now();
+            self.receiver.ack_now();
         }
         (count, tell)
     }
@@ -220,21 +252,21 @@ impl Connection {
     /// [`read`](Self::read).
     pub fn lend(&mut self, pool: &mut Pool) -> Option<(Lent, bool)> {
         let (lent, opened) = self.receiver.lend(pool)?;
-        let tell = opened && self.phase == Phase::Open;
+        let tell = opened && self.stage == Stage::Synchronized;
         if tell {
-            self.receiver.acknowledge_now();
+            self.receiver.ack_now();
         }
         Some((lent, tell))
     }
 
-    /// Whether something can be read.
+    /// Bytes that can be read.
     pub fn readable(&self) -> usize {
         self.receiver.readable()
     }
 
-    /// Whether bytes can be written, now or later.
+    /// Returns whether bytes can be written, now or later.
     pub fn is_writable(&self) -> bool {
-        self.phase == Phase::Open && !self.sender.is_closed()
+        self.stage == Stage::Synchronized && !self.sender.is_closed()
     }
 
     /// Takes as many bytes as there is room for.
@@ -242,20 +274,21 @@ impl Connection {
         self.sender.write(bytes, pool)
     }
 
-    /// Whether something is under way whose acknowledgement makes room.
+    /// Returns whether something is under way whose acknowledgement makes room.
     pub fn has_queued(&self) -> bool {
         self.sender.queued() > 0
     }
 
-    /// Closes this side; what was written before is still sent.
+    /// Closes this side; all that was written before is still sent (RFC 9293, section 3.9.1.4).
     pub fn close(&mut self) {
         self.sender.close();
     }
 
-    /// Ends the connection with a reset. One that is still to be sent stays.
+    /// Ends the connection with a reset (RFC 9293, section 3.9.1.6). One that is still to be sent
+    /// stays.
     pub fn abort(&mut self, error: Error) {
-        if matches!(self.phase, Phase::Open | Phase::SynReceived) {
-            self.reset = Some((self.sender.next(), Flags::RST.with(Flags::ACK)));
+        if matches!(self.stage, Stage::Synchronized | Stage::SynReceived) {
+            self.reset = Some((self.sender.snd_nxt(), Flags::RST.with(Flags::ACK)));
         }
         self.end(Some(error));
     }
@@ -266,42 +299,43 @@ impl Connection {
         self.receiver.release(pool);
     }
 
-    /// Drops what was received and what still comes, as nobody will read it.
+    /// Drops everything that was received and that still comes, as nobody will read it.
     pub fn discard(&mut self, pool: &mut Pool) {
-        if self.receiver.discard(pool) && self.phase == Phase::Open {
-            self.receiver.acknowledge_now();
+        if self.receiver.discard(pool) && self.stage == Stage::Synchronized {
+            self.receiver.ack_now();
         }
     }
 
-    /// A link on the path takes segments with so much payload only.
+    /// A link on the path takes segments with so much payload only: a router has told its MTU (RFC
+    /// 1191, RFC 8201).
     #[cold]
-    pub fn shorten_segments(&mut self, segment: u32, now: Instant) {
-        if self.phase == Phase::Open && segment < self.sender.segment() {
-            self.sender.shorten_segments(segment, now);
+    pub fn reduce_mss(&mut self, mss: u32, now: Instant) {
+        if self.stage == Stage::Synchronized && mss < self.sender.mss() {
+            self.sender.reduce_mss(mss, now);
         }
     }
 
-    /// Bytes of payload in a segment.
+    /// Bytes of payload in a segment (RFC 9293, section 3.7.1: Eff.snd.MSS).
     #[cfg(test)]
-    pub fn segment(&self) -> u32 {
-        self.sender.segment()
+    pub fn mss(&self) -> u32 {
+        self.sender.mss()
     }
 
-    /// Whether a number is one of something in flight.
+    /// Returns whether a number is one of something in flight: SND.UNA =< number < SND.NXT.
     pub fn is_in_flight(&self, number: Sequence) -> bool {
-        number >= self.sender.unacknowledged() && number < self.sender.next()
+        number >= self.snd_una() && number < self.snd_nxt()
     }
 
-    /// An error message says that the peer cannot be reached.
+    /// An ICMP error message says that the peer cannot be reached.
     pub fn note_unreachable(&mut self, error: Error) {
-        // An open connection outlives that (RFC 5461).
-        if self.phase == Phase::SynSent {
+        // It is a soft error, which a synchronized connection outlives (RFC 5461).
+        if self.stage == Stage::SynSent {
             self.end(Some(error));
         }
     }
 
     fn end(&mut self, error: Option<Error>) {
-        self.phase = Phase::Closed;
+        self.stage = Stage::Closed;
         if self.error.is_none() {
             self.error = error;
         }
@@ -315,11 +349,19 @@ impl Connection {
     }
 }
 
-/// The receiving half of a connection with a peer whose SYN had the number `theirs`.
-fn receiver(theirs: Sequence, offer: Offer, own: u16, settings: Settings) -> Receiver {
-    let shift = offer.shift.map_or(0, |_| shift_for(settings.window));
-    let first = settings.window.min(FIRST_WINDOW);
-    Receiver::new(theirs + 1, first, settings.window, shift, own.into())
+/// The receiving half of a connection with a peer whose SYN had the number `irs`.
+fn receiver(irs: Sequence, peer: PeerOptions, own_mss: u16, settings: Settings) -> Receiver {
+    let window_scale = peer
+        .window_scale
+        .map_or(0, |_| window_scale_for(settings.receive_buffer));
+    let first = settings.receive_buffer.min(INITIAL_RCV_WND);
+    Receiver::new(
+        irs + 1,
+        first,
+        settings.receive_buffer,
+        window_scale,
+        own_mss.into(),
+    )
 }
 
 fn wake(task: &mut Option<Waker>) {

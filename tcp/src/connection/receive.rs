@@ -1,31 +1,33 @@
-//! What the peer sends.
+//! Segments of the peer (RFC 9293, section 3.10.7: SEGMENT ARRIVES).
 
-use super::{Connection, LEAST_PAUSE, Phase, receiver, wake};
+use super::{CHALLENGE_ACK_INTERVAL, Connection, Stage, receiver, wake};
 use crate::Error;
-use crate::handshake::Offer;
+use crate::handshake::PeerOptions;
 use crate::pool::Pool;
 use crate::segment::{Flags, Segment};
 use crate::sequence::Sequence;
 use fata_time::Instant;
 
 impl Connection {
-    /// Takes a segment in (RFC 9293, section 3.10.7).
+    /// Takes a segment in.
     pub fn receive(&mut self, segment: &Segment<'_>, pool: &mut Pool, now: Instant) {
-        match self.phase {
-            Phase::SynSent => self.receive_answer(segment, now),
-            Phase::SynReceived | Phase::Open => self.receive_open(segment, pool, now),
-            // The last acknowledgement was lost, it seems.
-            Phase::TimeWait if !segment.flags.has(Flags::RST) => self.answer(now),
-            Phase::TimeWait | Phase::Closed => {}
+        match self.stage {
+            Stage::SynSent => self.receive_in_syn_sent(segment, now),
+            Stage::SynReceived | Stage::Synchronized => {
+                self.receive_synchronized(segment, pool, now)
+            }
+            // The last acknowledgement was lost, it seems (RFC 9293, section 3.10.7.4).
+            Stage::TimeWait if !segment.flags.has(Flags::RST) => self.challenge_ack(now),
+            Stage::TimeWait | Stage::Closed => {}
         }
     }
 
-    fn receive_answer(&mut self, segment: &Segment<'_>, now: Instant) {
+    fn receive_in_syn_sent(&mut self, segment: &Segment<'_>, now: Instant) {
         let flags = segment.flags;
         let acknowledges = flags.has(Flags::ACK);
-        if acknowledges && segment.acknowledged != self.sender.next() {
+        if acknowledges && segment.acknowledgment_number != self.sender.snd_nxt() {
             if !flags.has(Flags::RST) {
-                self.reset = Some((segment.acknowledged, Flags::RST));
+                self.reset = Some((segment.acknowledgment_number, Flags::RST));
             }
             return;
         }
@@ -38,38 +40,39 @@ impl Connection {
         if !flags.has(Flags::SYN) {
             return;
         }
-        // One to an answer that did not fit, of another connection, has no place in this one.
+        // A reset to an answer that did not fit, of another connection, has no place in this one.
         self.reset = None;
-        let offer = Offer::new(segment);
-        let size = u32::from(offer.segment.min(self.own_segment));
-        self.sender.set_segment(size);
-        self.sender.shift = offer.shift.unwrap_or(0);
-        self.sender.sack = offer.sack;
-        self.receiver = receiver(segment.sequence, offer, self.own_segment, self.settings);
-        self.heard = now;
+        let peer = PeerOptions::new(segment);
+        let size = u32::from(peer.maximum_segment_size.min(self.own_mss));
+        self.sender.set_mss(size);
+        self.sender.window_scale = peer.window_scale.unwrap_or(0);
+        self.sender.sack_permitted = peer.sack_permitted;
+        self.receiver = receiver(segment.sequence_number, peer, self.own_mss, self.settings);
+        self.last_received = now;
         if acknowledges {
-            self.receiver.acknowledge_now();
-            // The window of a SYN is not shifted.
-            self.establish(segment.sequence, segment.window.into(), now);
+            self.receiver.ack_now();
+            // The window of a SYN is not scaled (RFC 7323, section 2.2).
+            self.establish(segment.sequence_number, segment.window.into(), now);
         } else {
-            // It has to come again, with an acknowledgement now.
+            // Simultaneous open (RFC 9293, section 3.5): the SYN has to go again, with an
+            // acknowledgement now.
             self.sender.lose_syn();
-            self.phase = Phase::SynReceived;
+            self.stage = Stage::SynReceived;
         }
     }
 
-    pub(super) fn establish(&mut self, sequence: Sequence, window: u32, now: Instant) {
-        self.sender.establish(sequence, window, now);
-        self.phase = Phase::Open;
+    pub(super) fn establish(&mut self, sequence_number: Sequence, window: u32, now: Instant) {
+        self.sender.establish(sequence_number, window, now);
+        self.stage = Stage::Synchronized;
         self.wake();
     }
 
-    fn receive_open(&mut self, segment: &Segment<'_>, pool: &mut Pool, now: Instant) {
+    fn receive_synchronized(&mut self, segment: &Segment<'_>, pool: &mut Pool, now: Instant) {
         let flags = segment.flags;
-        if !self.receiver.accepts(segment) {
+        if !self.receiver.is_acceptable(segment) {
             if !flags.has(Flags::RST) {
-                self.receiver.note_duplicate(segment);
-                self.answer(now);
+                self.receiver.note_dsack(segment);
+                self.challenge_ack(now);
             }
             return;
         }
@@ -77,23 +80,25 @@ impl Connection {
             return self.receive_reset(segment, now);
         }
         if flags.has(Flags::SYN) {
-            return self.answer(now);
+            return self.challenge_ack(now);
         }
         if !flags.has(Flags::ACK) {
             return;
         }
-        let acknowledged = segment.acknowledged;
-        // Neither of what was not sent, nor of what is long gone (RFC 5961, section 5).
-        if acknowledged > self.sender.next() || acknowledged < self.sender.oldest() {
-            return self.answer(now);
+        let acknowledgment_number = segment.acknowledgment_number;
+        // SND.UNA - MAX.SND.WND =< SEG.ACK =< SND.NXT (RFC 5961, section 5).
+        if acknowledgment_number > self.sender.snd_nxt()
+            || acknowledgment_number < self.sender.oldest_acceptable_ack()
+        {
+            return self.challenge_ack(now);
         }
-        self.heard = now;
-        if self.phase == Phase::SynReceived {
-            if acknowledged != self.sender.next() {
+        self.last_received = now;
+        if self.stage == Stage::SynReceived {
+            if acknowledgment_number != self.sender.snd_nxt() {
                 return;
             }
-            let window = u32::from(segment.window) << self.sender.shift;
-            self.establish(segment.sequence, window, now);
+            let window = u32::from(segment.window) << self.sender.window_scale;
+            self.establish(segment.sequence_number, window, now);
         }
         let progress = self.sender.acknowledge(segment, pool, now);
         if progress > 0 && self.writer.is_some() && self.sender.has_room() {
@@ -106,33 +111,37 @@ impl Connection {
     }
 
     fn receive_reset(&mut self, segment: &Segment<'_>, now: Instant) {
-        if segment.sequence != self.receiver.next() {
-            return self.answer(now);
+        if segment.sequence_number != self.receiver.rcv_nxt() {
+            return self.challenge_ack(now);
         }
-        let error = match self.phase {
-            Phase::SynReceived => Error::ConnectionRefused,
+        let error = match self.stage {
+            Stage::SynReceived => Error::ConnectionRefused,
             _ => Error::ConnectionReset,
         };
-        // Both sides were done: it does not matter any more.
+        // Both sides were done (CLOSING, LAST-ACK): it does not matter any more.
         let is_done = self.sender.is_fin_sent() && self.has_peer_finished();
         self.end((!is_done).then_some(error));
     }
 
-    /// Tells the peer where this side is, unless it was told a moment ago.
-    fn answer(&mut self, now: Instant) {
-        self.counts.out_of_place += 1;
-        if self.answered.is_none_or(|time| now - time >= LEAST_PAUSE) {
-            self.answered = Some(now);
-            self.receiver.acknowledge_now();
+    /// Answers with a challenge ACK (RFC 5961), which tells the peer where this side is, unless
+    /// there was one a moment ago.
+    fn challenge_ack(&mut self, now: Instant) {
+        self.counts.challenged += 1;
+        if self
+            .last_challenge_ack
+            .is_none_or(|time| now - time >= CHALLENGE_ACK_INTERVAL)
+        {
+            self.last_challenge_ack = Some(now);
+            self.receiver.ack_now();
         }
     }
 
     fn check_end(&mut self) {
         if self.sender.is_fin_acknowledged() && self.has_peer_finished() {
-            self.phase = if self.closed_second {
-                Phase::Closed
+            self.stage = if self.is_passive_close {
+                Stage::Closed
             } else {
-                Phase::TimeWait
+                Stage::TimeWait
             };
             self.wake();
         }

@@ -1,27 +1,27 @@
-//! What has to be done when time has passed.
+//! Timers: their deadlines, and the actions when one has come.
 
-use super::{CONNECT_TIMEOUT, Connection, Phase};
+use super::{CONNECT_TIMEOUT, Connection, Stage};
 use crate::Error;
 use crate::sender::Probe;
 use core::time::Duration;
 use fata_time::Instant;
 
-/// An answer that takes longer is missed.
+/// An answer that takes longer is missed (RFC 9293, section 3.8.3: R1).
 const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Connection {
-    /// When something has to be done even if nothing happens.
+    /// The time when something has to be done even if nothing happens.
     pub fn deadline(&self) -> Option<Instant> {
-        match self.phase {
-            Phase::Closed | Phase::TimeWait => None,
-            Phase::SynSent | Phase::SynReceived => {
-                let end = self.heard + CONNECT_TIMEOUT;
+        match self.stage {
+            Stage::Closed | Stage::TimeWait => None,
+            Stage::SynSent | Stage::SynReceived => {
+                let end = self.last_received + CONNECT_TIMEOUT;
                 Some(self.sender.deadline().map_or(end, |due| due.min(end)))
             }
-            Phase::Open => {
+            Stage::Synchronized => {
                 let quiet = self
                     .keep_alive_due()
-                    .min(self.heard + self.settings.timeout);
+                    .min(self.last_received + self.settings.user_timeout);
                 let due = self
                     .sender
                     .deadline()
@@ -33,34 +33,34 @@ impl Connection {
     }
 
     fn keep_alive_due(&self) -> Instant {
-        self.heard.max(self.probed) + self.settings.keep_alive
+        self.last_received.max(self.last_keep_alive) + self.settings.keep_alive
     }
 
-    /// Whether the peer owes an answer for so long that it seems not to be reached.
+    /// Returns whether the peer owes an answer for so long that it seems not to be reached.
     pub fn is_unanswered(&self, now: Instant) -> bool {
         let owed = self.sender.waiting_since();
         let waits = owed.is_some_and(|since| now - since >= PATIENCE);
         // Not even a probe was answered.
-        waits || now - self.heard >= self.settings.keep_alive * 2
+        waits || now - self.last_received >= self.settings.keep_alive * 2
     }
 
-    /// Does what is due. What there is to send then is sent by [`transmit`](Self::transmit).
+    /// Acts on timers that are due. [`transmit`](Self::transmit) sends the segments of that.
     pub fn expire(&mut self, now: Instant) {
-        let timeout = match self.phase {
-            Phase::Closed | Phase::TimeWait => return,
-            Phase::SynSent | Phase::SynReceived => CONNECT_TIMEOUT,
-            Phase::Open => self.settings.timeout,
+        let timeout = match self.stage {
+            Stage::Closed | Stage::TimeWait => return,
+            Stage::SynSent | Stage::SynReceived => CONNECT_TIMEOUT,
+            Stage::Synchronized => self.settings.user_timeout,
         };
-        if self.heard + timeout <= now {
+        if self.last_received + timeout <= now {
             return self.abort(Error::TimedOut);
         }
         if let Some(probe) = self.sender.expire(now) {
             self.probe = Some(probe);
         }
-        if self.phase == Phase::Open && self.keep_alive_due() <= now {
-            self.probed = now;
+        if self.stage == Stage::Synchronized && self.keep_alive_due() <= now {
+            self.last_keep_alive = now;
             if self.sender.waiting_since().is_none() {
-                self.probe = Some(Probe::Window);
+                self.probe = Some(Probe::ZeroWindow);
             }
         }
     }

@@ -1,200 +1,198 @@
-//! What acknowledgements tell: what has arrived, and what is lost.
+//! Acknowledgements: they show which segments have arrived, and which are lost.
 
-use super::{DUPLICATES, Recovery, Sender, Undo};
-use crate::flight::News;
+use super::{DUPLICATE_ACK_THRESHOLD, Recovery, Sender, Undo};
 use crate::pool::Pool;
+use crate::scoreboard::AckSummary;
 use crate::segment::Segment;
 use crate::sequence::Sequence;
 use fata_time::Instant;
 
 impl Sender {
-    /// Takes in what a segment says of what was sent. Its acknowledgement must not lie
-    /// beyond [`next`](Self::next). Returns the bytes that are newly acknowledged.
+    /// Takes in the acknowledgement, SACK blocks and window of a segment. Its acknowledgment number
+    /// must not lie beyond SND.NXT. Returns the bytes that are newly acknowledged.
     pub(crate) fn acknowledge(
         &mut self,
         segment: &Segment<'_>,
         pool: &mut Pool,
         now: Instant,
     ) -> u32 {
-        let acknowledged = segment.acknowledged;
-        let least = self.round_trip.least();
+        let acknowledgment_number = segment.acknowledgment_number;
+        let min_rtt = self.rtt.min_rtt();
         let before = self.in_flight();
-        let progress = acknowledged.since(self.unacknowledged);
-        let mut news = News::default();
+        let progress = acknowledgment_number.since(self.snd_una);
+        let mut summary = AckSummary::default();
         if progress > 0 {
-            news = self.flight.acknowledge(acknowledged, least, now);
-            self.advance(acknowledged, pool, now);
-            if self.search.is_some() {
-                self.note_longer_arrived(now);
+            summary = self
+                .scoreboard
+                .acknowledge(acknowledgment_number, min_rtt, now);
+            self.advance_snd_una(acknowledgment_number, pool, now);
+            if self.plpmtud.is_some() {
+                self.check_pmtu_probe_acked(now);
             }
         }
-        if self.sack && segment.has_options() {
-            self.take_sacked(segment, &mut news, now);
+        if self.sack_permitted && segment.has_options() {
+            self.process_sack(segment, &mut summary, now);
         } else if progress == 0 {
-            self.count_duplicate(segment);
+            self.count_duplicate_ack(segment);
         }
-        self.open_window(segment);
-        if let Some(sample) = news.sample {
-            self.round_trip.measure(sample);
+        self.update_snd_wnd(segment);
+        if let Some(rtt_sample) = summary.rtt_sample {
+            self.rtt.measure(rtt_sample);
         }
-        if progress > 0 || news.delivered > 0 || self.duplicates > 0 {
-            self.judge(before, &news, progress, now);
+        if progress > 0 || summary.delivered > 0 || self.duplicate_acks > 0 {
+            self.detect_loss(before, &summary, progress, now);
             self.arm(now);
         }
         progress
     }
 
-    fn advance(&mut self, acknowledged: Sequence, pool: &mut Pool, now: Instant) {
+    fn advance_snd_una(&mut self, acknowledgment_number: Sequence, pool: &mut Pool, now: Instant) {
         // A FIN is no byte of the ring.
-        let bytes = acknowledged.min(self.end()).since(self.base);
+        let bytes = acknowledgment_number.min(self.end()).since(self.ring_start);
         self.ring.consume(bytes as usize);
-        self.base = self.base + bytes;
-        self.unacknowledged = acknowledged;
+        self.ring_start = self.ring_start + bytes;
+        self.snd_una = acknowledgment_number;
         if self.ring.len() == 0 {
             self.ring.release(pool);
         }
-        (self.progress, self.armed) = (now, now);
-        self.backoff = 0;
-        self.duplicates = 0;
-        self.probed = false;
+        (self.last_progress, self.rto_started) = (now, now);
+        self.rto_backoff = 0;
+        self.duplicate_acks = 0;
+        self.is_tlp_sent = false;
     }
 
-    fn take_sacked(&mut self, segment: &Segment<'_>, news: &mut News, now: Instant) {
-        let least = self.round_trip.least();
+    fn process_sack(&mut self, segment: &Segment<'_>, summary: &mut AckSummary, now: Instant) {
+        let min_rtt = self.rtt.min_rtt();
         for (index, (start, end)) in segment.sacked().enumerate() {
-            if index == 0 && start < end && end <= segment.acknowledged {
-                self.note_duplicate(end.since(start));
+            if index == 0 && start < end && end <= segment.acknowledgment_number {
+                self.note_dsack(end.since(start));
             }
-            if start > self.unacknowledged && start < end && end <= self.next {
-                self.flight
-                    .sack((start, end), self.segment, least, now, news);
+            if start > self.snd_una && start < end && end <= self.snd_nxt {
+                self.scoreboard
+                    .sack((start, end), self.mss, min_rtt, now, summary);
             }
         }
     }
 
-    /// The peer has got bytes twice (RFC 2883): what was sent again was late, not lost.
-    fn note_duplicate(&mut self, bytes: u32) {
-        const MOST_PATIENCE: u32 = 64;
-        const RECOVERIES: u8 = 16;
-        if self.unacknowledged >= self.patience_point {
-            self.patience_point = self.next;
-            self.patience = (self.patience + 1).min(MOST_PATIENCE);
-        }
-        self.patience_left = RECOVERIES;
+    /// The peer has got bytes twice (DSACK, RFC 2883): they were late, not lost, when they were sent
+    /// again.
+    fn note_dsack(&mut self, bytes: u32) {
+        self.reordering_window
+            .note_dsack(self.snd_una, self.snd_nxt);
         if let Some(undo) = &mut self.undo {
             undo.bytes = undo.bytes.saturating_sub(bytes);
             if undo.bytes == 0 {
                 // All of it was sent in vain.
-                self.congestion = undo.congestion.or_wider(&self.congestion);
+                self.cubic = undo.cubic.or_wider(&self.cubic);
                 (self.undo, self.recovery) = (None, None);
             }
         }
     }
 
-    /// Without SACK, a loss shows in segments that acknowledge the same again (RFC 5681,
-    /// section 2).
-    fn count_duplicate(&mut self, segment: &Segment<'_>) {
-        let is_duplicate = segment.acknowledged == self.unacknowledged
+    /// Counts a duplicate ACK (RFC 5681, section 2), which shows a loss where there is no SACK.
+    fn count_duplicate_ack(&mut self, segment: &Segment<'_>) {
+        let is_duplicate = segment.acknowledgment_number == self.snd_una
             && segment.payload.is_empty()
-            && !self.flight.is_empty()
-            && self.edge_of(segment) == self.edge;
-        if is_duplicate && !self.sack {
-            self.duplicates = self.duplicates.saturating_add(1);
+            && !self.scoreboard.is_empty()
+            && self.snd_wnd_edge_of(segment) == self.snd_wnd_edge;
+        if is_duplicate && !self.sack_permitted {
+            self.duplicate_acks = self.duplicate_acks.saturating_add(1);
         }
     }
 
-    fn edge_of(&self, segment: &Segment<'_>) -> Sequence {
-        segment.acknowledged + (u32::from(segment.window) << self.shift)
+    fn snd_wnd_edge_of(&self, segment: &Segment<'_>) -> Sequence {
+        segment.acknowledgment_number + (u32::from(segment.window) << self.window_scale)
     }
 
-    fn open_window(&mut self, segment: &Segment<'_>) {
-        // What is older than another acknowledgement tells nothing new of the window.
-        if segment.acknowledged < self.unacknowledged {
+    fn update_snd_wnd(&mut self, segment: &Segment<'_>) {
+        // An older acknowledgement tells nothing new of the window.
+        if segment.acknowledgment_number < self.snd_una {
             return;
         }
-        let (sequence, acknowledged) = self.told;
-        let is_newer = segment.sequence > sequence
-            || (segment.sequence == sequence && segment.acknowledged >= acknowledged);
+        let is_newer = segment.sequence_number > self.snd_wl1
+            || (segment.sequence_number == self.snd_wl1
+                && segment.acknowledgment_number >= self.snd_wl2);
         if is_newer {
-            self.told = (segment.sequence, segment.acknowledged);
-            self.edge = self.edge_of(segment);
-            self.widest = self.widest.max(self.edge.since(segment.acknowledged));
-            if self.flight.is_empty() && self.edge > self.next {
-                // Unanswered until now was the question for a window, not a segment.
-                self.backoff = 0;
+            self.snd_wl1 = segment.sequence_number;
+            self.snd_wl2 = segment.acknowledgment_number;
+            self.snd_wnd_edge = self.snd_wnd_edge_of(segment);
+            self.max_snd_wnd = self
+                .max_snd_wnd
+                .max(self.snd_wnd_edge.since(segment.acknowledgment_number));
+            if self.scoreboard.is_empty() && self.snd_wnd_edge > self.snd_nxt {
+                // The peer has left zero-window probes unanswered until now, not segments.
+                self.rto_backoff = 0;
             }
         }
     }
 
-    /// Draws the conclusions from an acknowledgement.
-    fn judge(&mut self, before: u32, news: &News, progress: u32, now: Instant) {
+    /// Draws the conclusions from an acknowledgement, for recovery and cwnd.
+    fn detect_loss(&mut self, before: u32, summary: &AckSummary, progress: u32, now: Instant) {
         if self
             .recovery
-            .is_some_and(|recovery| self.unacknowledged >= recovery.point)
+            .is_some_and(|recovery| self.snd_una >= recovery.recovery_point)
         {
             self.recovery = None;
-            self.patience_left = self.patience_left.saturating_sub(1);
-            if self.patience_left == 0 {
-                self.patience = 1;
-            }
+            self.reordering_window.note_recovery_end();
         }
         let mut lost = false;
-        if self.sack {
-            lost = self.find_lost(now);
-        } else if self.shows_hole(progress) {
-            lost = self.flight.lose_first(self.segment);
+        if self.sack_permitted {
+            lost = self.rack_detect_loss(now);
+        } else if self.is_first_lost_without_sack(progress) {
+            lost = self.scoreboard.lose_first(self.mss);
         }
         if lost {
-            self.react_to_loss(now);
+            self.enter_recovery(now);
         }
-        let is_limited = before >= self.congestion.window() / 2;
-        let may_grow = self.recovery.is_none_or(|recovery| recovery.slow);
-        if news.delivered > 0 && is_limited && may_grow && !lost {
-            let trip = self.round_trip.smoothed().unwrap_or_default();
-            self.congestion
-                .acknowledged(news.delivered, self.segment, trip, now);
+        let is_limited = before >= self.cubic.cwnd() / 2;
+        let may_grow = self.recovery.is_none_or(|recovery| recovery.after_rto);
+        if summary.delivered > 0 && is_limited && may_grow && !lost {
+            let rtt = self.rtt.srtt().unwrap_or_default();
+            self.cubic.on_ack(summary.delivered, self.mss, rtt, now);
         }
     }
 
-    /// Whether the first segment is lost as far as can be told without SACK (RFC 6582): each
-    /// advance in a recovery shows the next hole. After a time-out all is lost in any case.
-    fn shows_hole(&self, progress: u32) -> bool {
+    /// Returns whether the first segment is lost as far as can be told without SACK (RFC 6582): each
+    /// partial acknowledgement in a recovery shows the next hole. After a retransmission timeout
+    /// all is lost in any case.
+    fn is_first_lost_without_sack(&self, progress: u32) -> bool {
         match self.recovery {
-            None => self.duplicates == DUPLICATES,
-            Some(recovery) => !recovery.slow && progress > 0,
+            None => self.duplicate_acks == DUPLICATE_ACK_THRESHOLD,
+            Some(recovery) => !recovery.after_rto && progress > 0,
         }
     }
 
-    /// Looks for losses, where there are signs of one. Returns whether it found any.
-    pub(super) fn find_lost(&mut self, now: Instant) -> bool {
-        self.late = None;
-        if !self.flight.is_disturbed() && self.recovery.is_none() {
+    /// Looks for losses by time (RACK, RFC 8985, section 6.2), where there are signs of one. Returns
+    /// whether it found any.
+    pub(super) fn rack_detect_loss(&mut self, now: Instant) -> bool {
+        self.reordering_deadline = None;
+        if !self.scoreboard.is_disturbed() && self.recovery.is_none() {
             return false;
         }
-        let least = self.round_trip.least();
+        let min_rtt = self.rtt.min_rtt();
         let found;
-        let smoothed = self.round_trip.smoothed().unwrap_or_default();
-        let patience = (least / 4 * self.patience).min(smoothed);
-        (found, self.late) = self.flight.find_lost(self.segment, patience, now);
+        let srtt = self.rtt.srtt().unwrap_or_default();
+        let reo_wnd = self.reordering_window.reo_wnd(min_rtt, srtt);
+        (found, self.reordering_deadline) = self.scoreboard.detect_loss(self.mss, reo_wnd, now);
         found
     }
 
     pub(super) fn prepare_undo(&mut self) {
-        self.undo = self.sack.then_some(Undo {
-            congestion: self.congestion,
+        self.undo = self.sack_permitted.then_some(Undo {
+            cubic: self.cubic,
             bytes: 0,
         });
     }
 
-    /// Something was found to be lost.
-    pub(super) fn react_to_loss(&mut self, now: Instant) {
-        self.urgent = true;
-        if !self.is_probe_lost(now) && self.recovery.is_none() {
+    /// Something was found to be lost. A loss of nothing but a PMTU probe is no congestion.
+    pub(super) fn enter_recovery(&mut self, now: Instant) {
+        self.retransmit_now = true;
+        if !self.check_only_pmtu_probe_lost(now) && self.recovery.is_none() {
             self.prepare_undo();
-            self.congestion.lost(self.segment);
+            self.cubic.on_loss(self.mss);
             self.recovery = Some(Recovery {
-                point: self.next,
-                slow: false,
+                recovery_point: self.snd_nxt,
+                after_rto: false,
             });
         }
     }

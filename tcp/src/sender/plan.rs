@@ -1,106 +1,107 @@
-//! What is sent next.
+//! The choice of the segment that is sent next (RFC 9293, section 3.7).
 
-use super::{Next, Sender, whole};
+use super::{Outgoing, Sender, whole_segments};
 use crate::segment::Range;
 use fata_time::Instant;
 
 impl Sender {
-    /// What may be sent now, at most `most` bytes of it.
-    pub(crate) fn plan(&self, most: u32) -> Option<Next> {
+    /// The segment that may be sent now, of at most `most` bytes.
+    pub(crate) fn next_segment(&self, most: u32) -> Option<Outgoing> {
         let in_flight = self.in_flight();
-        let room = self.congestion.window().saturating_sub(in_flight);
-        if self.flight.has_lost() {
-            let at_least_one = in_flight == 0 || self.urgent;
-            let allowed = room.max(if at_least_one { self.segment } else { 0 });
-            let length = whole(allowed.min(most), self.segment)?;
-            let range = self.flight.first_lost(length)?;
-            return Some(self.next_of(range, true));
+        let room = self.cubic.cwnd().saturating_sub(in_flight);
+        if self.scoreboard.has_lost() {
+            let at_least_one = in_flight == 0 || self.retransmit_now;
+            let allowed = room.max(if at_least_one { self.mss } else { 0 });
+            let length = whole_segments(allowed.min(most), self.mss)?;
+            let range = self.scoreboard.first_lost(length)?;
+            return Some(self.outgoing(range, true));
         }
-        self.plan_new(most, room, in_flight)
+        self.next_new_data(most, room, in_flight)
     }
 
-    /// Bytes that are under way. Without SACK each duplicate acknowledgement tells that a
+    /// FlightSize of RFC 5681: bytes that are under way. Without SACK each duplicate ACK tells that a
     /// segment has left the network.
     pub(super) fn in_flight(&self) -> u32 {
-        let arrived = u32::from(self.duplicates) * self.segment;
-        self.flight.bytes().saturating_sub(arrived)
+        let arrived = u32::from(self.duplicate_acks) * self.mss;
+        self.scoreboard.bytes().saturating_sub(arrived)
     }
 
-    pub(super) fn plan_new(&self, most: u32, room: u32, in_flight: u32) -> Option<Next> {
+    /// The segment of new data that the windows let go, if there is one.
+    pub(super) fn next_new_data(&self, most: u32, room: u32, in_flight: u32) -> Option<Outgoing> {
         if self.fin_sent {
             return None;
         }
-        let queued = self.end().since(self.next);
+        let queued = self.end().since(self.snd_nxt);
         let fin = self.closed && !self.fin_sent;
-        if (queued == 0 && !fin) || self.flight.is_full() {
+        if (queued == 0 && !fin) || self.scoreboard.is_full() {
             return None;
         }
-        let window = self.edge.since(self.next);
+        let window = self.snd_wnd_edge.since(self.snd_nxt);
         let length = queued.min(window).min(room).min(most);
         if length == queued {
             let fin = fin && window > length;
-            return (length > 0 || fin).then_some(Next {
-                range: (self.next, self.next + length + u32::from(fin)),
-                again: false,
+            return (length > 0 || fin).then_some(Outgoing {
+                range: (self.snd_nxt, self.snd_nxt + length + u32::from(fin)),
+                is_retransmission: false,
                 fin,
-                last: true,
+                push: true,
             });
         }
         // Only whole segments before the end, unless nothing else would make the window
-        // open (RFC 9293, section 3.8.6.2.1).
-        let length = match whole(length, self.segment) {
+        // open (silly window avoidance: RFC 9293, section 3.8.6.2.1).
+        let length = match whole_segments(length, self.mss) {
             Some(length) => length,
             None if in_flight == 0 && length > 0 => length,
-            None if length >= self.widest / 2 && length > 0 && length == window => length,
+            None if length >= self.max_snd_wnd / 2 && length > 0 && length == window => length,
             None => return None,
         };
-        Some(Next {
-            range: (self.next, self.next + length),
-            again: false,
+        Some(Outgoing {
+            range: (self.snd_nxt, self.snd_nxt + length),
+            is_retransmission: false,
             fin: false,
-            last: false,
+            push: false,
         })
     }
 
-    pub(super) fn next_of(&self, range: Range, again: bool) -> Next {
+    pub(super) fn outgoing(&self, range: Range, is_retransmission: bool) -> Outgoing {
         let end = self.end();
-        Next {
+        Outgoing {
             range,
-            again,
+            is_retransmission,
             fin: self.fin_sent && range.1 > end,
-            last: range.1 >= end,
+            push: range.1 >= end,
         }
     }
 
-    /// The payload of what is to be sent.
-    pub(crate) fn payload(&self, next: &Next) -> (&[u8], &[u8]) {
-        let offset = next.range.0.since(self.base) as usize;
+    /// The payload of a segment that is to be sent.
+    pub(crate) fn payload(&self, next: &Outgoing) -> (&[u8], &[u8]) {
+        let offset = next.range.0.since(self.ring_start) as usize;
         let length = next.range.1.since(next.range.0) as usize - usize::from(next.fin);
         self.ring.slices(offset, length)
     }
 
     /// Notes that it was sent.
-    pub(crate) fn sent(&mut self, next: &Next, now: Instant) {
-        if next.again {
-            self.flight.resend(next.range, now);
-            self.urgent = false;
+    pub(crate) fn sent(&mut self, next: &Outgoing, now: Instant) {
+        if next.is_retransmission {
+            self.scoreboard.retransmitted(next.range, now);
+            self.retransmit_now = false;
             if let Some(undo) = &mut self.undo {
                 undo.bytes += next.range.1.since(next.range.0);
             }
         } else {
-            if self.flight.is_empty() {
-                (self.progress, self.armed) = (now, now);
+            if self.scoreboard.is_empty() {
+                (self.last_progress, self.rto_started) = (now, now);
             }
-            self.flight.push(next.range.0, next.range.1, now);
-            self.next = next.range.1;
+            self.scoreboard.push(next.range.0, next.range.1, now);
+            self.snd_nxt = next.range.1;
             self.fin_sent |= next.fin;
         }
     }
 
-    /// After a pause the congestion window is not to be trusted.
+    /// After a pause cwnd is not to be trusted (RFC 5681, section 4.1).
     pub(crate) fn restart_after_pause(&mut self, now: Instant) {
-        if self.flight.is_empty() && now - self.progress > self.round_trip.timeout(0) {
-            self.congestion.restart(self.segment);
+        if self.scoreboard.is_empty() && now - self.last_progress > self.rtt.rto(0) {
+            self.cubic.restart_after_idle(self.mss);
         }
     }
 }

@@ -1,7 +1,6 @@
-//! Time-outs and tail loss probes.
+//! The timer of a sender: retransmission timeout, reordering timeout, probe timeout, persist timer.
 
-use super::{LEAST_PROBE, LONGEST_ACK_DELAY, Next, Probe, Recovery, Sender, Timer};
-use core::time::Duration;
+use super::{Probe, Recovery, Sender, Timer};
 use fata_time::Instant;
 
 impl Sender {
@@ -11,37 +10,23 @@ impl Sender {
 
     /// Sets the timer by what is in flight.
     pub(crate) fn arm(&mut self, now: Instant) {
-        let timeout = self.armed + self.round_trip.timeout(self.backoff);
-        self.timer = if self.flight.is_empty() {
-            // Whatever the window is, it keeps something from being sent.
+        let timeout = self.rto_started + self.rtt.rto(self.rto_backoff);
+        self.timer = if self.scoreboard.is_empty() {
+            // The peer's window keeps something from being sent: the persist timer (RFC 9293,
+            // section 3.8.6.1).
             let waits = self.ring.len() > 0 || (self.closed && !self.fin_sent);
-            waits.then_some((timeout, Timer::Window))
-        } else if let Some(late) = self.late {
-            Some((late, Timer::Late))
+            waits.then_some((timeout, Timer::Persist))
+        } else if let Some(late) = self.reordering_deadline {
+            Some((late, Timer::Reordering))
         } else {
-            let probe = self.probe_time(now).filter(|due| *due < timeout);
-            Some(probe.map_or((timeout, Timer::Timeout), |due| (due, Timer::Probe)))
+            let probe = self.probe_timeout(now).filter(|due| *due < timeout);
+            Some(probe.map_or((timeout, Timer::Retransmission), |due| {
+                (due, Timer::TailLossProbe)
+            }))
         };
     }
 
-    /// When to probe whether the last segments were lost, if at all.
-    fn probe_time(&self, now: Instant) -> Option<Instant> {
-        let may_probe = self.sack
-            && !self.probed
-            && self.backoff == 0
-            && self.recovery.is_none()
-            && !self.flight.is_disturbed();
-        let smoothed = self.round_trip.smoothed().filter(|_| may_probe)?;
-        let is_lone = self.flight.bytes() <= self.segment;
-        let delay = if is_lone {
-            LONGEST_ACK_DELAY
-        } else {
-            Duration::ZERO
-        };
-        Some(now.max(self.armed) + (smoothed * 2 + delay).max(LEAST_PROBE))
-    }
-
-    /// Acts if the timer is due. Returns what to send by way of probing.
+    /// Acts if the timer is due. Returns the probe that is to be sent.
     pub(crate) fn expire(&mut self, now: Instant) -> Option<Probe> {
         let (due, timer) = self.timer?;
         if due > now {
@@ -49,48 +34,43 @@ impl Sender {
         }
         self.timer = None;
         match timer {
-            Timer::Timeout => {
-                self.time_out(now);
-                self.armed = now;
+            Timer::Retransmission => {
+                self.on_rto(now);
+                self.rto_started = now;
                 None
             }
-            Timer::Late => {
-                if self.find_lost(now) {
-                    self.react_to_loss(now);
+            Timer::Reordering => {
+                if self.rack_detect_loss(now) {
+                    self.enter_recovery(now);
                 }
                 None
             }
-            Timer::Probe => {
-                self.probed = true;
-                self.armed = now;
-                Some(Probe::Tail)
+            Timer::TailLossProbe => {
+                self.is_tlp_sent = true;
+                self.rto_started = now;
+                Some(Probe::TailLoss)
             }
-            Timer::Window => {
-                self.backoff = self.backoff.saturating_add(1);
-                self.armed = now;
-                Some(Probe::Window)
+            Timer::Persist => {
+                self.rto_backoff = self.rto_backoff.saturating_add(1);
+                self.rto_started = now;
+                Some(Probe::ZeroWindow)
             }
         }
     }
 
-    fn time_out(&mut self, now: Instant) {
-        self.flight.lose_all();
-        self.suspect_size(now);
+    /// A retransmission timeout (RFC 6298, section 5.4).
+    fn on_rto(&mut self, now: Instant) {
+        self.scoreboard.lose_all();
+        self.suspect_black_hole(now);
         if self.recovery.is_none() {
             self.prepare_undo();
         }
-        self.congestion.timed_out(self.segment, self.backoff > 0);
+        self.cubic.on_rto(self.mss, self.rto_backoff > 0);
         self.recovery = Some(Recovery {
-            point: self.next,
-            slow: true,
+            recovery_point: self.snd_nxt,
+            after_rto: true,
         });
-        (self.late, self.duplicates) = (None, 0);
-        self.backoff = self.backoff.saturating_add(1);
-    }
-
-    /// What a tail loss probe sends: something new, or the last segment again.
-    pub(crate) fn tail(&self) -> Option<Next> {
-        self.plan_new(self.segment, self.segment, 0)
-            .or_else(|| Some(self.next_of(self.flight.last(self.segment)?, true)))
+        (self.reordering_deadline, self.duplicate_acks) = (None, 0);
+        self.rto_backoff = self.rto_backoff.saturating_add(1);
     }
 }

@@ -1,6 +1,6 @@
 //! Handshakes out of the ordinary.
 
-use super::solo::{OURS, Solo, THEIRS, header};
+use super::solo::{IRS, ISS, Solo, header};
 use super::*;
 
 #[test]
@@ -10,7 +10,7 @@ fn two_ends_that_open_at_the_same_time_meet() {
     let other = Connection::connecting(Sequence(77), SIZE, settings(), world.now);
     world.ends[1].connection = Some(other);
     let took = world.run();
-    assert!(took < TRIP * 5, "{took:?}");
+    assert!(took < RTT * 5, "{took:?}");
     let [first, second] = &world.ends;
     assert!(first.received == data[1] && second.received == data[0]);
     // Of each side: SYN, SYN with ACK, the answer to it, data, FIN, and what acknowledges those.
@@ -21,17 +21,20 @@ fn two_ends_that_open_at_the_same_time_meet() {
 fn a_syn_that_crosses_is_answered_once_and_its_answer_without_a_syn() {
     let mut end = Solo::connecting();
     assert_eq!(end.sent()[0].0.flags, Flags::SYN);
-    end.receive(header(Flags::SYN, THEIRS, Sequence(0), 60_000), &[]);
+    end.receive(header(Flags::SYN, IRS, Sequence(0), 60_000), &[]);
     let syn_ack = Flags::SYN.with(Flags::ACK);
     let answer = end.sent();
     assert_eq!((answer.len(), answer[0].0.flags), (1, syn_ack));
     assert_eq!(end.sent(), []);
-    end.receive(header(syn_ack, THEIRS, OURS + 1, 60_000), &[]);
+    end.receive(header(syn_ack, IRS, ISS + 1, 60_000), &[]);
     let answer = end.sent();
     assert_eq!((answer.len(), answer[0].0.flags), (1, Flags::ACK));
     assert_eq!(
-        (answer[0].0.sequence, answer[0].0.acknowledged),
-        (OURS + 1, THEIRS + 1)
+        (
+            answer[0].0.sequence_number,
+            answer[0].0.acknowledgment_number
+        ),
+        (ISS + 1, IRS + 1)
     );
 }
 
@@ -41,14 +44,14 @@ fn a_reset_of_another_connection_is_not_sent_in_this_one() {
     end.sent();
     let syn_ack = Flags::SYN.with(Flags::ACK);
     // The device has no room between the two.
-    end.receive(header(syn_ack, THEIRS, OURS + 7, 60_000), &[]);
-    end.receive(header(syn_ack, THEIRS, OURS + 1, 60_000), &[]);
+    end.receive(header(syn_ack, IRS, ISS + 7, 60_000), &[]);
+    end.receive(header(syn_ack, IRS, ISS + 1, 60_000), &[]);
     let fin = Flags::FIN.with(Flags::ACK);
-    end.receive(header(fin, THEIRS + 1, OURS + 1, 60_000), &[]);
+    end.receive(header(fin, IRS + 1, ISS + 1, 60_000), &[]);
     end.connection.close();
     let mut sent = end.sent();
-    end.receive(header(Flags::ACK, THEIRS + 2, OURS + 2, 60_000), &[]);
-    assert_eq!(end.connection.phase(), Phase::Closed);
+    end.receive(header(Flags::ACK, IRS + 2, ISS + 2, 60_000), &[]);
+    assert_eq!(end.connection.state(), State::Closed);
     sent.extend(end.sent());
     assert_eq!(sent.len(), 1);
     let flags = sent[0].0.flags;

@@ -1,6 +1,6 @@
-//! What is sent again, and how fast it goes on from there.
+//! Retransmissions, and how fast it goes on from there.
 
-use super::solo::{OURS, Solo, THEIRS, header};
+use super::solo::{IRS, ISS, Solo, header};
 use super::*;
 
 #[test]
@@ -12,12 +12,12 @@ fn a_lost_flight_is_sent_again_just_once_without_sack() {
     let data = [pattern(1_000_000, 1), Vec::new()];
     let mut world = World::new(1, path, 1, data, [0, 0]);
     // The handshake, then 10, 20, 40, 80 segments, and now 160 are on their way.
-    world.run_for(TRIP * 5 + TRIP / 4);
+    world.run_for(RTT * 5 + RTT / 4);
     let flight = std::mem::take(&mut world.ends[1].incoming.0).len() as u64;
     assert!(flight > 100, "{flight}");
     let took = world.run();
     let connection = world.ends[0].connection.as_ref().expect("it was there");
-    let again = connection.counts.sent_again;
+    let again = connection.counts.retransmitted;
     assert!(
         (flight..flight + flight / 4).contains(&again),
         "{flight} {again}"
@@ -45,7 +45,7 @@ fn a_loss_after_a_long_closed_window_is_repaired_soon() {
     let probes = end.sent_within(Duration::from_secs(100));
     assert!((3..12).contains(&probes.len()), "{}", probes.len());
     assert!(probes.iter().all(|(_, length)| *length == 0));
-    end.receive(header(Flags::ACK, THEIRS + 1, OURS + 1, 60_000), &[]);
+    end.receive(header(Flags::ACK, IRS + 1, ISS + 1, 60_000), &[]);
     let first = end.sent();
     let again = end.sent_within(Duration::from_secs(1));
     assert_eq!((first.len(), first[0].1), (1, 1_000));

@@ -2,16 +2,16 @@
 
 use super::*;
 
-/// The numbers of both SYNs.
-pub(super) const OURS: Sequence = Sequence(1_000);
-pub(super) const THEIRS: Sequence = Sequence(u32::MAX - 100);
+/// The numbers of both SYNs: ISS and IRS of the end.
+pub(super) const ISS: Sequence = Sequence(1_000);
+pub(super) const IRS: Sequence = Sequence(u32::MAX - 100);
 
-/// What was sent: headers, and how many bytes of payload.
+/// Segments that were sent: headers, and how many bytes of payload.
 #[derive(Default)]
 pub(super) struct Sent(pub(super) Vec<(Header, u32)>);
 
 impl Transmit for Sent {
-    fn most(&self, size: u32) -> u32 {
+    fn max_payload(&self, size: u32) -> u32 {
         size
     }
 
@@ -40,25 +40,25 @@ impl Solo {
 
     /// A connection that the peer has opened, and that takes `window` bytes.
     pub(super) fn accepted(window: u16) -> Self {
-        let header = header(Flags::ACK, THEIRS + 1, OURS + 1, window);
+        let header = header(Flags::ACK, IRS + 1, ISS + 1, window);
         let bytes = encode(&header, &[]);
         let segment = Segment::parse(&bytes).expect("it was made here");
-        let agreement = Agreement {
-            ours: OURS,
-            theirs: THEIRS,
-            offer: Offer {
-                segment: SIZE,
-                shift: None,
-                sack: true,
+        let negotiated = Negotiated {
+            iss: ISS,
+            irs: IRS,
+            peer: PeerOptions {
+                maximum_segment_size: SIZE,
+                window_scale: None,
+                sack_permitted: true,
             },
-            trip: Some(TRIP),
+            rtt: Some(RTT),
         };
-        Self::of(|now| Connection::accepted(agreement, SIZE, segment.window, settings(), now))
+        Self::of(|now| Connection::accepted(negotiated, SIZE, segment.window, settings(), now))
     }
 
     /// A connection that this end opens.
     pub(super) fn connecting() -> Self {
-        Self::of(|now| Connection::connecting(OURS, SIZE, settings(), now))
+        Self::of(|now| Connection::connecting(ISS, SIZE, settings(), now))
     }
 
     /// Has a segment arrive.
@@ -73,14 +73,14 @@ impl Solo {
         assert_eq!(written, length);
     }
 
-    /// What is sent now.
+    /// The segments that are sent now.
     pub(super) fn sent(&mut self) -> Vec<(Header, u32)> {
         let mut sent = Sent::default();
         assert!(self.connection.transmit(&mut sent, self.now));
         sent.0
     }
 
-    /// What is sent in the time to come.
+    /// The segments that are sent in the time to come.
     pub(super) fn sent_within(&mut self, time: Duration) -> Vec<(Header, u32)> {
         let end = self.now + time;
         let mut sent = self.sent();
@@ -97,13 +97,13 @@ impl Solo {
 /// A header without options.
 pub(super) fn header(
     flags: Flags,
-    sequence: Sequence,
-    acknowledged: Sequence,
+    sequence_number: Sequence,
+    acknowledgment_number: Sequence,
     window: u16,
 ) -> Header {
     Header {
-        sequence,
-        acknowledged,
+        sequence_number,
+        acknowledgment_number,
         flags,
         window,
         options: Options::None,

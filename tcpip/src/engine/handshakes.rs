@@ -4,7 +4,7 @@ use super::Engine;
 use crate::handshakes::queued;
 use crate::table::State;
 use alloc::collections::VecDeque;
-use fata_tcp::{Agreement, Connection};
+use fata_tcp::{Connection, Negotiated};
 use fata_time::Instant;
 
 impl Engine {
@@ -27,9 +27,9 @@ impl Engine {
             if let Some((half_open, window)) = queued(&mut self.table, key) {
                 let (listener, hardware) = (half_open.listener, half_open.hardware);
                 // How long the peer took to answer is not known any more.
-                let agreement = Agreement {
-                    trip: None,
-                    ..half_open.embryo.agreement(now)
+                let negotiated = Negotiated {
+                    rtt: None,
+                    ..half_open.syn_received.negotiated(now)
                 };
                 if !self.can_wait(listener) {
                     return;
@@ -39,7 +39,7 @@ impl Engine {
                 };
                 let tuple = entry.tuple;
                 let own = self.segment_size(tuple.local().addr);
-                let connection = Connection::accepted(agreement, own, window, self.settings, now);
+                let connection = Connection::accepted(negotiated, own, window, self.settings, now);
                 self.establish(listener, connection, (tuple, hardware), Some(key));
             }
             self.handshakes.0.pop_front();

@@ -35,8 +35,8 @@ impl Engine {
                 } += 1;
                 let counts = &flow.connection.counts;
                 statistics.totals.sent_segments += counts.sent;
-                statistics.totals.retransmitted_segments += counts.sent_again;
-                statistics.totals.challenged_segments += counts.out_of_place;
+                statistics.totals.retransmitted_segments += counts.retransmitted;
+                statistics.totals.challenged_segments += counts.challenged;
             }
         }
         statistics.connections =

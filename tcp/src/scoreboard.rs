@@ -1,22 +1,23 @@
-//! What was sent and not acknowledged yet, and which of it is lost (RFC 8985).
+//! The scoreboard (RFC 6675, RFC 8985): the segments in flight, and which of them are sacked or lost.
 
 #[cfg(test)]
 mod tests;
 
+use super::rack::{Rack, Transmission, is_sent_after};
 use super::segment::Range;
 use super::sequence::Sequence;
 use alloc::collections::VecDeque;
 use core::time::Duration;
 use fata_time::Instant;
 
-/// So many segments that came later show that one is lost, unless segments overtake each
-/// other on this path.
-const LATER_SEGMENTS: u32 = 3;
+/// DupThresh of RFC 8985, section 6.2: so many segments that came later show that one is lost,
+/// unless segments overtake each other on this path.
+const DUPLICATE_ACK_THRESHOLD: u32 = 3;
 /// More records than this are not made; see [`Flight::is_full`].
-const MOST_RECORDS: usize = 1_024;
-/// Of that many, none is torn apart any more for what the peer says to have of it, which is
-/// mere advice (RFC 2018, section 8).
-const MOST_PARTS: usize = 2 * MOST_RECORDS;
+const MAX_RECORDS: usize = 1_024;
+/// Of that many, none is torn apart any more for a SACK block, which is mere advice (RFC 2018,
+/// section 8).
+const MAX_SPLIT_RECORDS: usize = 2 * MAX_RECORDS;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mark {
@@ -31,54 +32,53 @@ enum Mark {
 struct Record {
     start: Sequence,
     end: Sequence,
-    sent: Instant,
+    /// Segment.xmit_ts of RFC 8985: the time when it was sent last.
+    xmit_ts: Instant,
     mark: Mark,
-    /// Whether it was sent more than once.
-    resent: bool,
+    /// Segment.retransmitted of RFC 8985: it was sent more than once.
+    is_retransmitted: bool,
 }
 
 impl Record {
     fn len(&self) -> u32 {
         self.end.since(self.start)
     }
+
+    fn transmission(&self) -> Transmission {
+        (self.xmit_ts, self.end)
+    }
 }
 
-/// What an acknowledgement has told.
+/// The result of an acknowledgement.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct News {
-    /// Bytes of which it is new that the peer has them.
+pub(super) struct AckSummary {
+    /// Bytes that are newly acknowledged or sacked.
     pub(super) delivered: u32,
-    /// A round trip that it measures.
-    pub(super) sample: Option<Duration>,
+    /// A round trip that it measures, not of a retransmission (Karn's algorithm: RFC 6298, section
+    /// 3).
+    pub(super) rtt_sample: Option<Duration>,
 }
 
 /// The segments in flight, in the order of their sequence numbers.
 #[derive(Default)]
-pub(super) struct Flight {
+pub(super) struct Scoreboard {
     records: VecDeque<Record>,
     sacked: u32,
     lost: u32,
-    /// When the segment was sent that was delivered of those sent last, and where it ends.
-    newest: Option<(Instant, Sequence)>,
-    /// How long that segment took.
-    trip: Duration,
-    /// The end of what the peer has, gaps before it or not.
-    reached: Option<Sequence>,
-    /// Whether segments were seen to overtake each other.
-    reordered: bool,
+    rack: Rack,
 }
 
-impl Flight {
+impl Scoreboard {
     pub(super) fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
 
-    /// Whether no further record fits, so that small segments have to wait and join.
+    /// Returns whether no further record fits, so that small segments have to wait and join.
     pub(super) fn is_full(&self) -> bool {
-        self.records.len() >= MOST_RECORDS
+        self.records.len() >= MAX_RECORDS
     }
 
-    /// Bytes that the peer does not have as far as is known, but that are not lost.
+    /// Bytes in flight: neither acknowledged, sacked nor lost (RFC 6675: pipe).
     pub(super) fn bytes(&self) -> u32 {
         match (self.records.front(), self.records.back()) {
             (Some(first), Some(last)) => last.end.since(first.start) - self.sacked - self.lost,
@@ -86,7 +86,7 @@ impl Flight {
         }
     }
 
-    /// Whether anything is out of the ordinary.
+    /// Returns whether anything is sacked or lost.
     pub(super) fn is_disturbed(&self) -> bool {
         self.sacked > 0 || self.lost > 0
     }
@@ -100,27 +100,32 @@ impl Flight {
         self.lost
     }
 
-    /// Whether what begins at `start` is lost.
+    /// Returns whether the byte at `start` is lost.
     pub(super) fn is_lost(&self, start: Sequence) -> bool {
         let index = self.records.partition_point(|record| record.end <= start);
         let record = self.records.get(index);
         record.is_some_and(|record| record.mark == Mark::Lost)
     }
 
-    /// Notes what was sent for the first time, behind everything else.
+    /// Notes a range that was sent for the first time, behind everything else.
     pub(super) fn push(&mut self, start: Sequence, end: Sequence, now: Instant) {
         self.records.push_back(Record {
             start,
             end,
-            sent: now,
+            xmit_ts: now,
             mark: Mark::InFlight,
-            resent: false,
+            is_retransmitted: false,
         });
     }
 
     /// The peer has everything before `until`.
-    pub(super) fn acknowledge(&mut self, until: Sequence, least: Duration, now: Instant) -> News {
-        let mut news = News::default();
+    pub(super) fn acknowledge(
+        &mut self,
+        until: Sequence,
+        min_rtt: Duration,
+        now: Instant,
+    ) -> AckSummary {
+        let mut summary = AckSummary::default();
         while let Some(first) = self.records.front_mut() {
             if first.start >= until {
                 break;
@@ -138,11 +143,11 @@ impl Flight {
                 Mark::InFlight => {}
             }
             if taken.mark != Mark::Sacked {
-                self.deliver(&taken, least, now, &mut news);
+                self.deliver(&taken, min_rtt, now, &mut summary);
             }
         }
         self.give_back();
-        news
+        summary
     }
 
     /// Gives memory back after a large flight.
@@ -152,15 +157,15 @@ impl Flight {
         }
     }
 
-    /// The peer has a range behind a gap. Segments of `size` bytes are not torn apart. What
-    /// it is known to have becomes one record where nothing lies between.
+    /// The peer has a range behind a gap. Segments of `mss` bytes are not torn apart. Sacked ranges
+    /// become one record where nothing lies between.
     pub(super) fn sack(
         &mut self,
         (start, end): Range,
-        size: u32,
-        least: Duration,
+        mss: u32,
+        min_rtt: Duration,
         now: Instant,
-        news: &mut News,
+        summary: &mut AckSummary,
     ) {
         let mut index = self.records.partition_point(|record| record.end <= start);
         let first = index.saturating_sub(1);
@@ -173,14 +178,14 @@ impl Flight {
                 continue;
             }
             // Inwards to whole segments.
-            let from = start.since(record.start).next_multiple_of(size);
+            let from = start.since(record.start).next_multiple_of(mss);
             let until = if end >= record.end {
                 record.len()
             } else {
-                end.since(record.start) / size * size
+                end.since(record.start) / mss * mss
             };
             let is_whole = from == 0 && until == record.len();
-            if from >= until || (!is_whole && self.records.len() >= MOST_PARTS) {
+            if from >= until || (!is_whole && self.records.len() >= MAX_SPLIT_RECORDS) {
                 index += 1;
                 continue;
             }
@@ -197,7 +202,7 @@ impl Flight {
             }
             self.sacked += taken.len();
             self.records[index].mark = Mark::Sacked;
-            self.deliver(&taken, least, now, news);
+            self.deliver(&taken, min_rtt, now, summary);
             index += 1;
         }
         self.join_sacked(first, index + 1);
@@ -214,8 +219,8 @@ impl Flight {
             if before.mark == Mark::Sacked && record.mark == Mark::Sacked {
                 before.end = record.end;
                 // In case that the peer forgets it all.
-                before.sent = before.sent.max(record.sent);
-                before.resent |= record.resent;
+                before.xmit_ts = before.xmit_ts.max(record.xmit_ts);
+                before.is_retransmitted |= record.is_retransmitted;
             } else {
                 last += 1;
                 self.records[last] = record;
@@ -234,52 +239,49 @@ impl Flight {
         self.records.insert(index + 1, second);
     }
 
-    fn deliver(&mut self, record: &Record, least: Duration, now: Instant, news: &mut News) {
-        news.delivered += record.len();
-        let trip = now - record.sent;
-        match self.reached {
-            Some(reached) if record.end <= reached => self.reordered |= !record.resent,
-            _ => self.reached = Some(record.end),
-        }
-        // What was sent twice and answered at once: that was the answer to the first.
-        if record.resent && trip < least {
+    /// Takes note of a segment that the peer has (RFC 8985, section 6.2).
+    fn deliver(
+        &mut self,
+        record: &Record,
+        min_rtt: Duration,
+        now: Instant,
+        summary: &mut AckSummary,
+    ) {
+        summary.delivered += record.len();
+        let rtt = now - record.xmit_ts;
+        self.rack
+            .note_delivered(record.end, record.is_retransmitted);
+        // A retransmission that is answered at once: that was the answer to the first one.
+        if record.is_retransmitted && rtt < min_rtt {
             return;
         }
-        if !record.resent {
-            news.sample = Some(trip);
+        if !record.is_retransmitted {
+            summary.rtt_sample = Some(rtt);
         }
-        if self
-            .newest
-            .is_none_or(|newest| is_later((record.sent, record.end), newest))
-        {
-            self.newest = Some((record.sent, record.end));
-            self.trip = trip;
-        }
+        self.rack.update(record.transmission(), rtt);
     }
 
-    /// Marks what is lost: sent so long before something that arrived that it cannot merely
-    /// be late, which segments may be by `patience` on a path where they overtake each other.
-    /// Returns whether anything new is, and when to look again.
-    pub(super) fn find_lost(
+    /// RACK_detect_loss of RFC 8985: marks as lost each segment that was sent so long before one
+    /// that was delivered that it cannot merely be late. `reo_wnd` is how late segments may be on a
+    /// path where they overtake each other. Returns whether anything new is lost, and when to look
+    /// again.
+    pub(super) fn detect_loss(
         &mut self,
-        size: u32,
-        patience: Duration,
+        mss: u32,
+        reo_wnd: Duration,
         now: Instant,
     ) -> (bool, Option<Instant>) {
-        let Some(newest) = self.newest else {
+        let Some(latest) = self.rack.latest() else {
             return (false, None);
         };
-        let patience = if !self.reordered && self.sacked >= LATER_SEGMENTS * size {
-            Duration::ZERO
-        } else {
-            patience
-        };
+        let is_certain = !self.rack.reordering_seen && self.sacked >= DUPLICATE_ACK_THRESHOLD * mss;
+        let reo_wnd = if is_certain { Duration::ZERO } else { reo_wnd };
         let (mut found, mut again) = (false, None::<Instant>);
         for record in &mut self.records {
-            if record.mark != Mark::InFlight || !is_later(newest, (record.sent, record.end)) {
+            if record.mark != Mark::InFlight || !is_sent_after(latest, record.transmission()) {
                 continue;
             }
-            let due = record.sent + self.trip + patience;
+            let due = self.rack.lost_from(record.xmit_ts, reo_wnd);
             if due <= now {
                 record.mark = Mark::Lost;
                 self.lost += record.len();
@@ -291,13 +293,13 @@ impl Flight {
         (found, again)
     }
 
-    /// Marks the first segment as lost, for want of a better sign. Returns whether it was
+    /// Marks the first segment as lost, after duplicate ACKs. Returns whether it was
     /// not before.
-    pub(super) fn lose_first(&mut self, size: u32) -> bool {
+    pub(super) fn lose_first(&mut self, mss: u32) -> bool {
         match self.records.front() {
             Some(first) if first.mark == Mark::InFlight => {
-                if first.len() > size {
-                    self.split(0, size);
+                if first.len() > mss {
+                    self.split(0, mss);
                 }
                 let first = &mut self.records[0];
                 first.mark = Mark::Lost;
@@ -308,9 +310,9 @@ impl Flight {
         }
     }
 
-    /// Marks all as lost that the peer is not known to have.
+    /// Marks everything as lost that is not sacked, after a retransmission timeout.
     pub(super) fn lose_all(&mut self) {
-        // A peer that does not want the first segment has forgotten what it had.
+        // A peer that does not acknowledge the first segment has reneged (RFC 2018, section 8).
         let forgotten = self
             .records
             .front()
@@ -335,10 +337,10 @@ impl Flight {
     }
 
     /// The last segment.
-    pub(super) fn last(&self, size: u32) -> Option<Range> {
+    pub(super) fn last(&self, mss: u32) -> Option<Range> {
         let record = self.records.back()?;
-        let start = if record.len() > size {
-            record.end - size
+        let start = if record.len() > mss {
+            record.end - mss
         } else {
             record.start
         };
@@ -346,7 +348,7 @@ impl Flight {
     }
 
     /// Notes that a range was sent again, which lies within a record.
-    pub(super) fn resend(&mut self, (start, end): Range, now: Instant) {
+    pub(super) fn retransmitted(&mut self, (start, end): Range, now: Instant) {
         let mut index = self.records.partition_point(|record| record.end <= start);
         let Some(record) = self.records.get(index).copied() else {
             return;
@@ -363,13 +365,7 @@ impl Flight {
             self.lost -= record.len();
             record.mark = Mark::InFlight;
         }
-        record.sent = now;
-        record.resent = true;
+        record.xmit_ts = now;
+        record.is_retransmitted = true;
     }
-}
-
-/// Whether a segment was sent after another one; those that end later were, if it was at
-/// the same time.
-fn is_later(one: (Instant, Sequence), other: (Instant, Sequence)) -> bool {
-    one.0 > other.0 || (one.0 == other.0 && one.1 > other.1)
 }

@@ -1,4 +1,4 @@
-//! Paths that drop long segments without a word.
+//! PLPMTUD: paths that drop long segments without a word.
 
 use super::*;
 
@@ -25,11 +25,11 @@ fn sender(world: &World) -> &Connection {
 fn the_longest_segments_that_get_through_are_found() {
     for (longest, pieces) in [(700, 1), (700, 40), (984, 1), (984, 40), (540, 1)] {
         let (world, took) = send(longest, pieces, 2_000_000);
-        let found = sender(&world).segment() as usize;
+        let found = sender(&world).mss() as usize;
         assert!((longest - 16..=longest).contains(&found), "{found}");
         // Two time-outs, and no more.
         assert!(took < Duration::from_secs(4), "{took:?}");
-        let again = sender(&world).counts.sent_again;
+        let again = sender(&world).counts.retransmitted;
         assert!(again < 60, "{again}");
     }
 }
@@ -44,13 +44,13 @@ fn a_path_that_takes_more_later_is_found_out() {
     let mut world = World::new(1, path, 1, data, [0, 0]);
     world.ends[0].stays = true;
     world.run_for(Duration::from_secs(10));
-    assert!(sender(&world).segment() <= 700);
+    assert!(sender(&world).mss() <= 700);
     world.path = Path::default();
     for (pause, is_longer) in [(400, false), (250, true)] {
         world.run_for(Duration::from_secs(pause));
         world.ends[0].to_send.extend(pattern(100_000, 1));
         world.run_for(Duration::from_secs(1));
-        let is_longest = sender(&world).segment() == u32::from(SIZE);
+        let is_longest = sender(&world).mss() == u32::from(SIZE);
         assert_eq!(is_longest, is_longer, "after {pause} seconds more");
     }
 }
@@ -63,11 +63,11 @@ fn a_short_outage_costs_no_more_than_a_while_of_shorter_segments() {
     };
     let data = [pattern(3_000_000, 1), Vec::new()];
     let mut world = World::new(1, Path::default(), 1, data.clone(), [0, 0]);
-    world.run_for(TRIP * 4);
+    world.run_for(RTT * 4);
     world.path = path;
     world.run_for(Duration::from_secs(1));
     world.path = Path::default();
     world.run();
     assert!(world.ends[1].received == data[0], "bytes are wrong");
-    assert!(sender(&world).segment() >= u32::from(SIZE) - 16);
+    assert!(sender(&world).mss() >= u32::from(SIZE) - 16);
 }
