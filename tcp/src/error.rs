@@ -1,6 +1,6 @@
 use core::fmt;
 
-/// Why a connection ended, if it did not end well.
+/// The reason why a connection ended, if it did not end well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {

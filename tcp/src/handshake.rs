@@ -1,5 +1,5 @@
-//! SYN-RECEIVED after a passive open: little is kept of a SYN until its SYN-ACK is acknowledged, as a
-//! flood of SYNs may come (RFC 4987).
+//! SYN-RECEIVED after a passive open: little is kept of a SYN until its SYN-ACK is acknowledged, as
+//! a flood of SYNs may come (RFC 4987).
 
 use super::header::{Header, Options};
 use super::segment::{Flags, MAX_WINDOW_SCALE, Segment, SynOptions};
@@ -111,8 +111,8 @@ impl SynReceived {
         }
     }
 
-    /// The SYN-ACK. `maximum_segment_size` is the largest payload that this side takes, `window` its
-    /// buffer.
+    /// The SYN-ACK. `maximum_segment_size` is the largest payload that this side takes, `window`
+    /// its buffer.
     pub fn syn_ack(&self, maximum_segment_size: u16, window: u32) -> Header {
         let window_scale = self.peer.window_scale.map(|_| window_scale_for(window));
         syn_ack(

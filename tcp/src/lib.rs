@@ -29,8 +29,8 @@
 //!
 //! ```
 //! use fata_tcp::{
-//!     Connection, Header, Pool, Secret, Segment, Settings, State, SynReceived, Transmit, Unlimited,
-//!     Verdict,
+//!     Connection, Header, Pool, Secret, Segment, Settings, State, SynReceived, Transmit,
+//!     Unlimited, Verdict,
 //! };
 //! use fata_time::Instant;
 //! use std::time::Duration;

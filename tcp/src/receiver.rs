@@ -313,7 +313,8 @@ impl Receiver {
         window.min(u32::from(u16::MAX)) as u16
     }
 
-    /// A segment with data has acknowledged. Where there are gaps, SACK blocks are still to be sent.
+    /// A segment with data has acknowledged. Where there are gaps, SACK blocks are still to be
+    /// sent.
     pub(super) fn ack_piggybacked(&mut self) {
         if self.out_of_order.is_empty() && self.dsack.is_none() {
             self.ack_sent();

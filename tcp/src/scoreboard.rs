@@ -1,4 +1,5 @@
-//! The scoreboard (RFC 6675, RFC 8985): the segments in flight, and which of them are sacked or lost.
+//! The scoreboard (RFC 6675, RFC 8985): the segments in flight, and which of them are sacked or
+//! lost.
 
 #[cfg(test)]
 mod tests;
@@ -13,7 +14,7 @@ use fata_time::Instant;
 /// DupThresh of RFC 8985, section 6.2: so many segments that came later show that one is lost,
 /// unless segments overtake each other on this path.
 const DUPLICATE_ACK_THRESHOLD: u32 = 3;
-/// More records than this are not made; see [`Flight::is_full`].
+/// More records than this are not made; see [`Scoreboard::is_full`].
 const MAX_RECORDS: usize = 1_024;
 /// Of that many, none is torn apart any more for a SACK block, which is mere advice (RFC 2018,
 /// section 8).

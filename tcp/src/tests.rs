@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::vec;
 use std::vec::Vec;
 
-const SIZE: u16 = 1_000;
+const MSS: u16 = 1_000;
 const RTT: Duration = Duration::from_millis(20);
 
 /// The effects of the path on segments, in thousandths.
@@ -186,7 +186,7 @@ impl World {
         };
         let mut ends = [end(first, gulps[0]), end(second, gulps[1])];
         let start = Sequence(u32::MAX - 5_000);
-        ends[0].connection = Some(Connection::connecting(start, SIZE, settings(), now));
+        ends[0].connection = Some(Connection::connecting(start, MSS, settings(), now));
         Self {
             ends,
             now,
@@ -239,7 +239,7 @@ impl World {
                 end.syn_received = Some(syn_received);
                 self.transmit(
                     index,
-                    Some(syn_received.syn_ack(SIZE, settings().receive_buffer)),
+                    Some(syn_received.syn_ack(MSS, settings().receive_buffer)),
                 );
             }
             return;
@@ -248,7 +248,7 @@ impl World {
             Verdict::Establish => {
                 let mut connection = Connection::accepted(
                     syn_received.negotiated(self.now),
-                    SIZE,
+                    MSS,
                     segment.window,
                     settings(),
                     self.now,
@@ -258,7 +258,7 @@ impl World {
             }
             Verdict::SendSynAck => self.transmit(
                 index,
-                Some(syn_received.syn_ack(SIZE, settings().receive_buffer)),
+                Some(syn_received.syn_ack(MSS, settings().receive_buffer)),
             ),
             Verdict::Forget | Verdict::SendReset | Verdict::Ignore => {}
         }
@@ -352,7 +352,7 @@ impl World {
                 && syn_received.deadline() <= self.now
                 && syn_received.expire(self.now)
             {
-                let header = syn_received.syn_ack(SIZE, settings().receive_buffer);
+                let header = syn_received.syn_ack(MSS, settings().receive_buffer);
                 self.transmit(index, Some(header));
             }
         }

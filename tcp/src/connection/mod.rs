@@ -1,4 +1,4 @@
-//! One connection: its states, and what both halves have to do with each other.
+//! One connection: its state, and the calls of the application, for both halves.
 
 mod receive;
 mod state;
@@ -77,8 +77,9 @@ pub struct Connection {
     last_keep_alive: Instant,
     /// The time of the last challenge ACK.
     last_challenge_ack: Option<Instant>,
+    /// The probe that is to be sent.
     probe: Option<Probe>,
-    /// The reset that is still to be sent: where it is, and its flags.
+    /// The reset that is still to be sent: its sequence number and its flags.
     reset: Option<(Sequence, Flags)>,
     /// The peer's FIN was received before the own one was sent (RFC 9293, section 3.6: passive
     /// close), so that no TIME-WAIT follows.

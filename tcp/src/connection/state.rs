@@ -75,6 +75,7 @@ impl Connection {
         }
     }
 
+    #[inline]
     fn synchronized_state(&self) -> State {
         match (self.sender.is_fin_sent(), self.has_peer_finished()) {
             (false, false) => State::Established,

@@ -6,12 +6,12 @@ use std::vec;
 use std::vec::Vec;
 
 const START: Sequence = Sequence(u32::MAX - 100_000);
-const SIZE: u32 = 1_000;
+const MSS: u32 = 1_000;
 const NOW: Instant = Instant::from_nanos(1_000_000_000);
 
 /// A receiver whose peer may send as much as a connection may at first.
 fn receiver(most: u32, window_scale: u8) -> Receiver {
-    Receiver::new(START, INITIAL_RCV_WND.min(most), most, window_scale, SIZE)
+    Receiver::new(START, INITIAL_RCV_WND.min(most), most, window_scale, MSS)
 }
 
 /// Gives a receiver a segment of `length` bytes.

@@ -4,7 +4,7 @@ extern crate std;
 use super::*;
 use proptest::prelude::*;
 
-const SIZE: u32 = 100;
+const MSS: u32 = 100;
 const MIN_RTT: Duration = Duration::from_millis(10);
 
 fn at(milliseconds: u64) -> Instant {
@@ -15,8 +15,8 @@ fn at(milliseconds: u64) -> Instant {
 fn flight_of(pause: u64) -> Scoreboard {
     let mut scoreboard = Scoreboard::default();
     for number in 0..10 {
-        let start = Sequence(number * SIZE);
-        scoreboard.push(start, start + SIZE, at(pause * u64::from(number)));
+        let start = Sequence(number * MSS);
+        scoreboard.push(start, start + MSS, at(pause * u64::from(number)));
     }
     scoreboard
 }
@@ -44,29 +44,29 @@ fn three_later_segments_show_a_loss_and_its_repair_is_no_measurement() {
     let mut summary = AckSummary::default();
     scoreboard.sack(
         (Sequence(100), Sequence(300)),
-        SIZE,
+        MSS,
         MIN_RTT,
         at(11),
         &mut summary,
     );
     assert_eq!(
-        scoreboard.detect_loss(SIZE, MIN_RTT / 4, at(11)),
+        scoreboard.detect_loss(MSS, MIN_RTT / 4, at(11)),
         (false, Some(at(9) + MIN_RTT / 4))
     );
     scoreboard.sack(
         (Sequence(100), Sequence(400)),
-        SIZE,
+        MSS,
         MIN_RTT,
         at(13),
         &mut summary,
     );
     assert_eq!((summary.delivered, scoreboard.bytes()), (300, 700));
     assert_eq!(
-        scoreboard.detect_loss(SIZE, MIN_RTT / 4, at(13)),
+        scoreboard.detect_loss(MSS, MIN_RTT / 4, at(13)),
         (true, None)
     );
     assert_eq!(
-        (scoreboard.bytes(), scoreboard.first_lost(SIZE)),
+        (scoreboard.bytes(), scoreboard.first_lost(MSS)),
         (600, Some((Sequence(0), Sequence(100))))
     );
     scoreboard.retransmitted((Sequence(0), Sequence(100)), at(14));
@@ -82,7 +82,7 @@ fn an_overtaken_segment_gets_time() {
     let mut summary = AckSummary::default();
     scoreboard.sack(
         (Sequence(100), Sequence(200)),
-        SIZE,
+        MSS,
         MIN_RTT,
         at(11),
         &mut summary,
@@ -91,15 +91,15 @@ fn an_overtaken_segment_gets_time() {
     assert!(scoreboard.rack.reordering_seen);
     scoreboard.sack(
         (Sequence(300), Sequence(600)),
-        SIZE,
+        MSS,
         MIN_RTT,
         at(15),
         &mut summary,
     );
-    let (found, again) = scoreboard.detect_loss(SIZE, MIN_RTT / 4, at(15));
+    let (found, again) = scoreboard.detect_loss(MSS, MIN_RTT / 4, at(15));
     assert_eq!((found, again.is_some()), (false, true));
     assert_eq!(
-        scoreboard.detect_loss(SIZE, MIN_RTT / 4, at(18)),
+        scoreboard.detect_loss(MSS, MIN_RTT / 4, at(18)),
         (true, None)
     );
 }
@@ -110,23 +110,23 @@ fn a_lost_repair_is_found_too() {
     let mut summary = AckSummary::default();
     scoreboard.sack(
         (Sequence(100), Sequence(500)),
-        SIZE,
+        MSS,
         MIN_RTT,
         at(14),
         &mut summary,
     );
-    scoreboard.detect_loss(SIZE, MIN_RTT / 4, at(14));
+    scoreboard.detect_loss(MSS, MIN_RTT / 4, at(14));
     scoreboard.retransmitted((Sequence(0), Sequence(100)), at(15));
     scoreboard.push(Sequence(1_000), Sequence(1_100), at(16));
     scoreboard.sack(
         (Sequence(500), Sequence(1_100)),
-        SIZE,
+        MSS,
         MIN_RTT,
         at(27),
         &mut summary,
     );
     assert_eq!(
-        scoreboard.detect_loss(SIZE, MIN_RTT / 4, at(27)),
+        scoreboard.detect_loss(MSS, MIN_RTT / 4, at(27)),
         (true, None)
     );
     assert_eq!(scoreboard.first_lost(50), Some((Sequence(0), Sequence(50))));
@@ -174,15 +174,15 @@ proptest! {
             let range = (Sequence(one.min(other)), Sequence(one.max(other)).min(next));
             match step {
                 0 => { scoreboard.acknowledge(range.0, MIN_RTT, at(now)); }
-                1 => scoreboard.sack(range, SIZE, MIN_RTT, at(now), &mut AckSummary::default()),
-                2 => { scoreboard.detect_loss(SIZE, MIN_RTT / 4, at(now)); }
+                1 => scoreboard.sack(range, MSS, MIN_RTT, at(now), &mut AckSummary::default()),
+                2 => { scoreboard.detect_loss(MSS, MIN_RTT / 4, at(now)); }
                 3 => if let Some(lost) = scoreboard.first_lost(one.max(1)) {
                     scoreboard.retransmitted(lost, at(now));
                 },
-                4 => if one < 100 { scoreboard.lose_all() } else { scoreboard.lose_first(SIZE); },
+                4 => if one < 100 { scoreboard.lose_all() } else { scoreboard.lose_first(MSS); },
                 _ => {
-                    scoreboard.push(next, next + SIZE, at(now));
-                    next = next + SIZE;
+                    scoreboard.push(next, next + MSS, at(now));
+                    next = next + MSS;
                 }
             }
             let sum = |mark| scoreboard.records.iter()

@@ -40,12 +40,13 @@ impl Sender {
             self.rtt.measure(rtt_sample);
         }
         if progress > 0 || summary.delivered > 0 || self.duplicate_acks > 0 {
-            self.detect_loss(before, &summary, progress, now);
+            self.update_recovery(before, &summary, progress, now);
             self.arm(now);
         }
         progress
     }
 
+    /// The peer has acknowledged everything before `acknowledgment_number`.
     fn advance_snd_una(&mut self, acknowledgment_number: Sequence, pool: &mut Pool, now: Instant) {
         // A FIN is no byte of the ring.
         let bytes = acknowledgment_number.min(self.end()).since(self.ring_start);
@@ -61,6 +62,7 @@ impl Sender {
         self.is_tlp_sent = false;
     }
 
+    /// Takes in SACK blocks, of which the first may be a DSACK (RFC 2018, RFC 2883).
     fn process_sack(&mut self, segment: &Segment<'_>, summary: &mut AckSummary, now: Instant) {
         let min_rtt = self.rtt.min_rtt();
         for (index, (start, end)) in segment.sacked().enumerate() {
@@ -74,8 +76,8 @@ impl Sender {
         }
     }
 
-    /// The peer has got bytes twice (DSACK, RFC 2883): they were late, not lost, when they were sent
-    /// again.
+    /// The peer has got bytes twice (DSACK, RFC 2883): they were late, not lost, when they were
+    /// sent again.
     fn note_dsack(&mut self, bytes: u32) {
         self.reordering_window
             .note_dsack(self.snd_una, self.snd_nxt);
@@ -100,10 +102,13 @@ impl Sender {
         }
     }
 
+    /// SEG.ACK + SEG.WND: the right edge of the window that a segment tells.
     fn snd_wnd_edge_of(&self, segment: &Segment<'_>) -> Sequence {
         segment.acknowledgment_number + (u32::from(segment.window) << self.window_scale)
     }
 
+    /// Takes in the window of a segment, unless an older one tells it (RFC 9293, section 3.10.7.4:
+    /// SND.WL1, SND.WL2).
     fn update_snd_wnd(&mut self, segment: &Segment<'_>) {
         // An older acknowledgement tells nothing new of the window.
         if segment.acknowledgment_number < self.snd_una {
@@ -127,7 +132,7 @@ impl Sender {
     }
 
     /// Draws the conclusions from an acknowledgement, for recovery and cwnd.
-    fn detect_loss(&mut self, before: u32, summary: &AckSummary, progress: u32, now: Instant) {
+    fn update_recovery(&mut self, before: u32, summary: &AckSummary, progress: u32, now: Instant) {
         if self
             .recovery
             .is_some_and(|recovery| self.snd_una >= recovery.recovery_point)
@@ -152,8 +157,8 @@ impl Sender {
         }
     }
 
-    /// Returns whether the first segment is lost as far as can be told without SACK (RFC 6582): each
-    /// partial acknowledgement in a recovery shows the next hole. After a retransmission timeout
+    /// Returns whether the first segment is lost as far as can be told without SACK (RFC 6582):
+    /// each partial acknowledgement in a recovery shows the next hole. After a retransmission timeout
     /// all is lost in any case.
     fn is_first_lost_without_sack(&self, progress: u32) -> bool {
         match self.recovery {
@@ -162,8 +167,8 @@ impl Sender {
         }
     }
 
-    /// Looks for losses by time (RACK, RFC 8985, section 6.2), where there are signs of one. Returns
-    /// whether it found any.
+    /// Looks for losses by time (RACK, RFC 8985, section 6.2), where there are signs of one.
+    /// Returns whether it found any.
     pub(super) fn rack_detect_loss(&mut self, now: Instant) -> bool {
         self.reordering_deadline = None;
         if !self.scoreboard.is_disturbed() && self.recovery.is_none() {

@@ -43,7 +43,8 @@ enum Timer {
     Retransmission,
     /// The PTO of RFC 8985: the last segments may be lost, which no later ones can show.
     TailLossProbe,
-    /// RACK's reordering timeout (RFC 8985, section 6.2, step 5): segments that are late are lost by now.
+    /// RACK's reordering timeout (RFC 8985, section 6.2, step 5): segments that are late are lost
+    /// by now.
     Reordering,
     /// The peer's window is closed, and the segment that opens it may be lost: the persist timer
     /// (RFC 9293, section 3.8.6.1).

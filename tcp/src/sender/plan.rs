@@ -19,8 +19,8 @@ impl Sender {
         self.next_new_data(most, room, in_flight)
     }
 
-    /// FlightSize of RFC 5681: bytes that are under way. Without SACK each duplicate ACK tells that a
-    /// segment has left the network.
+    /// FlightSize of RFC 5681: bytes that are under way. Without SACK each duplicate ACK tells that
+    /// a segment has left the network.
     pub(super) fn in_flight(&self) -> u32 {
         let arrived = u32::from(self.duplicate_acks) * self.mss;
         self.scoreboard.bytes().saturating_sub(arrived)

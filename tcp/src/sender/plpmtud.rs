@@ -2,8 +2,8 @@
 //! longer ones without a word.
 //!
 //! Nothing of it is held until there is a suspicion (black hole detection): a segment of full size
-//! that was lost twice in a row, in retransmission timeouts. Then shorter ones are sent, and now and
-//! then a probe that is longer. All sizes here are bytes of payload.
+//! that was lost twice in a row, in retransmission timeouts. Then shorter ones are sent, and now
+//! and then a probe that is longer. All sizes here are bytes of payload.
 
 use super::{Outgoing, Sender};
 use crate::segment::Range;

@@ -1,7 +1,7 @@
 //! Tail loss probes (TLP; RFC 8985, section 7).
 //!
-//! No later segments show the loss of the last ones. A probe has them acknowledged, so that RACK can
-//! find losses before the RTO.
+//! No later segments show the loss of the last ones. A probe has them acknowledged, so that RACK
+//! can find losses before the RTO.
 
 use super::{Outgoing, Sender};
 use core::time::Duration;

@@ -7,7 +7,7 @@ use super::*;
 fn two_ends_that_open_at_the_same_time_meet() {
     let data = [pattern(3_000, 1), pattern(2_000, 2)];
     let mut world = World::new(1, Path::default(), 1, data.clone(), [0, 0]);
-    let other = Connection::connecting(Sequence(77), SIZE, settings(), world.now);
+    let other = Connection::connecting(Sequence(77), MSS, settings(), world.now);
     world.ends[1].connection = Some(other);
     let took = world.run();
     assert!(took < RTT * 5, "{took:?}");

@@ -50,7 +50,7 @@ fn a_path_that_takes_more_later_is_found_out() {
         world.run_for(Duration::from_secs(pause));
         world.ends[0].to_send.extend(pattern(100_000, 1));
         world.run_for(Duration::from_secs(1));
-        let is_longest = sender(&world).mss() == u32::from(SIZE);
+        let is_longest = sender(&world).mss() == u32::from(MSS);
         assert_eq!(is_longest, is_longer, "after {pause} seconds more");
     }
 }
@@ -69,5 +69,5 @@ fn a_short_outage_costs_no_more_than_a_while_of_shorter_segments() {
     world.path = Path::default();
     world.run();
     assert!(world.ends[1].received == data[0], "bytes are wrong");
-    assert!(sender(&world).mss() >= u32::from(SIZE) - 16);
+    assert!(sender(&world).mss() >= u32::from(MSS) - 16);
 }

@@ -47,18 +47,18 @@ impl Solo {
             iss: ISS,
             irs: IRS,
             peer: PeerOptions {
-                maximum_segment_size: SIZE,
+                maximum_segment_size: MSS,
                 window_scale: None,
                 sack_permitted: true,
             },
             rtt: Some(RTT),
         };
-        Self::of(|now| Connection::accepted(negotiated, SIZE, segment.window, settings(), now))
+        Self::of(|now| Connection::accepted(negotiated, MSS, segment.window, settings(), now))
     }
 
     /// A connection that this end opens.
     pub(super) fn connecting() -> Self {
-        Self::of(|now| Connection::connecting(ISS, SIZE, settings(), now))
+        Self::of(|now| Connection::connecting(ISS, MSS, settings(), now))
     }
 
     /// Has a segment arrive.
