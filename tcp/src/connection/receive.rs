@@ -14,7 +14,7 @@ impl Connection {
         match self.stage {
             Stage::SynSent => self.receive_in_syn_sent(segment, now),
             Stage::SynReceived | Stage::Synchronized => {
-                self.receive_synchronized(segment, pool, now)
+                self.receive_in_other_states(segment, pool, now)
             }
             // The last acknowledgement was lost, it seems (RFC 9293, section 3.10.7.4).
             Stage::TimeWait if !segment.flags.has(Flags::RST) => self.challenge_ack(now),
@@ -22,6 +22,7 @@ impl Connection {
         }
     }
 
+    /// Section 3.10.7.3: SYN-SENT.
     fn receive_in_syn_sent(&mut self, segment: &Segment<'_>, now: Instant) {
         let flags = segment.flags;
         let acknowledges = flags.has(Flags::ACK);
@@ -67,7 +68,8 @@ impl Connection {
         self.wake();
     }
 
-    fn receive_synchronized(&mut self, segment: &Segment<'_>, pool: &mut Pool, now: Instant) {
+    /// Section 3.10.7.4: the states from SYN-RECEIVED to LAST-ACK.
+    fn receive_in_other_states(&mut self, segment: &Segment<'_>, pool: &mut Pool, now: Instant) {
         let flags = segment.flags;
         if !self.receiver.is_acceptable(segment) {
             if !flags.has(Flags::RST) {
@@ -80,6 +82,7 @@ impl Connection {
             return self.receive_reset(segment, now);
         }
         if flags.has(Flags::SYN) {
+            // RFC 5961, section 4.
             return self.challenge_ack(now);
         }
         if !flags.has(Flags::ACK) {
@@ -111,6 +114,7 @@ impl Connection {
     }
 
     fn receive_reset(&mut self, segment: &Segment<'_>, now: Instant) {
+        // RFC 5961, section 3.
         if segment.sequence_number != self.receiver.rcv_nxt() {
             return self.challenge_ack(now);
         }
