@@ -30,5 +30,5 @@ pub(crate) const CIRCLES: &[&[&str]] = &[
         "boot/src/platform/vm/virtio/pci/mod.rs",
     ],
     &["ci/src/attached.rs", "ci/src/launch.rs"],
-    &["tcp/src/sender/mod.rs", "tcp/src/sender/path.rs"],
+    &["tcp/src/sender/mod.rs", "tcp/src/sender/plpmtud.rs"],
 ];
