@@ -10,7 +10,8 @@ pub enum EitherKv<A, B> {
 }
 
 impl<A, B> EitherKv<A, B> {
-    /// What `first` opens, or `second` where it finds nothing of its kind. That is not begun before.
+    /// Opens with `first`, or with `second` if `first` finds nothing of its kind. `second` is not
+    /// begun before.
     ///
     /// # Errors
     /// [`Error::NotAStore`] if there is nothing of either kind, or the error of that whose kind it

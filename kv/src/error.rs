@@ -10,7 +10,7 @@ pub enum Error {
     DictionaryExpected,
     /// A dictionary is where the key needs a value.
     ValueExpected,
-    /// What was to be renamed would take the place of something else.
+    /// The renamed entry would take the place of something else.
     AlreadyPresent,
     /// A dictionary cannot be moved into itself.
     IntoItself,

@@ -35,7 +35,7 @@ impl Key {
     /// How many bytes a key may have, with the `/` between its segments.
     pub const MAX_LENGTH: usize = 512;
 
-    /// Whether this is [`ROOT`](Self::ROOT).
+    /// Tells whether this is [`ROOT`](Self::ROOT).
     pub fn is_root(&self) -> bool {
         self.path.is_empty()
     }
@@ -86,7 +86,8 @@ impl Key {
         Ok(Self { path })
     }
 
-    /// What is left of it below `dictionary`: empty if it is the same; `None` if it is elsewhere.
+    /// The rest of the key below `dictionary`: empty if both are the same; `None` if the key is
+    /// elsewhere.
     pub fn below<'a>(&'a self, dictionary: &Self) -> Option<&'a str> {
         if dictionary.is_root() {
             return Some(&self.path);

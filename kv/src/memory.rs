@@ -8,7 +8,7 @@ use core::fmt;
 use core::time::Duration;
 use fata_task::Handle;
 
-/// What each value costs beside its bytes and those of its key.
+/// Memory that each value costs beside its bytes and those of its key.
 const OVERHEAD: usize = 64;
 
 /// A store in the program's own memory: what it holds ends with the program.
@@ -34,7 +34,7 @@ struct Value {
     modified: Option<Duration>,
 }
 
-/// What values were before a batch, the first change last.
+/// Values as they were before each change of a batch, in the order of the changes.
 type Journal = Vec<(Key, Option<Value>)>;
 
 impl MemoryKv {

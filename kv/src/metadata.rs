@@ -3,7 +3,7 @@ use core::fmt;
 use core::hash::Hasher;
 use core::time::Duration;
 
-/// What a key names.
+/// Kind of the entry that a key names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Bytes.
@@ -17,11 +17,11 @@ pub enum Kind {
 pub struct Entry {
     /// Its name in there: one segment of a key.
     pub name: String,
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
 }
 
-/// What is known of a key besides its bytes.
+/// Metadata of a key: all that is known of it besides its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Metadata {
     /// It names a value.
@@ -31,7 +31,7 @@ pub enum Metadata {
 }
 
 impl Metadata {
-    /// What the key names.
+    /// Kind of the entry that the key names.
     pub fn kind(&self) -> Kind {
         match self {
             Self::Value(_) => Kind::Value,
@@ -40,7 +40,7 @@ impl Metadata {
     }
 }
 
-/// What is known of a value besides its bytes.
+/// Metadata of a value: all that is known of it besides its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ValueMetadata {
     /// How many bytes it has.

@@ -104,7 +104,7 @@ impl KvRo for FileTable {
             Some((name, _)) => (name, Kind::Dictionary),
             None => (path, Kind::Value),
         });
-        // What begins with the same name lies together only if nothing sorts before the `/`.
+        // Paths that begin with the same name lie together only if nothing sorts before the `/`.
         let mut names: Vec<_> = names.filter(|(name, _)| *name > after).collect();
         names.sort_unstable_by_key(|(name, _)| *name);
         names.dedup();

@@ -13,7 +13,7 @@ use core::time::Duration;
 /// Any number of requests can be under way at once. Each sees what all changes that had returned
 /// when it began have made of the store, and of a value never parts of two versions.
 pub trait KvRo {
-    /// What a key names, with all that is known of it.
+    /// Returns the kind of the entry that a key names, with all that is known of it.
     ///
     /// # Errors
     /// [`Error::NotFound`], also if a part of the key is a value; errors of the store.
@@ -26,15 +26,15 @@ pub trait KvRo {
     /// [`Error::NotFound`], [`Error::ValueExpected`], errors of the store.
     async fn get_range(&self, key: &Key, offset: u64, buffer: &mut [u8]) -> Result<usize, Error>;
 
-    /// What lies in a dictionary, in order of names: the first `limit` after the name `after`,
-    /// which need not be there and at first is empty.
+    /// Returns the entries of a dictionary, in order of names: the first `limit` after the name
+    /// `after`, which need not be there and at first is empty.
     ///
     /// # Errors
     /// [`Error::NotFound`], but not for the root; [`Error::DictionaryExpected`]; errors of the
     /// store.
     async fn list(&self, key: &Key, after: &str, limit: usize) -> Result<Vec<Entry>, Error>;
 
-    /// What a key names, if anything.
+    /// Returns the kind of the entry that a key names, if there is one.
     ///
     /// # Errors
     /// Those of the store.
@@ -64,7 +64,7 @@ pub trait KvRo {
         }
     }
 
-    /// What is known of a value besides its bytes.
+    /// Returns the metadata of a value: all that is known of it besides its bytes.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::ValueExpected`], errors of the store.

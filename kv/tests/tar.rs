@@ -191,7 +191,7 @@ fn fill(folder: &Folder) -> Vec<&'static str> {
     ]
 }
 
-/// What only newer formats have a place for.
+/// Fills a folder with files that only newer formats have a place for.
 fn fill_long(folder: &Folder) {
     let long = [LONG; 9].join("/");
     folder.put_bytes(&format!("{long}/leaf"), b"leaf");
@@ -277,7 +277,7 @@ fn the_last_of_a_name_counts() {
     run(append.args(&first[..3]));
     let left_out = assert_same(&folder, &archive, "append", 2);
     assert_eq!(left_out, [("becomes-a-link".to_owned(), LeftOut::NoFile)]);
-    // What follows the end does not count, though it is an archive.
+    // Bytes after the end do not count, though an archive is among them.
     let mut two = fs::read(&archive).expect("it is there");
     two.extend_from_within(..);
     two.extend(b"garbage");

@@ -1,4 +1,4 @@
-//! What an archive has: files, and things that are left out.
+//! Entries of an archive: files, and things that are left out.
 
 use super::sparse::Map;
 use alloc::rc::Rc;

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 /// Bytes of a header, and what all sizes are rounded up to.
 pub(super) const BLOCK: u64 = 512;
 
-/// What an entry is, as far as that matters here.
+/// Kind of an entry, as far as that matters here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     File,
@@ -31,7 +31,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// As in a header. What nobody knows is a file (POSIX, pax, "ustar Interchange Format").
+    /// As in a header. An entry of an unknown kind is a file (POSIX, pax, "ustar Interchange Format").
     fn of(kind: u8, is_gnu: bool) -> Self {
         match kind {
             b'1' => Self::Link,
@@ -90,8 +90,8 @@ pub(super) fn parse(block: &[u8]) -> Option<Header> {
     })
 }
 
-/// Whether it is the sum of all bytes, those of the checksum itself taken as spaces. Old programs
-/// added bytes with a sign.
+/// Tells whether `checksum` is the sum of all bytes, those of the checksum itself taken as spaces.
+/// Old programs added bytes with a sign.
 fn is_checksum(block: &[u8; BLOCK as usize], checksum: u64) -> bool {
     let bytes = || block[..148].iter().chain(&block[156..]);
     let spaces = 8 * i64::from(b' ');
@@ -102,13 +102,13 @@ fn is_checksum(block: &[u8; BLOCK as usize], checksum: u64) -> bool {
         .contains(&Ok(checksum))
 }
 
-/// What is in front of the first NUL.
+/// The part of a field in front of the first NUL.
 pub(super) fn text(field: &[u8]) -> &[u8] {
     field.split(|byte| *byte == 0).next().unwrap_or_default()
 }
 
 /// A number in octal digits, or as GNU has it, in binary if the first bit is set. `None` if it is
-/// negative, or no number. What follows the digits after a blank is none of it.
+/// negative, or no number. Bytes that follow the digits after a blank are no part of it.
 pub(super) fn number(field: &[u8]) -> Option<u64> {
     if field[0] & 0x80 != 0 {
         let first = u64::from(field[0] & 0x7f);

@@ -45,7 +45,7 @@ impl<B> fmt::Debug for TarKv<B> {
 
 impl<B: Block> TarKv<B> {
     /// Reads the archive's headers: of at most `limit` files and stretches of files with holes.
-    /// What is not among the files is told to `left_out`, with its name.
+    /// Entries that are not among the files are told to `left_out`, with their names.
     ///
     /// # Errors
     /// [`Error::NotAStore`] if there is no archive, or nothing in it; [`Error::NoSectors`];

@@ -51,7 +51,7 @@ impl<B: Block> Reader<B> {
     }
 }
 
-/// What was read last, of which the next is likely to be a part.
+/// The bytes read last, of which the next are likely to be a part.
 pub(super) struct Window {
     bytes: Vec<u8>,
     place: u64,

@@ -1,4 +1,4 @@
-//! What stands in front of an entry and says more of it: pax records, and GNU's long names.
+//! Records in front of an entry that say more of it: pax records, and GNU's long names.
 
 use super::header::{Kind, text};
 use super::sparse::Stretch;
@@ -6,7 +6,7 @@ use crate::Error;
 use alloc::borrow::ToOwned;
 use alloc::vec::Vec;
 
-/// What is said of the next entry besides its header.
+/// Properties that are told of the next entry besides its header.
 #[derive(Clone, Default)]
 pub(super) struct Extension {
     long_name: Option<Vec<u8>>,
@@ -18,7 +18,7 @@ pub(super) struct Extension {
     pub(super) sparse: SparseRecords,
 }
 
-/// What records say of a file whose holes are left out, in GNU's formats 0.0, 0.1 and 1.0.
+/// Records of a file whose holes are left out, in GNU's formats 0.0, 0.1 and 1.0.
 #[derive(Clone, Default)]
 pub(super) struct SparseRecords {
     /// The name, in place of which the path has one that tells of the format.

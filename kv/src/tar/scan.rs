@@ -14,7 +14,7 @@ use fata_block::Block;
 /// The longest name or set of records in front of an entry.
 const LONGEST_RECORDS: u64 = 1 << 20;
 
-/// What is known of an archive so far.
+/// State of a scan: all that is known of an archive so far.
 pub(super) struct Scan<'a, B, T> {
     pub(super) reader: &'a Reader<B>,
     pub(super) window: Window,
@@ -22,7 +22,7 @@ pub(super) struct Scan<'a, B, T> {
     /// Files and stretches of files with holes, at most, and how many of these there are.
     pub(super) limit: usize,
     pub(super) stretches: usize,
-    /// What is said of all entries that follow, and of the next.
+    /// Properties that are told of all entries that follow, and of the next.
     pub(super) global: Extension,
     pub(super) extension: Option<Extension>,
     pub(super) tell: T,

@@ -66,8 +66,8 @@ impl Map {
         (place <= stored).then_some(Self { pieces })
     }
 
-    /// What the archive has of the `length` bytes of the file from `offset` on: its place in what
-    /// the archive has of the file, and its length.
+    /// The part that the archive has of the `length` bytes of the file from `offset` on: its place
+    /// in what the archive has of the file, and its length.
     pub(super) fn stored(&self, offset: u64, length: usize) -> (u64, usize) {
         let pieces = self.pieces(offset, length);
         let (Some(first), Some(last)) = (pieces.first(), pieces.last()) else {

@@ -31,7 +31,7 @@ impl Folder {
         fs::write(path, content).expect("there is room");
     }
 
-    /// What the host's tar makes of it, in this format.
+    /// The archive that the host's tar makes of it, in this format.
     fn archive(&self, format: &str) -> Vec<u8> {
         let output = Command::new("tar")
             .args(["--create", "--format", format, "--directory"])
