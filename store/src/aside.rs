@@ -1,4 +1,4 @@
-//! What is done between two transactions, while the store stays as it is.
+//! Work between two transactions, while the store stays as it is.
 
 use crate::reader::Reader;
 use crate::trim::{Part, trim_part};
@@ -9,7 +9,7 @@ use fata_block::Block;
 use fata_kv::{Entry, Error, Key};
 use fata_task::channel::oneshot::Sender;
 
-/// What is to be listed: see [`KvRo::list`](fata_kv::KvRo::list).
+/// Arguments of a listing: see [`KvRo::list`](fata_kv::KvRo::list).
 pub(crate) struct Listing {
     pub(crate) dictionary: Key,
     pub(crate) after: String,
@@ -25,7 +25,7 @@ pub(crate) enum Aside {
 }
 
 impl Aside {
-    /// Whether somebody still waits for it.
+    /// Tells whether somebody still waits for it.
     pub(crate) fn is_wanted(&self) -> bool {
         match self {
             Self::Trim(_, reply) => !reply.is_closed(),

@@ -52,8 +52,8 @@ impl Bitmap {
         bitmap
     }
 
-    /// Takes in a page of the bitmap. What a damaged one could say of pages that are none, or not
-    /// to be given out, does not count.
+    /// Takes in a page of the bitmap. Claims of a damaged one about pages that are none, or not to
+    /// be given out, do not count.
     pub(crate) fn load(&mut self, index: usize, bytes: &[u8]) {
         for word in 0..WORDS {
             let first = (index * WORDS + word) as u64 * 64;
@@ -110,12 +110,12 @@ impl Bitmap {
         self.free
     }
 
-    /// Whether the transaction under way uses a page.
+    /// Tells whether the transaction under way uses a page.
     pub(crate) fn is_used(&self, page: u64) -> bool {
         is_set(&self.current, page)
     }
 
-    /// Whether the last transaction uses a page.
+    /// Tells whether the last transaction uses a page.
     pub(crate) fn is_committed(&self, page: u64) -> bool {
         is_set(&self.committed, page)
     }
@@ -202,7 +202,7 @@ impl Bitmap {
     /// The next free page from one on.
     fn next_free(&self, from: u64) -> Option<u64> {
         let start = (from / 64) as usize;
-        // What lies before it in its own word does not count.
+        // Pages before it in its own word do not count.
         let before = (1_u64 << (from % 64)) - 1;
         (start..self.current.len())
             .map(|word| {

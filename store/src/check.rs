@@ -17,7 +17,7 @@ const MAX_PROBLEMS: usize = 100;
 /// Nodes that are kept in memory.
 const CACHED_NODES: usize = 256;
 
-/// What a check has found.
+/// Findings of a check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// How many values there are.
@@ -28,7 +28,7 @@ pub struct Report {
     pub used: u64,
     /// Pages that can be used.
     pub free: u64,
-    /// What is wrong: the first hundred findings.
+    /// The first hundred problems that were found.
     pub problems: Vec<Problem>,
 }
 
@@ -84,7 +84,7 @@ impl fmt::Display for Problem {
 /// It takes memory for three bits a page of the disk, and a mebibyte of nodes.
 ///
 /// # Errors
-/// As for [`Store::open`](crate::Store::open). What is wrong inside of the store is no error, but
+/// As for [`Store::open`](crate::Store::open). Problems inside of the store are no error, but
 /// in the report.
 pub async fn check<B: Block>(disk: B) -> Result<Report, Error> {
     let volume = Volume::open(disk, CACHED_NODES).await?;
@@ -262,7 +262,7 @@ impl<B: Block> Checker<'_, B> {
             }
             let bytes = self.volume.data(*place, &[*sum]).await?;
             let rest = usize::try_from(record.size - offset).unwrap_or(usize::MAX);
-            // What comes after the end has to be zeroes, as the value may grow over it.
+            // Bytes after the end have to be zeroes, as the value may grow over them.
             let mut beyond = bytes.iter().skip(rest);
             if beyond.any(|byte| *byte != 0) {
                 return Err(Error::Damaged);
@@ -287,7 +287,7 @@ impl<B: Block> Checker<'_, B> {
     }
 }
 
-/// What is damaged as nothing; other errors end the check.
+/// Takes damage as nothing; other errors end the check.
 fn undamaged<T>(outcome: Result<T, Error>) -> Result<Option<T>, Error> {
     match outcome {
         Ok(found) => Ok(Some(found)),

@@ -65,7 +65,7 @@ impl Layout {
         CONFIRMATION + 1 + 2 * self.bitmaps() as u64
     }
 
-    /// Whether nodes and values can lie there.
+    /// Tells whether nodes and values can lie in a page.
     pub(crate) fn holds(&self, page: u64) -> bool {
         (self.first_free()..self.pages).contains(&page)
     }

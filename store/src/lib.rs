@@ -1,6 +1,6 @@
 //! A key-value store on a disk that loses nothing.
 //!
-//! What a change has acknowledged survives every power cut, and no change is ever there by half:
+//! A change that was acknowledged survives every power cut, and no change is ever there by half:
 //! also not if the disk has torn writes apart or done them in another order. [`Store`] implements
 //! [`KvRo`](fata_kv::KvRo) and [`KvRw`](fata_kv::KvRw) over any [`Block`](fata_block::Block)
 //! whose sectors have 512 to 4,096 bytes. Batches are atomic; those that wait at the same time

@@ -5,7 +5,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-/// What an entry takes besides its bytes: where it is, and both lengths.
+/// Bytes that an entry takes besides its key and value: where it is, and both lengths.
 const ENTRY: usize = 6;
 
 /// Bytes for entries.
@@ -31,7 +31,7 @@ pub(crate) struct Node {
     bytes: Vec<u8>,
 }
 
-/// What becomes of a node that was changed: none if it is empty, two if it was too full.
+/// Nodes that a changed node becomes: none if it is empty, two if it was too full.
 #[derive(Debug)]
 pub(crate) enum Spliced {
     Empty,
@@ -186,7 +186,8 @@ impl Node {
     }
 }
 
-/// Puts entries into as few nodes as they need. What grows at its end is not split in halves.
+/// Puts entries into as few nodes as they need. A node that grows at its end is not
+/// split in halves.
 fn pack(level: u8, entries: &[Entry<'_>], is_append: bool) -> Spliced {
     let total: usize = entries.iter().copied().map(size).sum();
     if entries.is_empty() {
@@ -219,7 +220,7 @@ fn middle(entries: &[Entry<'_>], total: usize) -> usize {
     entries.len()
 }
 
-/// What an entry takes.
+/// Bytes that an entry takes.
 pub(crate) fn size((key, value): Entry<'_>) -> usize {
     ENTRY + key.len() + value.len()
 }

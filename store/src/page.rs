@@ -11,7 +11,7 @@ pub(crate) const RUN: usize = 16;
 /// Bytes of the header of every page but those of values.
 pub(crate) const HEADER: usize = 32;
 
-/// What a page holds, as its header says.
+/// Kind of a page, as its header says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Kind {

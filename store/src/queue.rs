@@ -36,7 +36,7 @@ impl OwnedChange {
         })
     }
 
-    /// What it takes in memory, roughly.
+    /// Bytes of memory that a change takes, roughly.
     pub(crate) fn cost(change: &Change<'_>) -> usize {
         let bytes = match *change {
             Change::Set(_, bytes) | Change::SetRange(_, _, bytes) => bytes.len(),
@@ -58,7 +58,7 @@ fn copy(bytes: &[u8]) -> Result<Vec<u8>, Error> {
 /// Changes that are to be made as one, and who waits for that.
 pub(crate) struct Request {
     pub(crate) changes: Vec<OwnedChange>,
-    /// What they take of the memory for changes that wait, also if nobody waits for them any more.
+    /// Their share of the memory for changes that wait, also if nobody waits for them any more.
     pub(crate) share: Share,
     pub(crate) reply: Sender<Result<(), Error>>,
 }

@@ -36,7 +36,8 @@ impl<'a, B: Block> Reader<'a, B> {
         }
     }
 
-    /// Whether something was not there because of a later transaction, which it reads from now.
+    /// Tells whether something was not there because of a later transaction, which the reader reads
+    /// from now.
     fn is_outdated<T>(&mut self, outcome: &Result<T, Error>) -> bool {
         let newest = self.volume.committed.get();
         let is_outdated =
@@ -101,7 +102,7 @@ impl<'a, B: Block> Reader<'a, B> {
     ) -> Result<usize, Error> {
         let record = self.record(key).await?;
         if record.version != progress.version {
-            // What was read before is of another value.
+            // The part read before is of another value.
             *progress = Progress {
                 version: record.version,
                 done: 0,
@@ -194,7 +195,7 @@ impl<'a, B: Block> Reader<'a, B> {
         Ok(entries)
     }
 
-    /// What comes after a name in a dictionary.
+    /// The entry after a name in a dictionary.
     async fn next_entry(&self, dictionary: &Key, after: &str) -> Result<Option<Entry>, Error> {
         let prefix = inside(dictionary);
         let mut from = prefix.clone();
@@ -212,7 +213,7 @@ impl<'a, B: Block> Reader<'a, B> {
         };
         let end = rest.iter().position(|byte| *byte == 0);
         let name = text(&rest[..end.unwrap_or(rest.len())])?;
-        // What is no name was not put there by us, and could keep a caller busy for ever.
+        // Bytes that are no name were not put there by us, and could keep a caller busy for ever.
         let child = dictionary.child(&name).map_err(|_| Error::Damaged)?;
         if child.name() != name || name.as_str() <= after {
             return Err(Error::Damaged);

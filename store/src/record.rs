@@ -1,4 +1,4 @@
-//! What the tree's keys and values say.
+//! Encoding of the tree's keys and values.
 //!
 //! A value's key is 1 and its path with NUL in place of `/`, so that what lies in a dictionary
 //! follows it at once. Its record holds what is known of it, and a small value itself. A larger
@@ -33,7 +33,7 @@ pub(crate) fn name_key(key: &Key) -> Vec<u8> {
     core::iter::once(NAME).chain(path).collect()
 }
 
-/// What the keys of all values in a dictionary begin with.
+/// The prefix of the keys of all values in a dictionary.
 pub(crate) fn inside(dictionary: &Key) -> Vec<u8> {
     let mut prefix = name_key(dictionary);
     if !dictionary.is_root() {
@@ -72,7 +72,7 @@ pub(crate) fn group_of(key: &[u8]) -> Option<(u64, u64)> {
     (key[0] == PAGES).then(|| (part(1), part(9)))
 }
 
-/// What is known of a value.
+/// Record of a value: all that is known of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Record {
     /// Another one whenever the value changes.

@@ -51,7 +51,7 @@ pub(crate) async fn recover<B: Block>(disk: &B) -> Result<Recovered, Error> {
         older.take().ok_or(Error::Damaged)?
     };
     if older.is_none() {
-        // What is written next must not complete what was there. If it reads as erased, that
+        // The next writes must not complete what was there. If it reads as erased, the erasing
         // may have been lost.
         writes.push((1 - place, vec![0; PAGE]));
     }
@@ -68,7 +68,7 @@ pub(crate) async fn recover<B: Block>(disk: &B) -> Result<Recovered, Error> {
 
 type Placed = (u64, Superblock);
 
-/// What is in the two places for superblocks.
+/// Superblocks in the two places for them.
 struct Superblocks {
     newer: Placed,
     older: Option<Placed>,
@@ -128,7 +128,8 @@ async fn listed_pages<B: Block>(
     Ok(is_whole.then_some(pages))
 }
 
-/// What says that a transaction is durable: one sector, so that it is written whole or not at all.
+/// The confirmation that a transaction is durable: one sector, so that it is written whole or not
+/// at all.
 pub(crate) fn confirmation(sector_size: usize, identity: u64, generation: u64) -> Vec<u8> {
     let mut bytes = vec![0; sector_size];
     put(&mut bytes, 8, generation);

@@ -74,7 +74,7 @@ struct Inner<B> {
     room: Rc<Room>,
     queue: RefCell<VecDeque<Request>>,
     asides: RefCell<VecDeque<Aside>>,
-    /// Whether a task works on the queues.
+    /// True while a task works on the queues.
     is_working: Cell<bool>,
     /// It is not known what the last transaction has left on the disk.
     is_closed: Cell<bool>,

@@ -33,11 +33,11 @@ pub(crate) struct Superblock {
     pub(crate) next_id: u64,
     /// For each page of the bitmap whether its second place counts.
     pub(crate) selected: Vec<bool>,
-    /// What its transaction has written, unless that was flushed before.
+    /// Pages that its transaction has written, unless they were flushed before.
     pub(crate) listed: Listed,
 }
 
-/// What is in one of the two places for a superblock.
+/// Content of one of the two places for a superblock.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Found {
     Nothing,

@@ -12,7 +12,7 @@ const RUNS: usize = 32;
 /// Most pages of a run, 64 MiB: a disk may be busy with more for long.
 const RUN: u64 = 16 << 10;
 
-/// What was done.
+/// The part of a trim that was done.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Part {
     pub(crate) pages: u64,

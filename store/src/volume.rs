@@ -18,7 +18,7 @@ use fata_block::{Block, runs};
 use fata_kv::Error;
 use fata_task::all;
 
-/// What a reader sees: it stays on the disk until the transaction after the next one.
+/// State that a reader sees: it stays on the disk until the transaction after the next one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Snapshot {
     pub(crate) tree: Tree,
@@ -36,13 +36,13 @@ pub(crate) struct Volume<B> {
     pub(crate) next_generation: Cell<u64>,
     /// Which of the two places the last superblock is in.
     superblock: Cell<u64>,
-    /// Whether the superblock in the other place leads to the same pages.
+    /// True if the superblock in the other place leads to the same pages.
     is_level: Cell<bool>,
     pub(crate) bitmap: RefCell<Bitmap>,
     cache: RefCell<Cache>,
     /// Nodes of the transaction under way that are not on the disk.
     pub(crate) dirty: RefCell<BTreeMap<u64, Rc<Node>>>,
-    /// What the transaction under way has written.
+    /// Pages that the transaction under way has written.
     written: RefCell<Written>,
 }
 

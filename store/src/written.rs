@@ -1,5 +1,5 @@
-//! What a transaction has written, for its superblock to tell: then both can be flushed at once, and
-//! whether all of it has reached the disk is found out when the store is opened.
+//! Pages that a transaction has written, for its superblock to tell: then both can be flushed at
+//! once, and whether all of them have reached the disk is found out when the store is opened.
 
 use crate::page::{PAGE, checksum};
 use alloc::collections::BTreeMap;
@@ -39,7 +39,7 @@ impl Written {
         }
     }
 
-    /// Whether they are more than a superblock can tell of.
+    /// Tells whether they are more than a superblock can tell of.
     pub(crate) fn is_too_long(&self) -> bool {
         self.is_too_long
     }

@@ -1,4 +1,4 @@
-//! What the store promises about flushes, recovery, readers and requests that are dropped.
+//! Promises of the store about flushes, recovery, readers and requests that are dropped.
 
 mod common;
 
@@ -91,7 +91,7 @@ fn readers_see_whole_values_while_these_are_replaced() {
             seen = value[0];
             let names = store.list(&Key::ROOT, "", 100).await.unwrap();
             assert_eq!(names.last().map(|last| &last.name[..]), Some("value"));
-            // What is in memory is read without a pause.
+            // Data in memory is read without a pause.
             yield_now().await;
         }
         assert_eq!(
@@ -224,7 +224,7 @@ fn what_cannot_be_done_is_refused() {
     });
 }
 
-/// What an earlier store left on the disk is never taken for a part of a new one.
+/// Data that an earlier store left on the disk is never taken for a part of a new one.
 #[test]
 fn formatting_forgets_everything() {
     simulate(|tasks| async move {

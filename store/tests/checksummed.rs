@@ -21,7 +21,8 @@ fn value(number: u64) -> Vec<u8> {
     vec![number as u8; [10, 1_500, 9_000][number as usize % 3]]
 }
 
-/// Sets values and trims until the power is cut. What was being set then, if anything was.
+/// Sets values and trims until the power is cut. Returns what was being set then, if anything
+/// was.
 async fn work(
     store: &Store<Disk>,
     known: &mut BTreeMap<Key, Vec<u8>>,
@@ -77,7 +78,7 @@ fn cuts_lose_nothing() {
     });
 }
 
-/// What rots is an error of the disk, before the store looks at it.
+/// Rot is an error of the disk, before the store looks at it.
 #[test]
 fn rot_is_found_below_the_store() {
     simulate(|tasks| async move {
@@ -104,7 +105,7 @@ fn rot_is_found_below_the_store() {
     });
 }
 
-/// What rots in one of the pages for superblocks and the confirmation is no loss, unless it is the
+/// Rot in one of the pages for superblocks and the confirmation is no loss, unless that is the
 /// superblock that counts.
 #[test]
 fn rot_in_what_is_spare_is_no_loss() {

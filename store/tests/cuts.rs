@@ -16,23 +16,23 @@ const WORKERS: usize = 4;
 
 type Values = BTreeMap<Key, Vec<u8>>;
 
-/// What a test does to its disk.
+/// Plan of what a test does to its disk.
 #[derive(Clone, Copy)]
 struct Plan {
     sector_size: usize,
     seed: u64,
     cuts: u64,
-    /// What goes wrong besides the cuts.
+    /// Faults of the disk besides the cuts.
     faults: Faults,
-    /// Whether free pages are discarded beside the changes.
+    /// True if free pages are discarded beside the changes.
     trims: bool,
-    /// Whether another program goes on without a power cut when all workers have met errors.
+    /// True if another program goes on without a power cut when all workers have met errors.
     reopens: bool,
 }
 
-/// What a worker knows of its dictionary when the power is cut.
+/// Knowledge of a worker about its dictionary when the power is cut.
 struct Outcome {
-    /// What the acknowledged changes have made of it.
+    /// Its values after the acknowledged changes.
     acknowledged: Values,
     /// The same with the change that was under way, if there was one.
     possible: Option<Values>,

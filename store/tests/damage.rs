@@ -19,7 +19,7 @@ proptest! {
         run(&sound, &input);
     }
 
-    /// What is read is what was written, or an error that a check finds too. (Without its
+    /// Every read returns what was written, or an error that a check finds too. (Without its
     /// confirmation a damaged transaction is taken for one that was cut.)
     #[test]
     fn damage_is_noticed(damage in proptest::collection::vec((3 * PAGE..PAGES * PAGE, 1..=255_u8), 1..8)) {

@@ -27,7 +27,7 @@ fn failing_flush() -> Faults {
     }
 }
 
-/// What a disk with a store of several leaves has on it.
+/// Content of a disk with a store of several leaves.
 fn filled() -> Vec<u8> {
     simulate(|tasks| async move {
         let disk = formatted(SECTOR, 512, 1).await;
@@ -127,7 +127,7 @@ fn what_was_undone_does_not_come_back() {
             assert_eq!(opened.err(), Some(Error::Disk(fata_block::Error::Io)));
             disk.set_faults(Faults::default());
             assert!(get(&disk).await == Ok(vec![1; 5_000]));
-            // What the superblock lacked is there now.
+            // The page that the superblock lacked is there now.
             let page = disk.write((lost / SECTOR) as u64, vec![2; PAGE]).await;
             page.unwrap();
             disk.flush().await.unwrap();

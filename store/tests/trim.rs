@@ -57,7 +57,7 @@ fn a_long_run_takes_several_discards() {
     });
 }
 
-/// What was removed takes no room of the host any more.
+/// A removed value takes no room of the host any more.
 #[test]
 fn a_host_that_is_full_has_room_again() {
     simulate(|tasks| async move {

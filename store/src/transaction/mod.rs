@@ -86,7 +86,7 @@ impl<'a, B: Block> Transaction<'a, B> {
             .into_iter()
             .map(|(page, bytes)| volume.write(page, bytes));
         let written = all(writes).await;
-        // What is lost may be of earlier batches, so that this one cannot just be refused.
+        // The lost pages may be of earlier batches, so that this one cannot just be refused.
         self.changes += u64::from(written.is_err());
         written
     }

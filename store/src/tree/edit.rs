@@ -24,7 +24,7 @@ pub(crate) struct Editor<'a, B> {
     pub(crate) reserve: u64,
 }
 
-/// What takes the place of children: the first key of each but the first, and where they are.
+/// Nodes that take the place of children: the first key of each but the first, and where they are.
 type Children = Vec<(Vec<u8>, Ref)>;
 
 impl<B: Block> Editor<'_, B> {

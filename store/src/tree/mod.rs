@@ -23,7 +23,7 @@ impl Ref {
         bytes
     }
 
-    /// What a node that was checked has as a value.
+    /// Decodes a value of a node that was checked.
     pub(crate) fn decode(bytes: &[u8]) -> Self {
         Self {
             page: number(bytes, 0),

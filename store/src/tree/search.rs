@@ -39,8 +39,8 @@ pub(crate) struct Bounds {
 }
 
 impl Bounds {
-    /// Whether a node keeps to them. As bounds of nodes side by side exclude each other, none is
-    /// met twice, also in a tree that an enemy has made.
+    /// Tells whether a node keeps to them. As bounds of nodes side by side exclude each other, none
+    /// is met twice, also in a tree that an enemy has made.
     pub(crate) fn hold(&self, node: &Node) -> bool {
         let (first, last) = (node.key(0), node.key(node.count() - 1));
         let from = self.from.as_ref();
