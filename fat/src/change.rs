@@ -189,7 +189,7 @@ impl<B: Block> Session<'_, B> {
     async fn remove_empty(&mut self, mut key: Key) -> Result<(), Error> {
         while let Some(parent) = key.parent() {
             let found = self.find(&key).await?;
-            // What was renamed may have taken the place of the directory that it left.
+            // The renamed entry may have taken the place of the directory that it left.
             let Some(directory) = found.filter(Node::is_dictionary) else {
                 return Ok(());
             };
@@ -287,7 +287,7 @@ impl Emptied {
     }
 }
 
-/// What an error means where a sound volume gives none.
+/// Translates an error where a sound volume gives none.
 fn damage(error: hadris_io::Error<crate::error::Fault>) -> Error {
     match translate(error) {
         error @ (Error::Disk(_) | Error::TooLarge | Error::NoSpace) => error,

@@ -1,11 +1,11 @@
-//! What a request has written so far, in memory.
+//! Sectors that a request has written so far, in memory.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use fata_block::runs;
 
-/// What a sector costs beside its bytes.
+/// Memory that a sector costs beside its bytes.
 const OVERHEAD: usize = 64;
 
 /// Bytes of a request to the disk, at most.
@@ -39,7 +39,7 @@ impl Changes {
         self.phases.iter().all(Phase::is_empty)
     }
 
-    /// What a sector is now, if it was changed.
+    /// The bytes of a sector now, if it was changed.
     pub(crate) fn get(&self, sector: u64) -> Option<&[u8]> {
         let mut newest = self.phases.iter().rev();
         newest.find_map(|phase| phase.get(&sector).map(Box::as_ref))

@@ -148,7 +148,7 @@ impl<'a, B: Block> BlockDevice for Device<'a, B> {
         Poll::Ready(Ok(()))
     }
 
-    /// What comes before is to be on the disk before what follows.
+    /// Ends a phase: all writes before are to be on the disk before those that follow.
     fn poll_flush(
         &mut self,
         _: &mut Reading<'a>,

@@ -35,7 +35,7 @@ impl From<Fault> for Error {
     }
 }
 
-/// What an error of the file system means to a store.
+/// Translates an error of the file system into one of a store.
 pub(crate) fn translate(error: hadris_io::Error<Fault>) -> Error {
     if let Some(fault) = error.device_error() {
         return (*fault).into();
@@ -58,7 +58,8 @@ pub(crate) fn translate(error: hadris_io::Error<Fault>) -> Error {
     }
 }
 
-/// Whether nothing can have that name. A request beyond the disk is invalid, too, but has a place.
+/// Tells whether nothing can have that name. A request beyond the disk is invalid, too, but has a
+/// place.
 pub(crate) fn is_bad_name(error: &hadris_io::Error<Fault>) -> bool {
     match error.kind() {
         ErrorKind::NameTooLong => true,

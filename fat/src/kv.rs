@@ -30,7 +30,7 @@ use hadris_fat_raw::io::Fat;
 /// trace, unless the disk failed while it was being written: then any part of it may be there, and
 /// the volume is closed. FAT has no journal, so of a change that a power cut interrupts any part
 /// may be on the disk, too, also of a batch. The volume is marked as unclean meanwhile, which the next
-/// [`open`](Self::open) logs as a warning and `fsck.fat` repairs. What has to survive that
+/// [`open`](Self::open) logs as a warning and `fsck.fat` repairs. Data that has to survive that
 /// belongs into a `fata_store::Store`.
 ///
 /// Cloning gives another handle to the same volume. A disk must not have two of them open.
@@ -59,7 +59,7 @@ impl<B> Clone for FatKv<B> {
 impl<B: Block + 'static> FatKv<B> {
     /// Opens the volume on a disk. Besides some 700 KiB for what was read lately, it takes up to
     /// `most` bytes of memory for what a change, or a batch, writes: the bytes of its values and
-    /// an eighth more, at least 64 KiB for the rest. What needs more is refused with
+    /// an eighth more, at least 64 KiB for the rest. A change that needs more is refused with
     /// [`Error::TooLarge`].
     ///
     /// # Errors

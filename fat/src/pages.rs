@@ -1,4 +1,4 @@
-//! What was read lately of a disk.
+//! Pages of a disk that were read lately.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;

@@ -53,7 +53,7 @@ impl<'a, B: Block> Session<'a, B> {
         &mut self.driver
     }
 
-    /// Whether the volume was left in the middle of a change.
+    /// Tells whether the volume was left in the middle of a change.
     pub(crate) fn is_unclean(&self) -> bool {
         self.driver.was_dirty()
     }
@@ -68,7 +68,7 @@ impl<'a, B: Block> Session<'a, B> {
         self.driver.root()
     }
 
-    /// What has a name in a directory.
+    /// The node that has a name in a directory.
     pub(crate) async fn child(
         &mut self,
         directory: NodeId,
@@ -85,7 +85,7 @@ impl<'a, B: Block> Session<'a, B> {
         Ok(Some(Node { id, metadata }))
     }
 
-    /// What a key names.
+    /// The node that a key names.
     pub(crate) async fn find(&mut self, key: &Key) -> Result<Option<Node>, Error> {
         let id = self.root();
         let metadata = self.driver().stat(id).await.map_err(translate)?;
@@ -127,7 +127,7 @@ impl<'a, B: Block> Session<'a, B> {
         }))
     }
 
-    /// What is known of the volume's tables.
+    /// Description of the volume's tables.
     pub(crate) fn fat(&self) -> Fat {
         Fat::new(*self.driver.info())
     }

@@ -16,7 +16,7 @@ const FIRST: u64 = 315_532_800;
 /// The end of 2107, after which there is none.
 const LAST: u64 = 4_354_819_198;
 
-/// What the times of versions are counted in, of a second.
+/// Ticks in a second, in which the times of versions are counted.
 const TICKS: u64 = 100;
 
 /// The times given last to a value.
@@ -57,7 +57,7 @@ fn version(metadata: &Metadata) -> u64 {
     metadata.created().map_or(0, ticks)
 }
 
-/// What is known of a value.
+/// Metadata of a value.
 pub(crate) fn describe(metadata: &Metadata) -> ValueMetadata {
     let changed = metadata.modified().map_or(0, ticks) / TICKS;
     let first = changed << 32 | metadata.len();

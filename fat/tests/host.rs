@@ -76,7 +76,7 @@ impl Image {
         }
     }
 
-    /// What is on the volume, as mtools reads it.
+    /// Files on the volume, as mtools reads them.
     fn copied(&self) -> BTreeMap<Key, Vec<u8>> {
         let target = self.folder.join("target");
         let _ = fs::remove_dir_all(&target);

@@ -18,7 +18,7 @@ const SIZE: usize = 140 << 20;
 /// Clusters of the file, a sector each.
 const CLUSTERS: usize = 2048;
 
-/// What is asked for at once.
+/// Bytes that are asked for at once.
 const PIECE: usize = 4096;
 
 /// A disk that counts reads.
@@ -61,7 +61,7 @@ fn number(bytes: &[u8]) -> usize {
         .fold(0, |number, byte| number << 8 | usize::from(*byte))
 }
 
-/// What the file has in a cluster.
+/// Bytes of the file in a cluster.
 fn content(index: usize) -> [u8; SECTOR] {
     core::array::from_fn(|at| (index * 31 + at) as u8)
 }

@@ -1,4 +1,4 @@
-//! What a FAT volume does as a key-value store.
+//! Behaviour of a FAT volume as a key-value store.
 
 mod common;
 

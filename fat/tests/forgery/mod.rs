@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 
 const SECTOR: usize = 512;
 
-/// What is read of one volume, at most, as a forged one can have any number of files.
+/// Most keys that are read of one volume, as a forged one can have any number of files.
 const MOST_KEYS: usize = 50;
 
 /// A sound volume.
