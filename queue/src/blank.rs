@@ -1,4 +1,4 @@
-//! Whether a disk holds nothing.
+//! Test for a disk that holds nothing.
 
 use crate::{PIECE, sectors_in};
 use alloc::vec;
@@ -6,7 +6,7 @@ use fata_block::{Block, Error};
 
 static ZEROES: [u8; 4096] = [0; 4096];
 
-/// Whether all of the disk reads as zeroes.
+/// Tells whether all of the disk reads as zeroes.
 pub(crate) async fn is_blank<B: Block>(disk: &B) -> Result<bool, Error> {
     let geometry = disk.geometry();
     let step = sectors_in(PIECE, geometry.sector_size);

@@ -9,14 +9,14 @@ use twox_hash::XxHash64;
 /// Items that are read at once.
 const AT_ONCE: usize = 8;
 
-/// What a check has found.
+/// Findings of a check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// How many items are in the queue.
     pub items: usize,
     /// How many bytes they have together.
     pub bytes: u64,
-    /// What is wrong, the oldest item first.
+    /// The problems, the oldest item first.
     pub problems: Vec<Problem>,
 }
 
@@ -73,7 +73,7 @@ pub async fn check<B: Block>(disk: B) -> Result<Report, OpenError> {
     Ok(report)
 }
 
-/// Whether an item is what was uploaded.
+/// Tells whether an item is what was uploaded.
 async fn is_sound<B: Block>(disk: &B, item: &Item) -> Result<bool, Error> {
     let size = disk.geometry().sector_size;
     let mut checksum = XxHash64::with_seed(0);

@@ -9,7 +9,7 @@ use core::mem;
 use fata_block::Block;
 use fata_task::channel::oneshot;
 
-/// What the queue is once its index is durable.
+/// State of the queue once its index is durable.
 struct Plan {
     index: Index,
     removes: bool,
@@ -70,7 +70,7 @@ impl<B: Block + 'static> Shared<B> {
         written
     }
 
-    /// Whether data of these items was written after the last flush had begun.
+    /// Tells whether data of these items was written after the last flush had begun.
     fn needs_flush(&self, batch: &[Request]) -> bool {
         let succeeded = self.state.borrow().flushes.succeeded;
         batch.iter().any(|request| match request.change {

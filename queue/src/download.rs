@@ -23,7 +23,7 @@ pub struct Download<B> {
     given: u64,
     /// Reads under way, the oldest first.
     reads: VecDeque<JoinHandle<Result<Vec<u8>, fata_block::Error>>>,
-    /// What was last given out.
+    /// The bytes given out last.
     chunk: Vec<u8>,
 }
 

@@ -10,7 +10,7 @@ pub enum Error {
     WrongSize {
         /// The length that was announced, in bytes.
         announced: u64,
-        /// What came, in bytes.
+        /// The length of what came, in bytes.
         received: u64,
     },
     /// Nothing can be removed while a download waits for an item.

@@ -46,7 +46,7 @@ pub(crate) struct Index {
     pub(crate) entries: Vec<Entry>,
 }
 
-/// What a slot holds.
+/// Content of a slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Slot {
     Valid(Index),
@@ -101,7 +101,7 @@ impl Index {
 }
 
 impl Slot {
-    /// Reads a slot. What is valid here need not make sense.
+    /// Reads a slot. An index that is valid here need not make sense.
     pub(crate) fn decode(bytes: &[u8]) -> Self {
         if !bytes.starts_with(&MAGIC) {
             return Self::Other;

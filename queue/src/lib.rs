@@ -1,8 +1,8 @@
 //! A queue of items of any size on a disk.
 //!
-//! [`Queue`] needs nothing but a disk ([`fata_block::Block`]) and the executor. What
-//! [`Upload::finish`] and [`Queue::remove`] have acknowledged survives a power cut at any moment;
-//! what they have not is there whole or not at all. Items are uploaded and downloaded in constant
+//! [`Queue`] needs nothing but a disk ([`fata_block::Block`]) and the executor. A change that
+//! [`Upload::finish`] or [`Queue::remove`] has acknowledged survives a power cut at any moment; one
+//! that they have not is there whole or not at all. Items are uploaded and downloaded in constant
 //! memory.
 //!
 //! ```

@@ -56,7 +56,7 @@ pub(crate) async fn newest<B: Block>(disk: &B) -> Result<Option<Found>, OpenErro
     }
 }
 
-/// Whether a disk is a queue, sound or not. The disk is only read, and not all of it.
+/// Tells whether a disk is a queue, sound or not. The disk is only read, and not all of it.
 ///
 /// # Errors
 /// As for [`Block::read`].

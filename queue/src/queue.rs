@@ -11,7 +11,7 @@ use fata_task::{Handle, Semaphore, Waiters};
 
 /// A queue of items on a disk. Clones are handles to the same queue.
 ///
-/// What is under way when a handle is dropped goes on to its end.
+/// Work that is under way when a handle is dropped goes on to its end.
 pub struct Queue<B> {
     pub(crate) shared: Rc<Shared<B>>,
 }
@@ -85,7 +85,7 @@ impl<B: Block + 'static> Queue<B> {
         self.shared.state.borrow().items.len()
     }
 
-    /// Whether there are no items in the queue.
+    /// Returns true if there are no items in the queue.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -1,4 +1,4 @@
-//! What the handles to a queue share: its state, and the changes of it that wait.
+//! State that the handles to a queue share, and the changes of it that wait.
 
 use crate::Error;
 use crate::index::Entry;
@@ -11,7 +11,7 @@ use fata_block::{Block, Geometry};
 use fata_task::channel::oneshot::Sender;
 use fata_task::{Handle, Semaphore, Waiters};
 
-/// What the handles to a queue share.
+/// State that the handles to a queue share.
 pub(crate) struct Shared<B> {
     pub(crate) disk: B,
     pub(crate) geometry: Geometry,
@@ -44,9 +44,9 @@ pub(crate) struct State {
     pub(crate) generation: u64,
     /// The slot that the next index is written to.
     pub(crate) slot: u64,
-    /// What the next index is to change.
+    /// Changes that the next index is to make.
     pub(crate) pending: Vec<Request>,
-    /// Whether a task writes indices.
+    /// True while a task writes indices.
     pub(crate) is_committing: bool,
     /// Items that an index names whose writing has failed.
     pub(crate) doubtful: Vec<Rc<Item>>,

@@ -1,4 +1,4 @@
-//! What the queue does on a disk that works.
+//! Behaviour of the queue on a disk that works.
 
 mod support;
 

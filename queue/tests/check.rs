@@ -1,4 +1,4 @@
-//! What a check finds, and that it only reads.
+//! Tests of what a check finds, and that it only reads.
 
 mod support;
 

@@ -20,7 +20,7 @@ use support::{SLOTS, drain};
 const CUTS: u64 = 100;
 /// Cuts that one disk lives through.
 const LIVES: u64 = 10;
-/// What each cut may leave is drawn so often.
+/// Draws of what each cut may leave.
 const DRAWS: u64 = 3;
 /// Steps of the disk in a life, at most.
 const MOST_STEPS: u64 = 2000;
@@ -128,7 +128,7 @@ fn errors_of_the_disk_and_then_a_cut_lose_nothing() {
     }
 }
 
-/// What a failed flush has lost is read until the cut, also by the program that comes next.
+/// Data that a failed flush has lost is read until the cut, also by the program that comes next.
 #[test]
 fn flushes_that_fail_before_a_restart_lose_nothing() {
     let failures = |random: &mut ChaCha8Rng| Faults {

@@ -1,9 +1,9 @@
-//! What may be in a queue after a power cut.
+//! Model of what may be in a queue after a power cut.
 
 use super::number;
 use std::collections::BTreeMap;
 
-/// What happened to the items of a queue, in the order in which clients saw it.
+/// Histories of the items of a queue, in the order in which clients saw them.
 #[derive(Default)]
 pub struct Model {
     clock: u64,
@@ -61,7 +61,7 @@ impl Model {
     /// Checks what was found in the queue, the oldest first.
     ///
     /// # Errors
-    /// What should not be.
+    /// A text that tells what should not be.
     pub fn check(&self, found: &[Vec<u8>]) -> Result<(), String> {
         let numbers = numbers(found)?;
         self.check_presence(&numbers)?;
