@@ -18,7 +18,7 @@ fata_boot::main!(app, Port<8080>);
 /// Most uploads that have data in memory at once, and most downloads.
 const MOST_TRANSFERS: usize = 64;
 
-/// What an upload and a download hold.
+/// Bytes that an upload and a download hold together.
 const TRANSFER: usize = 2 * TRANSFER_BYTES;
 
 async fn app(env: Env, port: Port<8080>) -> fata_boot::Result {

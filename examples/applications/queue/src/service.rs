@@ -136,7 +136,7 @@ fn plain(status: Status, text: impl Into<String>) -> Response {
     Response::new(status).body("text/plain; charset=utf-8", text.into())
 }
 
-/// What to answer to an error of the queue.
+/// The answer to an error of the queue.
 fn refusal(error: Error) -> Response {
     match error {
         Error::Full => plain(Status::INSUFFICIENT_STORAGE, "Disk full"),

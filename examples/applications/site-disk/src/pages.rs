@@ -1,4 +1,4 @@
-//! What lies on the disk: a store, a tar archive, or a FAT volume.
+//! Pages on the disk: in a store, a tar archive, or a FAT volume.
 
 use fata_block::Block;
 use fata_fat::FatKv;

@@ -67,7 +67,7 @@ async fn write_and_read(disk: &impl Block, sector: u64, count: u64) -> Result<()
     }
 }
 
-/// Whether a request was refused as it should be.
+/// Checks that a request was refused as it should be.
 fn refused<T>(result: Result<T, Error>) -> Result<(), Error> {
     match result {
         Err(Error::OutOfRange) => Ok(()),

@@ -1,4 +1,4 @@
-//! What a slot of the disk holds: `LOTO`, the best number so far (big-endian), and the CRC-32 of
+//! Content of a slot of the disk: `LOTO`, the best number so far (big-endian), and the CRC-32 of
 //! both, at the beginning of a sector.
 
 const MAGIC: &[u8; 4] = b"LOTO";

@@ -1,4 +1,4 @@
-//! What iperf3 says on its control connection: bytes that name a state, and JSON behind its
+//! Messages of iperf3 on its control connection: bytes that name a state, and JSON behind its
 //! length.
 
 use alloc::string::String;
@@ -10,7 +10,7 @@ use embedded_io_async::{Read, ReadExactError, Write};
 use fata_net::Error;
 use serde::{Deserialize, Serialize};
 
-/// What tells the connections of a test apart from others: letters, and a zero.
+/// Bytes that tell the connections of a test apart from others: letters, and a zero.
 pub type Cookie = [u8; 37];
 
 /// States, which either side tells the other (`iperf_api.h` of iperf3).
@@ -24,7 +24,8 @@ pub const DISPLAY_RESULTS: u8 = 14;
 pub const IPERF_DONE: u8 = 16;
 pub const ACCESS_DENIED: u8 = 0xff;
 const SERVER_ERROR: u8 = 0xfe;
-/// What follows the last one: IEUNIMP, something that is not implemented, and no error of a system.
+/// Numbers that follow the last one: IEUNIMP, something that is not implemented, and no error of a
+/// system.
 const NOT_IMPLEMENTED: [u32; 2] = [13, 0];
 
 /// Longer texts are refused.
@@ -34,7 +35,7 @@ const MOST_STREAMS: usize = 128;
 /// Bytes that are sent at a time at most.
 const LONGEST_BLOCK: usize = 1 << 20;
 
-/// What a client asks for.
+/// Parameters of the test that a client asks for.
 #[derive(Debug, Deserialize)]
 pub struct Parameters {
     #[serde(default)]
@@ -65,7 +66,7 @@ fn one() -> usize {
 }
 
 impl Parameters {
-    /// Whether this server can do what is asked for.
+    /// Checks that this server can do what is asked for.
     pub fn check(&self) -> Result<(), Refusal> {
         let is_bounded = (1..=MOST_STREAMS).contains(&self.parallel);
         (self.tcp != self.udp && is_bounded)
@@ -87,7 +88,7 @@ impl Parameters {
     }
 }
 
-/// What was counted of a stream.
+/// Counts of a stream.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counts {
     pub bytes: u64,
@@ -99,7 +100,7 @@ pub struct Counts {
     pub jitter: f64,
 }
 
-/// What a server has counted.
+/// Results that a server has counted.
 #[derive(Debug, Serialize)]
 pub struct Results {
     cpu_util_total: f32,
@@ -122,8 +123,8 @@ struct StreamResults {
 }
 
 impl Results {
-    /// What each stream has carried, in `seconds`, for which the processor was busy to so many
-    /// parts of a hundred.
+    /// Results of what each stream has carried, in `seconds`, for which the processor was busy to
+    /// so many parts of a hundred.
     pub fn new(streams: impl Iterator<Item = Counts>, seconds: f32, busy: f32) -> Self {
         let stream = |(index, counts): (usize, Counts)| StreamResults {
             // iperf3 leaves number 2 out.

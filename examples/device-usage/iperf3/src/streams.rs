@@ -8,13 +8,13 @@ use fata_task::{Handle, JoinHandle};
 /// The streams of a test, which carry data until this is dropped.
 #[derive(Default)]
 pub struct Streams {
-    /// What was counted of each.
+    /// Counts of each.
     pub counts: Vec<Rc<Cell<Counts>>>,
     tasks: Vec<JoinHandle<()>>,
 }
 
 impl Streams {
-    /// What is to be counted of one stream more.
+    /// Adds a stream, and returns its counts.
     pub fn add(&mut self) -> Rc<Cell<Counts>> {
         let counts = Rc::<Cell<Counts>>::default();
         self.counts.push(Rc::clone(&counts));

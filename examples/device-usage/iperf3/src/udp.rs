@@ -16,7 +16,7 @@ use fata_time::Instant;
 const LONGEST: usize = 65_507;
 /// A time in seconds and microseconds, and a number of at most eight bytes.
 const HEADER: usize = 16;
-/// What a client sends to open a stream has this length.
+/// Bytes of the datagram that a client sends to open a stream.
 const GREETING: usize = 4;
 
 /// Waits until `count` streams are opened from `host`, in this order.

@@ -19,7 +19,7 @@ const LONGEST_ROOT_DISTANCE: u32 = 1 << 16;
 /// within 68 years of this.
 const PIVOT: u64 = 1_767_225_600;
 
-/// What an answer tells.
+/// Content of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sample {
     /// When it came.
@@ -124,8 +124,8 @@ impl<S: UdpSocket, R: FnMut() -> u64> Client<S, R> {
     }
 }
 
-/// Sends a question and waits for its answer. What is not an answer to this question, for
-/// it is late or forged, is passed over.
+/// Sends a question and waits for its answer. Packets that do not answer this question, for they
+/// are late or forged, are passed over.
 async fn exchange<S: UdpSocket>(
     socket: &Socket<'_, S>,
     server: SocketAddr,

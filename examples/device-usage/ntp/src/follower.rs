@@ -44,12 +44,12 @@ impl Filter {
     }
 }
 
-/// What an answer has led to.
+/// Outcome of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Poll {
-    /// What it told.
+    /// The sample that it gave.
     pub sample: Sample,
-    /// What became of the best sample, if it was not used before.
+    /// Outcome of the best sample, if it was not used before.
     pub correction: Option<Correction>,
 }
 
@@ -60,7 +60,7 @@ pub struct Follower<S, R> {
     filter: Filter,
     /// Where the measurement of the frequency began.
     baseline: Option<Sample>,
-    /// What the monotonic clock loses, in nanoseconds a second.
+    /// Time that the monotonic clock loses, in nanoseconds a second.
     frequency: i32,
 }
 

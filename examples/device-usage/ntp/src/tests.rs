@@ -18,12 +18,12 @@ const INTERVAL: Duration = Duration::from_secs(64);
 /// From 1900 to 1970, in seconds.
 const ERA: u64 = 2_208_988_800;
 const MILLISECOND: i64 = 1_000_000;
-/// What the server's path takes, there and back, unless told otherwise.
+/// Time that the server's path takes, there and back, unless told otherwise.
 const ROUND_TRIP: Duration = Duration::from_millis(2);
 /// Times in packets are rounded.
 const ROUNDING: Duration = Duration::from_micros(10);
 
-/// What the server does with the next question.
+/// Reaction of the server to the next question.
 #[derive(Clone, Copy)]
 enum Act {
     Answer,
