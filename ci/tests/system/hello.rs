@@ -1,7 +1,7 @@
 //! The smallest programs: they start, say something and end, with little memory.
 
 use crate::support::MICROVM;
-use fata_ci::{Ending, Platform, Launch, Program};
+use fata_ci::{Ending, Launch, Platform, Program};
 
 fn hello(platform: Platform, arguments: &[&str]) -> Program {
     Launch::new("hello", platform)

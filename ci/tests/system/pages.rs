@@ -2,7 +2,7 @@
 
 use crate::support::MICROVM;
 use fata_ci::{
-    Client, Platform, Lab, Launch, Machine, Network, Program, Tree, run, succeed, target_folder,
+    Client, Lab, Launch, Machine, Network, Platform, Program, Tree, run, succeed, target_folder,
     workspace,
 };
 use std::fs;
