@@ -31,7 +31,7 @@ pub enum ConnectError {
     Connect {
         /// One of them.
         address: SocketAddr,
-        /// What was wrong with that.
+        /// The error of that address.
         error: Error,
     },
     /// The list of addresses was empty.

@@ -4,7 +4,7 @@ use core::fmt;
 use core::num::NonZeroU16;
 use core::task::{Context, Poll};
 
-/// What a device has counted since it was opened.
+/// Counts of a device since it was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Frames received.
@@ -19,7 +19,7 @@ pub struct Counters {
     pub notifications: u64,
 }
 
-/// What a device does to frames that it transmits.
+/// The work that a device does on frames that it transmits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Offloads {
     /// It completes checksums ([`Offload::Checksum`]).
@@ -41,7 +41,7 @@ pub struct PartialChecksum {
     pub offset: u16,
 }
 
-/// What the device has to do to one frame. It must have announced it
+/// The work left to the device on one frame. The device must have announced it
 /// ([`Net::offloads`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Offload {
@@ -54,7 +54,7 @@ pub enum Offload {
     Segments {
         /// The TCP checksum; its pseudo-header has the length of the whole.
         checksum: PartialChecksum,
-        /// Whether the segment is in IPv6.
+        /// True if the segment is in IPv6.
         ipv6: bool,
         /// Bytes of all headers.
         headers: u16,
@@ -65,7 +65,7 @@ pub enum Offload {
 
 /// A received frame, from the destination address to the last byte of the payload.
 pub trait Frame: AsRef<[u8]> {
-    /// Whether the device vouches for the checksum of the TCP or UDP packet in it: it has
+    /// Tells whether the device vouches for the checksum of the TCP or UDP packet in it: it has
     /// checked it, or it knows the sender, which left it to be completed. The field may
     /// then hold anything. If false, the receiver has to check it.
     fn is_verified(&self) -> bool {
@@ -101,12 +101,12 @@ pub trait Net {
     /// the four of a VLAN's tag.
     fn mtu(&self) -> usize;
 
-    /// What the device does to frames that it transmits.
+    /// The work that the device does on frames that it transmits.
     fn offloads(&self) -> Offloads {
         Offloads::default()
     }
 
-    /// What was counted so far.
+    /// The counts so far.
     fn counters(&self) -> Counters;
 
     /// The next received frame, or `None` if none waits.
@@ -120,11 +120,11 @@ pub trait Net {
     /// Gives a received frame's buffer back, to be filled again.
     fn recycle(&mut self, frame: Self::Frame);
 
-    /// Whether [`transmit`](Self::transmit) has room for a frame now.
+    /// Tells whether [`transmit`](Self::transmit) has room for a frame now.
     fn can_transmit(&mut self) -> bool;
 
-    /// Whether three quarters of the places for frames to be transmitted are taken: those that
-    /// are left are not for answers to strangers. If so, [`poll_ready`](Self::poll_ready) waits
+    /// Tells whether three quarters of the places for frames to be transmitted are taken: those
+    /// that are left are not for answers to strangers. If so, [`poll_ready`](Self::poll_ready) waits
     /// for that to change, too, unless [`can_transmit`](Self::can_transmit) is asked after this.
     fn is_crowded(&mut self) -> bool {
         !self.can_transmit()

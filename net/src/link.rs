@@ -37,7 +37,7 @@ pub struct Link {
     incoming: Rc<RefCell<Direction>>,
 }
 
-/// What travels one way.
+/// Frames that travel one way.
 struct Direction {
     capacity: usize,
     /// Transmitted and not flushed yet.
@@ -46,7 +46,7 @@ struct Direction {
     arrived: VecDeque<LinkFrame>,
     /// Buffers to use again.
     spare: Vec<Vec<u8>>,
-    /// Whether the receiver takes frames that are not complete.
+    /// True if the receiver takes frames that are not complete.
     takes_partial: bool,
     filter: Option<Filter>,
     sender: Option<Waker>,

@@ -6,11 +6,11 @@
 pub struct Metric {
     /// Letters, digits and underscores.
     pub name: &'static str,
-    /// What it counts, in a sentence.
+    /// Its meaning, in a sentence.
     pub help: &'static str,
-    /// Whether it can go down.
+    /// Its kind: only a gauge can go down.
     pub kind: MetricKind,
-    /// What tells it apart from others of its name.
+    /// The label that tells it apart from others of its name.
     pub label: Option<(&'static str, &'static str)>,
     /// The figure.
     pub value: u64,

@@ -1,4 +1,4 @@
-//! What a NIC does to the frames that are left to it, done by the processor.
+//! Checksum and segmentation offloads of a NIC, done by the processor.
 
 use crate::ethernet::{ADDRESSES, TAG, TAGGED};
 use crate::{Offload, PartialChecksum};

@@ -58,13 +58,13 @@ pub struct Tap {
     counters: Counters,
     /// Receive buffers that wait to be filled.
     free: Vec<Box<[u8]>>,
-    /// Whether the last attempt to receive found nothing.
+    /// True if the last attempt to receive found nothing.
     drained: bool,
     outgoing: Box<[u8]>,
     /// The length of the frame and what precedes it in `outgoing`, if the host has not taken
     /// them yet.
     pending: Option<usize>,
-    /// Whether the host refused frames the last time. Logged once.
+    /// True if the host refused frames the last time. Logged once.
     refused: bool,
 }
 

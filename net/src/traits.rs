@@ -1,4 +1,4 @@
-//! What applications and protocols see of a network stack.
+//! The interface of a network stack to applications and protocols.
 #![allow(
     async_fn_in_trait,
     reason = "one core, one executor: no future has to be Send"
@@ -61,7 +61,7 @@ pub trait TcpListener {
     /// accepted at once, or after some seconds.
     fn peers_send_first(&self) {}
 
-    /// Whether the stack may hold one more connection. While it may not, none comes in
+    /// Tells whether the stack may hold one more connection. While it may not, none comes in
     /// before another one ends. A task that waits in [`accept`](Self::accept) is woken when
     /// somebody was turned away. If others take the room after this has told of some,
     /// [`accept`](Self::accept) may fail with [`Error::LimitReached`].

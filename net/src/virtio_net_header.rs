@@ -37,7 +37,7 @@ pub(crate) fn encode(offload: Offload, place: &mut [u8]) {
     place[8..10].copy_from_slice(&checksum.offset.to_le_bytes());
 }
 
-/// Whether the sender of a header vouches for its frame's checksum (section 5.1.6.4).
+/// Tells whether the sender of a header vouches for its frame's checksum (section 5.1.6.4).
 pub(crate) fn is_verified(header: &[u8]) -> bool {
     header[0] & (NEEDS_CHECKSUM | DATA_VALID) != 0
 }

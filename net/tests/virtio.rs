@@ -40,7 +40,7 @@ impl Bench {
         }
     }
 
-    /// The device delivers a frame behind a header of `header` bytes. Whether it interrupts.
+    /// The device delivers a frame behind a header of `header` bytes. Tells whether it interrupts.
     fn deliver(&mut self, header: usize, frame: &[u8]) -> bool {
         let chain = self.receive.take().expect("there is a buffer");
         let bytes = [&vec![0; header], frame].concat();

@@ -1,4 +1,4 @@
-//! What was read ahead.
+//! Bytes read ahead.
 
 use alloc::vec;
 use alloc::vec::Vec;

@@ -26,7 +26,7 @@ impl Default for Limits {
     }
 }
 
-/// What the sockets of a stack share.
+/// State that the sockets of a stack share.
 pub(super) struct Shared {
     pub(super) tasks: Handle,
     pub(super) reactor: Rc<dyn Reactor>,
@@ -56,7 +56,7 @@ impl Shared {
         self.connections.get()
     }
 
-    /// Whether one more connection may exist.
+    /// Tells whether one more connection may exist.
     pub(super) fn has_room(&self) -> bool {
         self.connections.get() < self.limits.connections
     }

@@ -31,9 +31,9 @@ pub struct HostListener {
     local: SocketAddr,
     /// A connection that came while somebody asked whether there is room for it.
     early: RefCell<Option<HostStream>>,
-    /// Whether the host has said that none waits, and has reported none since.
+    /// True if the host has said that no connection waits, and has reported none since.
     none_waits: Cell<bool>,
-    /// Whether somebody asked for room, and heard that there is some.
+    /// True if somebody asked for room, and heard that there is some.
     promised: Cell<bool>,
     /// When it was logged last that the host has no descriptor or memory left.
     warned: Cell<Option<Instant>>,
@@ -79,7 +79,7 @@ impl HostListener {
         self.none_waits.set(false);
     }
 
-    /// Whether there is room, in the host as well.
+    /// Tells whether there is room, in the host as well.
     fn look_for_room(&self) -> bool {
         if self.early.borrow().is_some() {
             return true;
@@ -172,7 +172,7 @@ impl TcpListener for HostListener {
     }
 }
 
-/// Whether the host has no descriptor or memory left.
+/// Tells whether the host has no descriptor or memory left.
 fn is_shortage(reason: Errno) -> bool {
     matches!(
         reason,

@@ -176,9 +176,9 @@ struct Connection {
     slot: Slot,
     peer: SocketAddr,
     input: Cell<Input>,
-    /// Whether this side was closed for writing.
+    /// True once this side was closed for writing.
     shut: Cell<bool>,
-    /// Whether the end follows what is written next.
+    /// True if the end follows what is written next.
     ends: Cell<bool>,
     acknowledging: Cell<Acknowledging>,
 }
@@ -194,7 +194,7 @@ enum Acknowledging {
     Usual,
 }
 
-/// What is known of a connection's input.
+/// State of a connection's input, as far as it is known.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Input {
     /// Bytes may wait.
@@ -300,7 +300,7 @@ impl Connection {
         self.input.set(Input::Ended);
     }
 
-    /// Whether bytes wait that nobody has read. To close the socket then would reset the
+    /// Tells whether bytes wait that nobody has read. To close the socket then would reset the
     /// connection, and the peer might lose what was written to it.
     fn has_unread_input(&self) -> bool {
         self.input.get() != Input::Ended && ioctl_fionread(&self.socket).is_ok_and(|n| n > 0)

@@ -14,7 +14,7 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// What the event loop reports of `socket` from now on, its present state first.
+    /// The event loop's reports of `socket` from now on, its present state first.
     ///
     /// # Errors
     /// Those of [`Reactor::register`].
@@ -30,7 +30,7 @@ impl Watch {
         Ok(self.registration.get_or_init(|| registration))
     }
 
-    /// Whether the peer's end was reported.
+    /// Tells whether the peer's end was reported.
     pub(super) fn has_ended(&self) -> bool {
         let registration = self.registration.get();
         registration.is_some_and(|registration| registration.has_ended())
@@ -49,7 +49,7 @@ impl Watch {
         mut attempt: impl FnMut() -> io::Result<T>,
     ) -> io::Result<T> {
         loop {
-            // What was signalled before the attempt is answered by the attempt.
+            // The attempt answers all that was signalled before it.
             if let Some(registration) = self.registration.get() {
                 event(registration).clear();
             }
@@ -64,17 +64,17 @@ impl Watch {
     }
 }
 
-/// Whether an operation has to wait.
+/// Tells whether an operation has to wait.
 pub(super) fn would_block<T>(result: &io::Result<T>) -> bool {
     matches!(result, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
 }
 
-/// What tells that there is something to read.
+/// The event that tells of something to read.
 pub(super) fn readable(readiness: &Readiness) -> &Event {
     &readiness.readable
 }
 
-/// What tells that there is room to write.
+/// The event that tells of room to write.
 pub(super) fn writable(readiness: &Readiness) -> &Event {
     &readiness.writable
 }

@@ -8,7 +8,7 @@ use core::ops::Deref;
 #[derive(Debug, Default)]
 pub struct LinkFrame {
     pub(super) bytes: Vec<u8>,
-    /// What was not done to it.
+    /// The work on it that was not done.
     pub(super) offload: Offload,
 }
 

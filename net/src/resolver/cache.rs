@@ -10,7 +10,7 @@ const LONGEST: Duration = Duration::from_secs(86_400);
 /// three hours): five minutes, as what is missing is often about to be added.
 const LONGEST_NEGATIVE: Duration = Duration::from_secs(300);
 
-/// What was answered, and until when that is good.
+/// An answer, and until when it is good.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Known {
     pub(super) records: Records,
@@ -29,7 +29,7 @@ impl Known {
     }
 }
 
-/// What was answered lately.
+/// Recent answers.
 #[derive(Default)]
 pub(super) struct Cache {
     entries: Vec<(Question, Known)>,
@@ -37,7 +37,7 @@ pub(super) struct Cache {
 }
 
 impl Cache {
-    /// What is known of a question, unless that is too old.
+    /// The answer to a question, unless it is too old.
     pub(super) fn get(&self, question: &Question, now: Instant) -> Option<Known> {
         let (_, known) = self.entries.iter().find(|(other, _)| other == question)?;
         (known.until > now).then(|| known.clone())

@@ -112,7 +112,7 @@ impl<S: Stack> Shared<S> {
     }
 
     /// Asks one server once, and at once again in the plain form if it says that it does not
-    /// understand the modern one. What it answers is remembered.
+    /// understand the modern one. The form that it answers is remembered.
     async fn attempt(
         &self,
         server: IpAddr,
@@ -133,7 +133,7 @@ impl<S: Stack> Shared<S> {
         reply
     }
 
-    /// What is remembered of a server: only of the preferred one anything.
+    /// The state kept of a server: of any but the preferred one, nothing is kept.
     fn known_of(&self, server: IpAddr) -> Preferred {
         let preferred = self.preferred.get();
         let preferred = preferred.filter(|known| known.server == server);

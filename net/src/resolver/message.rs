@@ -32,7 +32,7 @@ pub(super) const MOST_ALIASES: usize = 8;
 pub(super) type Query =
     StreamTarget<Array<{ LENGTH + HEADER + LONGEST_NAME + TYPE_AND_CLASS + OPT }>>;
 
-/// What kind of record is asked for.
+/// The type of record that is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Ipv4,
@@ -50,7 +50,7 @@ impl Kind {
     }
 }
 
-/// What is asked. The name has small letters.
+/// A question. The name has small letters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Question {
     pub(super) name: Name,
@@ -65,11 +65,11 @@ pub(super) struct Style {
     /// For each letter of its name, whether it is to be large: what a forger has to guess
     /// too, as servers repeat the name as it is (draft-vixie-dnsext-dns0x20).
     pub(super) large: [u8; LONGEST_NAME.div_ceil(8)],
-    /// Whether it allows answers of [`PAYLOAD`] bytes (EDNS, RFC 6891), not just of 512.
+    /// True if it allows answers of [`PAYLOAD`] bytes (EDNS, RFC 6891), not just of 512.
     pub(super) extended: bool,
 }
 
-/// What is known of a question's answer.
+/// The answer to a question: records, or the lack of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Records {
     /// At least one address, all of the family that was asked for.
@@ -82,7 +82,7 @@ pub(super) enum Records {
     NoRecord,
 }
 
-/// What a server says to a question.
+/// The response of a server to a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Reply {
     /// The answer, and for how many seconds it is good.
@@ -170,8 +170,8 @@ pub(super) fn read(bytes: &[u8], query: &Query, question: &Question) -> Option<R
     })
 }
 
-/// Whether an answer is what servers from before EDNS say to it: that they do not
-/// understand, without repeating the question (RFC 6891, section 7).
+/// Tells whether an answer is the one that servers from before EDNS give to it: they do not
+/// understand, and do not repeat the question (RFC 6891, section 7).
 ///
 /// It is easier to forge than others, so it counts only where all it leads to is that the
 /// question is put once more without EDNS, under another number and port.
@@ -214,7 +214,7 @@ fn records(message: &Message<[u8]>, question: &Question) -> Option<Reply> {
 /// The name that the aliases of an answer lead to, and for how many seconds.
 fn follow(message: &Message<[u8]>, name: &Name) -> Option<(Name, u32)> {
     let (mut name, mut least) = (name.clone(), u32::MAX);
-    // What the last alias leads to must not be one more.
+    // The last alias must not lead to one more.
     for _ in 0..=MOST_ALIASES {
         let mut alias = None;
         for record in message

@@ -127,7 +127,7 @@ impl<S: Stack> Resolver<S> {
         match join(v6, v4).await {
             (Ok(v6), Ok(v4)) => Ok(v6.merged(v4)),
             (Ok(addresses), Err(_)) | (Err(_), Ok(addresses)) => Ok(addresses),
-            // What has failed counts more than what is known not to be there.
+            // A failure counts more than a record that is known not to be there.
             (Err(ResolveError::NoRecord), Err(error)) | (Err(error), Err(_)) => Err(error),
         }
     }
@@ -181,7 +181,7 @@ impl<S: Stack> Resolver<S> {
         }
     }
 
-    /// What the cache knows, or a server answers.
+    /// The answer of the cache, or else of a server.
     async fn known(&self, question: Question) -> Result<Known, ResolveError> {
         let now = self.shared.tasks.now();
         let cached = self.shared.cache.borrow().get(&question, now);
@@ -233,7 +233,7 @@ async fn fly<S: Stack>(shared: Rc<Shared<S>>, flight: Rc<Flight>) {
     flight.land(result);
 }
 
-/// What it means that there are no records.
+/// The error for an answer without records of the type asked for.
 fn absence(records: &Records) -> ResolveError {
     match records {
         Records::NoSuchName => ResolveError::NoSuchName,

@@ -12,7 +12,7 @@ pub(super) type Name = domain::base::Name<Rc<[u8]>>;
 /// The longest name on the wire, in bytes (RFC 1035, section 2.3.4).
 pub(super) const LONGEST_NAME: usize = 255;
 
-/// What a host name stands for.
+/// The meaning of a host name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Host {
     /// It is an address itself.

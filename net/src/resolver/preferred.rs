@@ -11,7 +11,7 @@ const ENOUGH: u32 = 2;
 /// forge, so it is tried again.
 const PLAIN_TIME: Duration = Duration::from_secs(600);
 
-/// What is known of a server that has answered.
+/// The state kept of a server that has answered.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Preferred {
     pub(super) server: IpAddr,
@@ -31,7 +31,7 @@ impl Preferred {
         }
     }
 
-    /// What is known after one more answer, to the modern or the plain form.
+    /// The state after one more answer, to the modern or the plain form.
     pub(super) fn answered(self, modern: bool, now: Instant) -> Self {
         if modern {
             return Self::new(self.server);
@@ -47,7 +47,7 @@ impl Preferred {
         }
     }
 
-    /// Whether the modern form comes first.
+    /// Tells whether the modern form comes first.
     pub(super) fn is_modern(self, now: Instant) -> bool {
         self.plain_until.is_none_or(|until| now >= until)
     }

@@ -56,7 +56,7 @@ const FEATURE_MERGEABLE: u64 = 1 << 15;
 fn choose(offered: u64, large_buffers: u16) -> u64 {
     let mut wanted = FEATURE_MAC | FEATURE_MTU | FEATURE_CHECKSUM | FEATURE_GUEST_CHECKSUM;
     if large_buffers > 0 {
-        // What these depend on (section 5.1.3.1).
+        // Segmentation depends on checksums (section 5.1.3.1).
         if offered & FEATURE_CHECKSUM != 0 {
             wanted |= FEATURE_HOST_TSO4 | FEATURE_HOST_TSO6;
         }
@@ -183,7 +183,7 @@ impl VirtioNet {
         }
     }
 
-    /// What came out of a queue, or nothing if the device has to be given up.
+    /// The result of a queue, or nothing if the device has to be given up.
     fn checked<R: Default>(&mut self, result: Result<R, impl Into<Violation>>) -> R {
         result.unwrap_or_else(|violation| {
             self.give_up(violation.into());

@@ -12,9 +12,9 @@ pub(super) struct Receiver {
     pub(super) queue: SplitQueue<Writable<Buffer>>,
     /// Bytes of the header before each frame.
     pub(super) header: usize,
-    /// Whether a frame may go over several buffers.
+    /// True if a frame may go over several buffers.
     pub(super) mergeable: bool,
-    /// Whether the header tells of checksums.
+    /// True if the header tells of checksums.
     pub(super) vouches: bool,
     /// How many small buffers may still be replaced by large ones.
     pub(super) replaceable: u16,
@@ -128,7 +128,7 @@ pub struct ReceivedFrame {
     start: usize,
     end: usize,
     verified: bool,
-    /// Whether the buffer is not one of the queue's.
+    /// True if the buffer is not one of the queue's.
     merged: bool,
 }
 

@@ -14,7 +14,7 @@ pub(super) struct Sender {
     reserve: usize,
     /// Buffers for segments that the device cuts, if it does.
     large: Option<Pool>,
-    /// Whether somebody found the queue full, or crowded.
+    /// True if somebody found the queue full, or crowded.
     pub(super) wants_room: bool,
 }
 
@@ -32,7 +32,7 @@ impl Sender {
         }
     }
 
-    /// Whether there is room for a frame, whatever its length.
+    /// Tells whether there is room for a frame, whatever its length.
     pub(super) fn has_room(&mut self) -> Result<bool, Violation> {
         if self.lacks_buffers() {
             self.reclaim()?;
@@ -41,7 +41,7 @@ impl Sender {
         Ok(!self.wants_room)
     }
 
-    /// Whether hardly any small buffers are left.
+    /// Tells whether hardly any small buffers are left.
     pub(super) fn is_crowded(&mut self) -> Result<bool, Violation> {
         if self.small.left() < self.reserve {
             self.reclaim()?;

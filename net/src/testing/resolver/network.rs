@@ -25,7 +25,7 @@ pub struct Network(Rc<Shared>);
 struct Shared {
     script: RefCell<(Vec<u8>, usize)>,
     asked: Cell<usize>,
-    /// Whether anybody has answered since the lookup began who has seen the question.
+    /// True if somebody who has seen the question has answered since the lookup began.
     answered: Cell<bool>,
 }
 
@@ -63,7 +63,7 @@ impl Network {
         self.0.asked.get()
     }
 
-    /// Whether there were questions, and no answers from anybody who has seen them.
+    /// Tells whether there were questions, and no answers from anybody who has seen them.
     pub fn was_asked_in_vain(&self) -> bool {
         self.asked() > 0 && !self.0.answered.get()
     }
@@ -72,7 +72,7 @@ impl Network {
         self.0.asked.set(self.asked() + 1);
     }
 
-    /// What a server says to a question, and who it says to be.
+    /// The answers of a server to a question, each with the address that it claims to have.
     fn answers(&self, question: &[u8], server: SocketAddr) -> Vec<(Vec<u8>, SocketAddr)> {
         self.count_question();
         if self.is_at_end() {
