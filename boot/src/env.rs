@@ -184,8 +184,9 @@ impl Env {
         platform::terminal::open(self)
     }
 
-    /// A new random number generator with a seed of its own, fit for key material. What a virtual
-    /// machine takes it from gets a new seed from all sources each minute; this one does not.
+    /// A new random number generator with a seed of its own, fit for key material. The
+    /// generator that a virtual machine takes it from gets a new seed from all sources each minute;
+    /// this one does not.
     ///
     /// A copy of it gives the same numbers again: make one where it is needed, and none
     /// before a snapshot of the machine is taken.

@@ -90,8 +90,8 @@ fn prepare(settings: Settings) -> Result<(Prepared, impl Future<Output = ExitSta
     Ok((prepared, termination))
 }
 
-/// Takes the boot arguments, those of the program by `take_options`, and starts the log. What is
-/// wrong with them, or the help, is told, and makes the program's exit status.
+/// Takes the boot arguments, those of the program by `take_options`, and starts the log. An
+/// error in them, or the help, is told, and makes the program's exit status.
 #[inline(never)]
 fn configure(
     about: About,

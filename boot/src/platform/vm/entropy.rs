@@ -19,8 +19,8 @@ const TRIES: usize = 100;
 /// How long the virtio device may take for the first seed. It may be rationed, or give a byte
 /// at a time.
 const FIRST_PATIENCE: Duration = Duration::from_secs(1);
-/// How long it may take for a later one, which holds up whoever asked for random numbers. What
-/// comes later is part of the next seed.
+/// How long it may take for a later one, which holds up whoever asked for random numbers.
+/// Bytes that come later are part of the next seed.
 const PATIENCE: Duration = Duration::from_millis(1);
 
 /// The machine's sources, once the generator was asked for.

@@ -17,7 +17,7 @@ pub(super) fn memory(address: u64, length: usize) -> Option<&'static [u8]> {
     if address == 0 || end > END {
         return None;
     }
-    // SAFETY: the entry code has mapped these addresses. What a boot protocol hands over is
+    // SAFETY: the entry code has mapped these addresses. All that a boot protocol hands over is
     // read before memory is given away, but for the command line, which is not given away;
     // the firmware's tables lie outside of what its map calls free.
     Some(unsafe { slice::from_raw_parts(address as *const u8, length) })

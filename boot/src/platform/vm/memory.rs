@@ -12,8 +12,8 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 const LOWEST: u64 = 4096;
 const FOUR_GIB: u64 = 4 << 30;
 
-/// The devices' part of memory, and its bounds in bytes. What a NIC shares with
-/// its driver for good takes 24 KiB.
+/// The devices' part of memory, and its bounds in bytes. The memory that a NIC
+/// shares with its driver for good takes 24 KiB.
 const DEVICES_PART: u64 = 16;
 const DEVICES_LEAST: u64 = 64 << 10;
 const DEVICES_MOST: u64 = 2 << 20;

@@ -85,8 +85,8 @@ fn large_buffers() -> u16 {
 }
 
 /// Lowers the bounds to what memory has room for, so that connections run into a bound and not
-/// into the end of memory. What the stack holds of them, whatever they do, is taken from the
-/// budget here; their buffers, and what servers hold for them, as they come.
+/// into the end of memory. The memory that the stack holds for them, whatever they do, is taken from
+/// the budget here; their buffers, and what servers hold for them, as they come.
 fn fitted(config: Config, is_given: bool) -> Config {
     let room = config.memory.room(Part::Network);
     let most = room / if is_given { 2 * CONNECTION } else { BUSY };

@@ -82,7 +82,7 @@ pub fn raise_at(point: Point, vector: u8) {
     }
 }
 
-/// Called by the idle loop. Whether the idle loop's own timer was overridden.
+/// Called by the idle loop. Tells whether the idle loop's own timer was overridden.
 pub(super) fn reach(point: Point) -> bool {
     let vector = TIMER_VECTOR.load(Ordering::Relaxed);
     if vector != 0 {

@@ -6,8 +6,8 @@ use fata_net::CaptureSink;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 
-/// A file that frames are written to. What is buffered is written when no frame waits, and at
-/// the end. After a failure, of which there is one warning, nothing is written any more.
+/// A file that frames are written to. Its buffer is written out when no frame waits, and at the
+/// end. After a failure, of which there is one warning, nothing is written any more.
 pub(super) struct CaptureFile(Option<BufWriter<File>>);
 
 impl CaptureFile {

@@ -27,8 +27,9 @@ pub(crate) fn is_on() -> bool {
     ON.load(Ordering::Relaxed)
 }
 
-/// Locks this process in. What `start` starts has the same rights. A system call that the profile does not allow ends it from now
-/// on, with a message and the status [`report::STATUS`].
+/// Locks this process in. Threads that `start` starts have the same rights. A system call that the
+/// profile does not allow ends the process from now on, with a message and the status
+/// [`report::STATUS`].
 ///
 /// # Errors
 /// [`SandboxError`]; then the program must not run.

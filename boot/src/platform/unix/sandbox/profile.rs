@@ -1,4 +1,4 @@
-/// What a sandboxed program is attached to.
+/// Resources that a sandboxed program is attached to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Profile {
     /// The host's sockets of TCP and UDP, which the program opens as it goes. Devices need

@@ -16,7 +16,7 @@ pub(super) const ENTRY_SIZE: usize = 24;
 /// The kind of ordinary memory.
 const RAM: u32 = 1;
 
-/// What a boot protocol handed over.
+/// Data that a boot protocol handed over.
 pub struct Handover<'m> {
     /// The command line, without the zero byte at its end.
     pub command_line: &'m [u8],

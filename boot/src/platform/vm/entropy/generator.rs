@@ -6,8 +6,8 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 
 const KEY: usize = 32;
-/// How long a seed is good for, as with Linux. What an attacker has learned of the key is worth
-/// nothing after that, and machines resumed from one snapshot go apart.
+/// How long a seed is good for, as with Linux. An attacker's knowledge of the key is worth nothing
+/// after that, and machines resumed from one snapshot go apart.
 const SEED_LIFETIME: Duration = Duration::from_secs(60);
 
 /// ChaCha20 with fast key erasure: each output also replaces the key, so that whoever
@@ -37,7 +37,7 @@ impl Generator {
         now.since(self.seeded) >= SEED_LIFETIME
     }
 
-    /// Mixes `input` into the key. What is known of the input takes nothing away from
+    /// Mixes `input` into the key. Knowledge of the input takes nothing away from
     /// what was unknown of the key before, or the other way round.
     pub(super) fn absorb(&mut self, input: &[u8]) {
         for block in input.chunks(KEY) {

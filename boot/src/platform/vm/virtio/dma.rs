@@ -1,5 +1,5 @@
-//! Memory that devices reach: all of it, at the same addresses. What drivers share with
-//! devices for good comes from pages that the heap never has.
+//! Memory that devices reach: all of it, at the same addresses. Memory that drivers share
+//! with devices for good comes from pages that the heap never has.
 
 use super::pages::Pages;
 use crate::platform::lock::InterruptLock;
