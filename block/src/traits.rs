@@ -11,16 +11,16 @@ use alloc::vec::Vec;
 /// A disk.
 ///
 /// Requests take `&self`: any number can be under way at once, and the disk chooses the order in
-/// which it does them. What depends on another request waits for that first. Requests that
-/// begin before the program waits for the next thing go to the device as one batch, so data that
-/// lies in several buffers is best written by several requests at once.
+/// which it does them. A caller waits for one request before it makes another that depends on it.
+/// Requests that begin before the program waits for the next thing go to the device as one batch,
+/// so data that lies in several buffers is best written by several requests at once.
 ///
 /// Buffers are handed over and come back, so that a request may be dropped at any time: it then
 /// may or may not happen, and the buffer is freed when the device has let go of it. If a request
 /// fails, its buffer is freed, and what a write was to change is unknown.
 ///
-/// **Durability.** What was written may be lost in a power cut until a [`flush`](Self::flush)
-/// that began after the write has ended returns. Until then any of its sectors may be on the
+/// **Durability.** A write may be lost in a power cut until a [`flush`](Self::flush) that began
+/// after the write's end returns. Until then any of its sectors may be on the
 /// disk or not, whatever the order in which they were written; no sector is half old and half
 /// new.
 pub trait Block {

@@ -60,17 +60,17 @@ const PIECE: usize = 128 * 1024;
 ///
 /// If a flush of step 2 fails, the next [`flush`](Block::flush) that is asked for fails too.
 ///
-/// # What it costs
+/// # Cost
 /// A write waits for the flush of step 2, which it shares with all that is asked for at the same
 /// time. So who writes one sector after the other pays for a flush each time. Besides, a batch writes
 /// one sector of checksums for up to 63 of data (511 with sectors of 4,096 bytes), and so does a
 /// flush, for what was written last. Reads find the checksums of 16 MiB (128 MiB) in memory; those
 /// of the last batch are there, too.
 ///
-/// # What it does not notice
-/// That a sector has its old content still, or any at all if it was never written before: until a
+/// # Undetected faults
+/// A sector that has its old content still, or any at all if it was never written before: until a
 /// flush has returned after the write, beside which no other write was under way; or, if the power
-/// was cut before that, until it is written once more. And that a write was lost together with
+/// was cut before that, until it is written once more. And a write that was lost together with
 /// that of its checksums.
 pub struct Checksummed<B> {
     tasks: Handle,

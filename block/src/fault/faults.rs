@@ -9,9 +9,9 @@ pub struct Faults {
     pub cut_after: Option<u64>,
     /// After so many steps from now on, every request fails with [`Error::Io`].
     pub fail_after: Option<u64>,
-    /// One step of so many fails with [`Error::Io`], by chance. What a write that fails was to
-    /// change has changed, or has not, or in part; what a flush that fails was to make durable
-    /// may be lost, whatever later flushes say.
+    /// One step of so many fails with [`Error::Io`], by chance. A write that fails has
+    /// changed all that it was to change, or nothing, or a part of it; what a flush
+    /// that fails was to make durable may be lost, whatever later flushes say.
     pub fail_one_in: Option<u32>,
     /// One flush of so many fails like that, by chance, besides.
     pub fail_flush_one_in: Option<u32>,

@@ -21,7 +21,7 @@ use state::State;
 ///
 /// It does no more than the contract of [`Block`] promises. It keeps every version that a sector
 /// had since it was last durable, and [`cut`](Self::cut) the power leaves any one of them, for
-/// each sector by itself. What else goes wrong, [`Faults`] say; at first, nothing does.
+/// each sector by itself. [`Faults`] say what else goes wrong; at first, nothing does.
 ///
 /// The same seed and the same requests, polled in the same order, give the same faults.
 ///

@@ -1,10 +1,10 @@
-//! What tables say, and why they do not.
+//! Entries of partition tables, and reasons why there are none.
 
 use crate::Error;
 use alloc::string::String;
 use core::fmt;
 
-/// What a table says of a partition.
+/// The entry of a partition in a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartitionEntry {
     /// Its number, from 1 on, as Linux counts: logical partitions of a DOS table begin at 5.
@@ -13,7 +13,7 @@ pub struct PartitionEntry {
     pub first: u64,
     /// How many sectors it has.
     pub sectors: u64,
-    /// What it is for.
+    /// Its purpose.
     pub kind: PartitionKind,
     /// Its name; an MBR has none.
     pub name: String,
