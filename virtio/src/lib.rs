@@ -9,9 +9,9 @@
 //! Drivers need no `unsafe`: a buffer belongs to its queue until the device returns it, and
 //! the memory of queues and buffers is freed only once the device was reset.
 //!
-//! The device is not trusted. What it can write to is read once and checked before it is
+//! The device is not trusted. Memory that it can write to is read once and checked before it is
 //! used, all other state is out of its reach, and after a violation the queue only returns
-//! its error. What cannot be helped without an IOMMU is a device that writes to memory that
+//! its error. Without an IOMMU, nothing helps against a device that writes to memory that
 //! it was not given, or no longer. The transport and the [`Hal`] are trusted.
 //!
 //! [`Hal`]: virtio_drivers::Hal

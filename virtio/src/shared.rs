@@ -105,7 +105,7 @@ impl Shared {
         self.features
     }
 
-    /// Whether queues must have the layout of section 2.7.2.
+    /// Tells whether queues must have the layout of section 2.7.2.
     pub(crate) fn is_legacy(&self) -> bool {
         self.transport.borrow().is_legacy()
     }

@@ -128,7 +128,7 @@ impl Actor for Completer {
     }
 }
 
-/// A driver pops, arms, looks again and sleeps, as drivers do. Whether it gets all buffers.
+/// A driver pops, arms, looks again and sleeps, as drivers do. Tells whether it gets all buffers.
 fn pops_all(features: u64, buffers: usize, fences: bool, choices: Rc<RefCell<Choices>>) -> bool {
     let (fake, mut queue) = open(features, 4, 4);
     let mut device = fake.queue(0);
@@ -228,7 +228,7 @@ impl Actor for Taker {
     }
 }
 
-/// A driver publishes a batch a time. Whether the device gets all buffers.
+/// A driver publishes a batch a time. Tells whether the device gets all buffers.
 fn takes_all(
     features: u64,
     batches: &[usize],
