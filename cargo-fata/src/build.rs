@@ -44,7 +44,7 @@ pub struct BuildOptions {
     pub manifest_path: Option<PathBuf>,
 }
 
-/// What a build leaves behind.
+/// The products of a build.
 #[derive(Debug)]
 pub struct Built {
     /// Name of the package.

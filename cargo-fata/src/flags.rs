@@ -59,8 +59,8 @@ impl Target {
         }
     }
 
-    /// The value for `CARGO_ENCODED_RUSTFLAGS`. What the user set (`CARGO_ENCODED_RUSTFLAGS` or
-    /// `RUSTFLAGS`, already encoded) comes last and so may override.
+    /// The value for `CARGO_ENCODED_RUSTFLAGS`. The user's own flags
+    /// (`CARGO_ENCODED_RUSTFLAGS` or `RUSTFLAGS`, already encoded) come last and so may override.
     pub fn encoded_flags(self, script: &Path, stubs: &Path, user: &str) -> String {
         // The names of source files are part of a program; where cargo keeps them should not be,
         // and costs bytes. The last prefix that fits counts.

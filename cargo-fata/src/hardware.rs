@@ -142,7 +142,7 @@ impl fmt::Display for Memory {
     }
 }
 
-/// What the machine's network card is connected to.
+/// The connection of the machine's network card.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Network {
     /// There is no card.

@@ -41,7 +41,7 @@ Examples:
 pub struct ImageOptions {
     #[command(flatten)]
     pub build: BuildOptions,
-    /// What to make
+    /// Format of the image
     #[arg(long, value_enum)]
     pub format: Format,
     /// File to write, or folder for `oci` unless its name ends in .tar

@@ -40,7 +40,7 @@ impl Tool {
         Command::new(&self.path)
     }
 
-    /// Runs a command to its end. What it says is shown only if it fails.
+    /// Runs a command to its end. Its output is shown only if it fails.
     pub fn run(&self, command: &mut Command) -> Result<(), Error> {
         let output = command
             .stdin(Stdio::null())

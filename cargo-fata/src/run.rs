@@ -54,7 +54,7 @@ Examples:
 pub struct RunOptions {
     #[command(flatten)]
     pub build: BuildOptions,
-    /// What runs the program
+    /// Monitor or process that runs the program
     #[arg(long, value_enum, default_value_t = Vmm::Qemu)]
     pub vmm: Vmm,
     /// Builds the image, but only prints how the monitor is to be started

@@ -37,11 +37,11 @@ pub enum DiskCommand {
     /// Puts a file, a folder, or the files of a tar archive into a store
     ///
     /// A value takes the place of another when all of it is there, so the store needs room for
-    /// both. What is no file, such as a device, or a link to a folder, is left out.
+    /// both. Devices and other things that are no files, and links to folders, are left out.
     Put {
         /// File of the disk
         image: PathBuf,
-        /// What to put in: a file, a folder, an archive *.tar, or `-` for standard input
+        /// Source: a file, a folder, an archive *.tar, or `-` for standard input
         from: PathBuf,
         /// Key of the value, or of the dictionary for a folder's or archive's files
         /// [default: the file's name, or the root]

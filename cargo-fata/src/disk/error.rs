@@ -1,4 +1,4 @@
-//! What can go wrong with a disk, each with what the user can do about it.
+//! Errors of the commands for disks, each with what the user can do about it.
 
 use std::io;
 use std::path::PathBuf;

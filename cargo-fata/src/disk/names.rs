@@ -16,7 +16,7 @@ pub fn child(key: &Key, name: &str) -> Result<Key, Error> {
         .map_err(|error| Error::Key(name.into(), error))
 }
 
-/// What a key names, if anything.
+/// The kind of thing that a key names, if any.
 pub async fn kind(store: &impl KvRo, key: &Key) -> Result<Option<Kind>, Error> {
     store.exists(key).await.map_err(|error| failed(key, error))
 }

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::error::Error;
 use crate::files::replace;
 
-/// What goes into an image, whatever its form.
+/// The content of an image, whatever its form.
 pub(super) struct Content<'a> {
     /// Name of the program.
     pub(super) name: &'a str,
