@@ -14,7 +14,7 @@ die() {
     exit 1
 }
 
-# Whether nobody listens on a port of 127.0.0.1.
+# Succeeds if nobody listens on a port of 127.0.0.1.
 is_free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
 free_port() {

@@ -21,7 +21,7 @@ impl Machine {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Microvm, Self::Q35, Self::Pc];
 
-    /// What QEMU calls it.
+    /// Its name in QEMU.
     pub fn name(self) -> &'static str {
         match self {
             Self::Microvm => "microvm",

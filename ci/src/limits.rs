@@ -58,7 +58,7 @@ pub enum Mismatch {
 pub enum LimitsError {
     /// It is not TOML.
     Syntax(toml::de::Error),
-    /// What has this name is neither a number from zero up nor a table of these.
+    /// The value of this name is neither a number from zero up nor a table of these.
     Value(String),
 }
 
@@ -128,7 +128,7 @@ impl Limits {
 }
 
 impl Mismatch {
-    /// Whether this must not be: room only asks for a lower ceiling.
+    /// Tells whether this must not be: room only asks for a lower ceiling.
     pub fn is_failure(&self) -> bool {
         !matches!(self, Self::Room { .. })
     }

@@ -83,7 +83,7 @@ pub fn set_header_size(tap: &File, size: i32) {
 /// The headers before the frames of a TAP device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Headers {
-    /// Nothing. What the host sends is complete, unless somebody has asked for something else.
+    /// Nothing. Frames from the host are complete, unless somebody has asked for something else.
     None,
     /// A `virtio_net_hdr` of ten bytes; checksums and segmentation are left to this end.
     Virtio,

@@ -12,7 +12,7 @@ pub const BATCH: usize = 1_000;
 /// Values that are read.
 pub const READS: usize = 20_000;
 
-/// What is measured, in operations a second.
+/// The rates measured, in operations a second.
 #[derive(Clone, Copy)]
 pub struct Figures(pub [f64; 4]);
 

@@ -40,7 +40,7 @@ fn documented() -> Dependencies {
     .collect()
 }
 
-/// What the packages of this repository depend on, from `cargo tree`.
+/// The dependencies of this repository's packages, from `cargo tree`.
 fn actual() -> Dependencies {
     let output = Command::new(env!("CARGO"))
         .args(["tree", "--workspace", "--all-features", "--edges", "normal"])

@@ -16,7 +16,7 @@ enum Name {
     Alias(Path),
 }
 
-/// What a path leads to: a module, or an item that this module's file defines.
+/// The target of a path: a module, or an item that this module's file defines.
 #[derive(Clone, Copy)]
 enum Target {
     Module(usize),

@@ -131,7 +131,7 @@ fn heap_used(program: &Program) -> usize {
     find(&text).expect("it was there")
 }
 
-/// Asks for the small page, on a connection of its own. Whether it comes.
+/// Asks for the small page, on a connection of its own. Tells whether it comes.
 fn ask(address: SocketAddr, (path, status): (&str, u16)) -> bool {
     /// How long a client waits before it asks again.
     const PAUSE: Duration = Duration::from_secs(10);

@@ -48,7 +48,7 @@ impl Slow {
         Self { stream, sent: 0 }
     }
 
-    /// Sends one byte more. Whether the server still listens.
+    /// Sends one byte more. Tells whether the server still listens.
     fn go_on(&mut self) -> bool {
         const BEGIN: &[u8] = b"GET / HTTP/1.1\r\nHost: guest\r\nX: ";
         let byte = BEGIN.get(self.sent).copied().unwrap_or(b'y');

@@ -114,7 +114,7 @@ fn key(number: u64) -> Result<Key> {
 }
 
 /// Logs how long the processor was busy with an operation: the average, as some do work for
-/// others. What was measured is done the second time, so values replace those of the first.
+/// others. Only the second round is measured, so values replace those of the first.
 async fn measure_operations(
     env: &Env,
     name: &str,

@@ -29,7 +29,7 @@ impl Numbers {
         }
     }
 
-    /// Adds them up once more. Whether the sum is the same.
+    /// Adds them up once more. Tells whether the sum is the same.
     pub fn are_right(&self) -> bool {
         let columns = if self.has_avx2 {
             // SAFETY: the processor has AVX2.

@@ -1,4 +1,4 @@
-//! What a request of a disk and an operation of a store cost.
+//! The cost of a request of a disk and of an operation of a store.
 
 use fata_ci::{Attached, Figures, Launch, Machine, Platform};
 use std::fs::File;

@@ -2,7 +2,7 @@
 
 use fata_ci::{Figures, Lab, Launch, Machine, Network, Platform};
 
-/// What the image logs, with the number in place of the dash, once it has got that far.
+/// Text that the image logs before and after the number, once it has got that far.
 const BEFORE: &str = "entered main after ";
 const AFTER: &str = " TSC ticks";
 
