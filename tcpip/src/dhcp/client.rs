@@ -62,7 +62,7 @@ struct Lent {
 struct Check {
     address: Ipv4Addr,
     until: Instant,
-    /// Whether another host has it.
+    /// True once another host is known to have it.
     is_lost: bool,
 }
 
@@ -108,7 +108,7 @@ pub(in super::super) struct Client {
     lent: Option<Lent>,
     check: Option<Check>,
     trouble: Trouble,
-    /// Whether trouble was logged since the last start.
+    /// True once trouble was logged since the last start.
     has_complained: bool,
     changed: bool,
 }
@@ -147,7 +147,7 @@ impl Client {
         self.lent.as_ref().map(|lent| &lent.lease)
     }
 
-    /// Whether the lease has changed since this was last asked.
+    /// Tells whether the lease has changed since this was last asked.
     pub(in super::super) fn take_change(&mut self) -> bool {
         core::mem::take(&mut self.changed)
     }

@@ -1,4 +1,4 @@
-//! What connects the client with the device, and takes over what it is lent.
+//! Driver of the client: carries its messages over the device, and takes over what it is lent.
 
 use super::client::{Client, Outgoing};
 use crate::arp;

@@ -1,4 +1,4 @@
-//! What a server lends and tells.
+//! Leases: addresses that servers lend, and parameters that they tell.
 
 use super::message::{Message, code};
 use super::trouble::Fault;
@@ -35,7 +35,7 @@ pub(in super::super) struct Lease {
 }
 
 impl Lease {
-    /// What a message lends, if a host can have it.
+    /// Reads the lease that a message gives, if a host can have it.
     pub(super) fn read(message: &Message<'_>) -> Result<Self, Fault> {
         let address = message.your_address();
         let prefix = prefix(message, address)?;

@@ -1,4 +1,4 @@
-//! What servers send (RFC 2131, section 2; RFC 2132), read in place.
+//! Messages of servers (RFC 2131, section 2; RFC 2132), read in place.
 
 use core::net::Ipv4Addr;
 use fata_net::MacAddress;
@@ -40,7 +40,7 @@ pub(super) mod code {
     pub(in super::super) const END: u8 = 255;
 }
 
-/// What a server says (RFC 2132, section 9.6).
+/// Type of a server's message (RFC 2132, section 9.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Offer,

@@ -1,4 +1,4 @@
-//! What the client sends (RFC 2131, section 4.4, table 5).
+//! Messages of the client (RFC 2131, section 4.4, table 5).
 
 use super::message::{
     CLIENT_ADDRESS, COOKIE, HARDWARE_ADDRESS, HEADER, MAGIC, SECONDS, TRANSACTION, code,
@@ -14,7 +14,7 @@ const SHORTEST: usize = 300;
 pub(super) const LONGEST_NAME: usize = 63;
 /// A request; Ethernet, whose addresses have six bytes.
 const REQUEST: [u8; 3] = [1, 1, 6];
-/// What servers are asked for. Routes stand before routers (RFC 3442).
+/// Options that servers are asked for. Routes stand before routers (RFC 3442).
 const REQUEST_LIST: [u8; 8] = [
     code::ROUTES,
     code::MASK,
@@ -26,7 +26,7 @@ const REQUEST_LIST: [u8; 8] = [
     code::REBINDING_TIME,
 ];
 
-/// What a client says (RFC 2132, section 9.6).
+/// Type of a client's message (RFC 2132, section 9.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Kind {
@@ -35,7 +35,7 @@ pub(super) enum Kind {
     Decline = 4,
 }
 
-/// What a message says.
+/// Content of a message.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Content<'a> {
     pub(super) kind: Kind,

@@ -4,7 +4,7 @@ use crate::host_address::AddressError;
 use core::fmt;
 use core::net::Ipv4Addr;
 
-/// What is wrong with an offer.
+/// Fault of an offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Fault {
     /// It does not say what it is.

@@ -1,4 +1,4 @@
-//! What is taken of a server's messages.
+//! Tests of leases: parts of a server's messages that the client takes.
 
 use super::*;
 use crate::route::Route;
@@ -122,7 +122,7 @@ fn classless_routes_count_in_place_of_routers() {
         route("172.16.0.0/12", Some(Ipv4Addr::new(10, 0, 0, 2))),
     ];
     assert_eq!(routes(&told), expected);
-    // What is cut off, or leads to this host or a group, is passed over.
+    // Routes that are cut off, or lead to this host or a group, are passed over.
     assert_eq!(routes(&told[..told.len() - 1]), expected[..3]);
     assert_eq!(
         routes(&[8, 11, 10, 0, 0, 50, 8, 12, 224, 0, 0, 1, 0, 10, 0, 0, 254]),

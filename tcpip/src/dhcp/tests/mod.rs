@@ -85,7 +85,7 @@ impl Net {
         }
     }
 
-    /// What is due now.
+    /// The message that is due now, taken as sent.
     fn sent(&mut self) -> Option<Sent> {
         let outgoing = self.client.poll(self.now, &mut self.random)?;
         self.client.note_sent(self.now, &mut self.random);
@@ -175,7 +175,7 @@ impl Net {
     }
 }
 
-/// What a server lends with these options.
+/// A client with a lease that has these options.
 fn lent(options: Options<'_>) -> Net {
     let mut net = Net::new(1);
     net.lend(options);
