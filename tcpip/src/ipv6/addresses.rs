@@ -23,7 +23,7 @@ struct Own {
     /// The length of the prefix that neighbors share.
     length: u8,
     state: State,
-    /// Whether somebody has to be told that it is taken.
+    /// True while somebody has to be told that it is taken.
     is_disputed: bool,
 }
 
@@ -107,7 +107,7 @@ impl Addresses {
     }
 
     /// Another host says that it has `target`. Returns whether this one must do without it.
-    /// What nobody objected to in time stays.
+    /// An address that nobody objected to in time stays.
     pub(super) fn claimed(&mut self, target: Ipv6Addr) -> bool {
         let own = self.0.iter_mut().find(|own| own.address == target);
         let tentative =

@@ -9,7 +9,7 @@ const PREFIX: u8 = 3;
 const MTU: u8 = 5;
 const SERVERS: u8 = 25;
 
-/// What a router tells of itself and of its network.
+/// A router advertisement: what a router tells of itself and of its network.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Advertisement<'a> {
     /// How long the router is one to other networks from now on; zero if it is none.
@@ -45,9 +45,9 @@ pub(super) struct Prefix {
     /// An address whose first `length` bits count.
     pub(super) address: Ipv6Addr,
     pub(super) length: u8,
-    /// Whether its hosts are neighbors.
+    /// True if its hosts are neighbors.
     pub(super) is_on_link: bool,
-    /// Whether hosts may give themselves addresses with it.
+    /// True if hosts may give themselves addresses with it.
     pub(super) is_autonomous: bool,
     pub(super) valid: Duration,
     pub(super) preferred: Duration,

@@ -1,4 +1,4 @@
-//! What connects the IPv6 addresses with the device and with smoltcp's interface.
+//! Connection of the IPv6 addresses with the device and with smoltcp's interface.
 
 use super::super::engine::Engine;
 use super::super::phy::Adapter;
@@ -99,7 +99,7 @@ impl Engine {
     }
 }
 
-/// Whether an own address is good for as far away as `remote` and no further.
+/// Tells whether an own address is good for as far away as `remote` and no further.
 fn has_scope_of(own: Ipv6Addr, remote: Ipv6Addr) -> bool {
     const LINK_LOCAL_SCOPE: u16 = 2;
     let [first, ..] = remote.segments();

@@ -103,8 +103,8 @@ pub(super) fn parse(frame: &[u8], mac: MacAddress) -> Option<Message<'_>> {
     })
 }
 
-/// What follows a hop-by-hop header, if that is ICMPv6 and there is a router alert for
-/// multicast listener discovery in it (RFC 2711).
+/// The bytes behind a hop-by-hop header, if they are ICMPv6 and it has a router alert for
+/// multicast listener discovery (RFC 2711).
 fn behind_router_alert(bytes: &[u8]) -> Option<&[u8]> {
     let length = (usize::from(*bytes.get(1)?) + 1) * 8;
     let (header, rest) = bytes.split_at_checked(length)?;

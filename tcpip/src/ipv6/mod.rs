@@ -29,8 +29,8 @@ use message::Content;
 use packet::Packet;
 use slaac::Slaac;
 
-/// What the interface does for its IPv6 addresses. Frames go in, frames come out; it knows
-/// neither device nor sockets.
+/// Upkeep of the interface's IPv6 addresses. Frames go in, frames come out; it knows neither
+/// device nor sockets.
 pub(super) struct Ipv6 {
     mac: MacAddress,
     link_local: Option<Ipv6Addr>,
@@ -39,11 +39,11 @@ pub(super) struct Ipv6 {
     slaac: Option<Slaac>,
     addresses: Addresses,
     groups: Groups,
-    /// Whether addresses have changed since that was last asked.
+    /// True if addresses have changed since that was last asked.
     changed: bool,
     /// When there is something to do. Each batch of frames asks for it.
     due: Option<Instant>,
-    /// Whether the device had no room when there was something to send.
+    /// True if the device had no room when there was something to send.
     is_blocked: bool,
 }
 

@@ -24,8 +24,8 @@ const RECORD: usize = 20;
 /// A report on all groups is the longest.
 const LONGEST: usize = HEADERS + HOP_BY_HOP.len() + REPORT_HEADER + RECORD * MAX_ADDRESSES;
 
-/// What a report says of its groups: that everything to them is listened to (RFC 3810,
-/// section 5.2.12).
+/// Type of a report's records: everything to their groups is listened to (RFC 3810, section
+/// 5.2.12).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Record {

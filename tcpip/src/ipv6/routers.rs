@@ -67,7 +67,7 @@ impl Routers {
         best.map(|router| router.address)
     }
 
-    /// Whether there is one that is not known to be silent.
+    /// Tells whether there is one that is not known to be silent.
     pub(super) fn has_answering(&self) -> bool {
         self.0.iter().any(|router| router.silent_since.is_none())
     }

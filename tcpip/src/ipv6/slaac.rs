@@ -9,8 +9,8 @@ use core::net::Ipv6Addr;
 use core::time::Duration;
 use fata_time::Instant;
 
-/// Networks whose prefix gives an address, and name servers that are kept. What is announced
-/// beyond is passed over until others expire.
+/// Networks whose prefix gives an address, and name servers that are kept. Those announced
+/// beyond are passed over until others expire.
 pub(super) const MAX_PREFIXES: usize = 4;
 /// The link-local address, and those from routers or a given one.
 pub(super) const MAX_ADDRESSES: usize = 1 + MAX_PREFIXES;
@@ -27,7 +27,7 @@ const LEAST_ON_LINK: Duration = Duration::from_secs(1);
 /// Every IPv6 network carries packets of so many bytes (RFC 8200, section 5).
 const LEAST_MTU: usize = 1_280;
 
-/// What routers have told, and when they are to be asked.
+/// State of autoconfiguration: what routers have told, and when they are to be asked.
 pub(super) struct Slaac {
     /// The lower half of all addresses.
     identifier: u64,
@@ -172,7 +172,7 @@ impl Slaac {
         }
     }
 
-    /// Whether routers are to be asked now; then the next time is set (RFC 7559, section 2).
+    /// Tells whether routers are to be asked now; then the next time is set (RFC 7559, section 2).
     pub(super) fn solicits(&mut self, now: Instant, random: &mut Random) -> bool {
         if self.routers.has_answering() || now < self.solicit_at {
             return false;
@@ -220,7 +220,7 @@ impl Slaac {
         Ipv6Addr::from_bits(u128::from(network.prefix) << 64 | u128::from(self.identifier))
     }
 
-    /// Whether an address is not to be used for new connections any more.
+    /// Tells whether an address is not to be used for new connections any more.
     pub(super) fn is_deprecated(&self, address: Ipv6Addr, now: Instant) -> bool {
         let mut networks = self.networks.iter();
         networks.any(|network| network.preferred_until <= now && self.address(network) == address)
@@ -255,8 +255,8 @@ impl Network {
     }
 }
 
-/// Whether hosts can have addresses with that prefix. Those of 0000::/8 are reserved or stand
-/// for IPv4 addresses (RFC 4291, section 2.5).
+/// Tells whether hosts can have addresses with that prefix. Those of 0000::/8 are reserved or
+/// stand for IPv4 addresses (RFC 4291, section 2.5).
 fn is_usable(prefix: Ipv6Addr) -> bool {
     !(prefix.is_multicast() || prefix.is_unicast_link_local() || prefix.octets()[0] == 0)
 }
