@@ -17,7 +17,7 @@ use std::vec;
 const STACK: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 const PEER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 const PORT: u16 = 7;
-/// What all connections may hold.
+/// Bytes that all connections may hold.
 const MEMORY: usize = 64 * 1024;
 const CONNECTIONS: usize = 8;
 const BACKLOG: usize = 4;
@@ -53,7 +53,7 @@ pub fn stack(bytes: &[u8]) {
             let udp_buffers = 2 * Config::default().udp_buffer;
             assert!(statistics.buffer_bytes <= MEMORY + udp_buffers);
         }
-        // What the peer has opened is given up by then.
+        // Connections that the peer has opened are given up by then.
         tasks.sleep(Duration::from_secs(600)).await;
         peer.drain();
         peer.assert_is_served(&tasks).await;

@@ -20,7 +20,7 @@ use std::vec;
 /// The peer that all connections really lead to, which is the DNS server too.
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
 
-/// What becomes of a connection: in so many milliseconds, it stands or fails. Otherwise nothing
+/// Fate of a connection: in so many milliseconds, it stands or fails. Otherwise nothing
 /// ever happens.
 type Fate = Option<(u64, Result<(), Error>)>;
 
@@ -30,7 +30,7 @@ struct Scripted {
     tasks: Handle,
     inner: TcpIp,
     fate: fn(u8) -> Fate,
-    /// What was begun and dropped, with its time in milliseconds.
+    /// Attempts that were begun and dropped, with their time in milliseconds.
     log: Rc<RefCell<Vec<String>>>,
 }
 
@@ -143,7 +143,7 @@ fn fate(last: u8) -> Fate {
     }
 }
 
-/// What happens when these addresses are connected to, and what comes of it.
+/// Attempts when these addresses are connected to, and the result.
 fn race(fate: fn(u8) -> Fate, addresses: &[SocketAddr]) -> (Vec<String>, Result<(), ConnectError>) {
     simulate(|tasks| async move {
         let (_far, stack) = network(&tasks, fate);
@@ -217,7 +217,7 @@ fn the_failure_that_tells_more_is_told() {
 /// milliseconds, with this last byte of an address, or with a failure.
 type Answer = (u64, Option<u8>);
 
-/// What happens when a name is connected to that has an address of each family.
+/// Attempts when a name is connected to that has an address of each family, and the result.
 fn by_name(ipv6: Answer, ipv4: Answer) -> (Vec<String>, Result<(), ConnectError>) {
     simulate(|tasks| async move {
         let (far, stack) = network(&tasks, fate);

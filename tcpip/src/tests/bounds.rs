@@ -1,7 +1,7 @@
 use super::packets::{Peer, accepted};
 use super::*;
 
-/// What a stack without connections holds.
+/// Tells whether a stack holds neither connections nor buffers.
 fn is_empty(statistics: Statistics) -> bool {
     statistics.connections == 0 && statistics.buffer_bytes == 0
 }

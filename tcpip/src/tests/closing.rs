@@ -1,4 +1,4 @@
-//! What becomes of connections that the application is done with.
+//! Tests of connections that the application is done with.
 
 use super::packets::{PORT, SEQUENCE, accepted, segment};
 use super::*;

@@ -30,7 +30,7 @@ async fn flood(tasks: &Handle, peer: &mut Peer, send: impl Fn(&mut Peer, u16)) {
     }
 }
 
-/// What is sent to closed ports.
+/// Functions that send packets to closed ports.
 fn nuisances() -> [fn(&mut Peer, u16); 2] {
     [
         |peer, port| peer.syn(port, 81),

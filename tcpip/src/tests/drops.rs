@@ -7,7 +7,7 @@ use fata_task::yield_now;
 use proptest::prelude::*;
 use smoltcp::wire::{TcpControl, TcpRepr, TcpSeqNumber};
 
-/// What a peer sends in one batch of frames.
+/// Segments that a peer sends in one batch of frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sends {
     Nothing,
@@ -31,7 +31,7 @@ const SENDS: [Sends; 7] = [
     Sends::Reset,
 ];
 
-/// What the application does.
+/// Action of the application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Does {
     Nothing,
@@ -53,7 +53,7 @@ const DOES: [Does; 5] = [
 struct Step {
     sends: Sends,
     does: Does,
-    /// Whether the application acts between the frames and the stack's answers to them.
+    /// True if the application acts between the frames and the stack's answers to them.
     at_once: bool,
 }
 
@@ -76,7 +76,7 @@ struct Case {
     /// The number of the next byte that the peer sends, and up to where it acknowledges.
     next: TcpSeqNumber,
     acknowledges: TcpSeqNumber,
-    /// What follows all that the stack has sent, and what that acknowledges.
+    /// The sequence number behind all that the stack has sent, and the one that it acknowledges.
     seen: TcpSeqNumber,
     acknowledged: TcpSeqNumber,
     /// Where the stack's side ends, and whether it had heard of the peer's end by then.
@@ -88,12 +88,12 @@ struct Case {
 }
 
 impl Case {
-    /// Whether both sides are closed.
+    /// Tells whether both sides are closed.
     fn is_closed(&self) -> bool {
         self.has_finished && self.end.is_some_and(|(end, _)| self.acknowledges > end)
     }
 
-    /// Whether both sides are closed, the stack's first.
+    /// Tells whether both sides are closed, the stack's first.
     fn is_in_time_wait(&self) -> bool {
         self.is_closed() && self.end.is_some_and(|(_, was_second)| !was_second)
     }

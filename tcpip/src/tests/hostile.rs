@@ -115,7 +115,7 @@ fn survive(frames: Vec<Vec<u8>>) {
             loop {
                 let received = socket.receive_from(&mut buffer).await;
                 let (count, sender) = received.expect("receiving goes on");
-                // Whether the sender can be reached is its own affair.
+                // The sender may be out of reach: that is its own affair.
                 let _ = socket.send_to(&buffer[..count], sender).await;
             }
         });

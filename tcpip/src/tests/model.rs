@@ -11,7 +11,7 @@ fn byte(seed: u64, place: usize) -> u8 {
     (seed as usize).wrapping_add(place * 7 + place / 255) as u8
 }
 
-/// What one side has written, for the other to compare.
+/// Progress of one side's writing, for the other to compare.
 #[derive(Default)]
 struct Sent {
     count: usize,
@@ -19,7 +19,7 @@ struct Sent {
     closed: bool,
 }
 
-/// What both sides know of each other.
+/// Knowledge that both sides have of each other.
 type Known = Rc<[RefCell<Sent>; 2]>;
 
 /// Reads until the end, the half of the time slowly, and checks every byte.

@@ -4,7 +4,7 @@ use super::*;
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::*;
 
-/// What was seen of a segment.
+/// Fields of a segment that was seen.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Segment {
     pub(super) sequence: TcpSeqNumber,

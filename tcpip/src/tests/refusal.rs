@@ -1,4 +1,4 @@
-//! What is said to strangers, and how often.
+//! Answers to strangers, and how often they are sent.
 
 use super::packets::{PORT, Peer};
 use super::*;
@@ -70,7 +70,7 @@ fn introduce_ipv6(peer: &mut Peer) {
     send_ipv6(peer, SERVER_V6, 58, &solicitation);
 }
 
-/// What the stack would say, and what it is said of.
+/// The answer that the stack would give, and the packet that it answers.
 type Flood = ((IpProtocol, u8), fn(&mut Peer));
 
 /// Floods the stack with what `send` sends. Returns how many answers of that kind came at once,

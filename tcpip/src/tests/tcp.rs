@@ -278,7 +278,7 @@ fn bytes_are_read_in_place_and_by_copies_alike() {
                 }
             }
             assert_eq!(read, data);
-            // What is held at the end is given back, too.
+            // Memory that is held at the end is given back, too.
             drop(server);
             tasks.sleep(Duration::from_secs(100)).await;
             assert_eq!(one.statistics().buffer_bytes, 0);

@@ -1,4 +1,4 @@
-//! What becomes of answers.
+//! Tests of answers and their treatment.
 
 use super::*;
 use embedded_nal_async::{AddrType, Dns};

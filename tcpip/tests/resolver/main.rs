@@ -24,7 +24,7 @@ const SERVER_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 1))
 const HOST_V4: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 7);
 const HOST_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 7);
 
-/// What a server does about a question, one after the other.
+/// Step of a server about a question, one after the other.
 enum Act {
     Send(Vec<u8>),
     /// From another port.
@@ -86,7 +86,7 @@ impl Rig {
         self.asked.borrow().clone()
     }
 
-    /// What was asked for, in order, such as `a.example. 1`.
+    /// Questions so far, in order, such as `a.example. 1`.
     fn log(&self) -> Vec<String> {
         let asked = self.asked();
         let line = |asked: &Asked| std::format!("{} {}", asked.name(), asked.kind());

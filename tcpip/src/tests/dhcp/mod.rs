@@ -16,7 +16,7 @@ fn dhcp_config() -> Config {
     }
 }
 
-/// What a client asks for.
+/// Message of a client.
 struct Request {
     kind: DhcpMessageType,
     transaction: u32,
@@ -39,13 +39,13 @@ fn parse(frame: &[u8]) -> Option<Request> {
     })
 }
 
-/// What a server lends.
+/// Lease that a server gives.
 #[derive(Clone, Copy)]
 struct Lent<'a> {
     address: Ipv4Addr,
     mask: Ipv4Addr,
     options: &'a [DhcpOption<'a>],
-    /// Whether its answers go to the address that is still to be lent.
+    /// True if its answers go to the address that is still to be lent.
     to_one: bool,
 }
 
