@@ -150,8 +150,8 @@ impl Engine {
         }
     }
 
-    /// Whether the interface has an address by which others can reach it. One that is to have
-    /// none is as good as it gets.
+    /// Tells whether the interface has an address by which others can reach it. One that is to
+    /// have none is as good as it gets.
     pub(super) fn is_configured(&self) -> bool {
         if self.interface.ipv4_addr().is_some() {
             return true;

@@ -1,4 +1,4 @@
-//! What becomes of segments: those of connections, those that open one, and others.
+//! Treatment of segments: those of connections, those that open one, and others.
 //!
 //! A half-open connection is a few dozen bytes. While all places for them are taken, a SYN
 //! is answered with a cookie, and nothing is kept of it: so a flood of SYNs costs no
@@ -26,7 +26,7 @@ const COOKIE_LIFE: Duration = Duration::from_secs(128);
 /// How far the numbers of a connection in TIME-WAIT have to be passed by the next one.
 const TIME_WAIT_GAP: u32 = 1 << 16;
 
-/// Answers with cookies that wait for room in the device. What would be one more is dropped.
+/// Answers with cookies that wait for room in the device. One more is dropped.
 const MOST_COOKIES: usize = 256;
 
 /// A segment, and where it came from.
@@ -291,7 +291,7 @@ impl Engine {
         self.is_short = true;
     }
 
-    /// Whether one more connection may wait to be accepted.
+    /// Tells whether one more connection may wait to be accepted.
     pub(super) fn can_wait(&mut self, listener: usize) -> bool {
         let places = self.places();
         let backlog = self.listeners.get_mut(listener);

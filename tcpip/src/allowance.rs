@@ -27,7 +27,7 @@ impl Allowance {
         }
     }
 
-    /// Whether one more error may be sent.
+    /// Tells whether one more error may be sent, and counts it then.
     pub(super) fn take(&mut self, now: Instant, random: &mut Random) -> bool {
         let new = (now - self.filled).as_nanos() / PAUSE.as_nanos();
         let new = u32::try_from(new).unwrap_or(u32::MAX);

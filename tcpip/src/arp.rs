@@ -13,10 +13,10 @@ use smoltcp::wire::{
 
 /// Bytes of a frame.
 pub(super) const LENGTH: usize = ETHERNET + 28;
-/// What the interface does for its IPv4 address.
+/// ARP state of the interface's IPv4 address.
 #[derive(Default)]
 pub(super) struct Arp {
-    /// Whether the address is still to be announced.
+    /// True while the address is still to be announced.
     pub(super) announces: bool,
     /// When it was last logged that another host has the address.
     pub(super) complained: Option<Instant>,
@@ -101,6 +101,6 @@ pub(super) fn send<N: Net>(
     message: &Message,
     destination: EthernetAddress,
 ) {
-    // What is lost is asked for again.
+    // A lost message is asked for again.
     let _ = transmitter.transmit(LENGTH, |frame| message.emit(destination, frame));
 }

@@ -108,8 +108,8 @@ pub enum Ipv6Config {
     Auto,
     /// Only the link-local one.
     LinkLocal,
-    /// The link-local one and a given one. What routers announce is not heard. An address that no
-    /// host can have is left out, as is a router that no other host can be.
+    /// The link-local one and a given one. Announcements of routers are not heard. An address
+    /// that no host can have is left out, as is a router that no other host can be.
     Static {
         /// The address.
         address: Ipv6Addr,

@@ -215,12 +215,12 @@ impl Engine {
         Ok((self.table.insert(tuple, State::Flow(flow)), tuple))
     }
 
-    /// Whether one more connection may come or go out.
+    /// Tells whether one more connection may come or go out.
     pub(super) fn has_room(&mut self) -> bool {
         self.has_place() && self.table.can_grow()
     }
 
-    /// Whether there are fewer connections than there may be.
+    /// Tells whether there are fewer connections than there may be.
     pub(super) fn has_place(&self) -> bool {
         self.table.connections() < self.config.max_connections
     }
@@ -257,7 +257,7 @@ impl Engine {
         flow.connection.close();
         flow.connection.discard(&mut self.pool);
         match flow.connection.state() {
-            // What is left of it stands elsewhere.
+            // The rest of it stands elsewhere.
             TcpState::TimeWait => self.remove(key),
             TcpState::Closed if flow.connection.is_over() => self.remove(key),
             TcpState::Closed => flow.abort_at = Some(now + RESET_TIMEOUT),

@@ -18,7 +18,7 @@ const HOP_LIMIT: u8 = 64;
 /// The same to a multicast group, which no router is to pass on (RFC 1112, section 6.1).
 const GROUP_HOP_LIMIT: u8 = 1;
 
-/// What is known of the way that a datagram is to go.
+/// The way that a datagram is to go, as far as it is known.
 enum Way {
     Known(EthernetAddress),
     /// This neighbor is asked for.

@@ -62,7 +62,7 @@ pub(super) struct Engine {
     pub(super) listeners: Slab<Backlog>,
     /// Handshakes that are done and wait for a place.
     pub(super) handshakes: Handshakes,
-    /// Whether somebody found no place.
+    /// True once somebody has found no place.
     pub(super) is_short: bool,
     pub(super) tcp_ports: Ports,
     pub(super) udp_ports: Ports,
@@ -84,10 +84,10 @@ pub(super) struct Engine {
     pub(super) dhcp: Option<dhcp::Client>,
     /// The ways to IPv4 networks, first to the own one.
     pub(super) routes: Vec<Route>,
-    /// Whether no DHCP server has answered for long.
+    /// True once no DHCP server has answered for long.
     pub(super) ipv4_is_optional: bool,
     pub(super) totals: Totals,
-    /// What the device had counted after the last batch.
+    /// Counters of the device after the last batch.
     pub(super) device_counters: Counters,
     /// Tasks that wait for an address.
     pub(super) address_waiters: Rc<Waiters>,

@@ -20,16 +20,16 @@ pub(super) struct Flow {
     pub(super) handle: SocketHandle,
     pub(super) kind: Kind,
     pub(super) turn: Turn,
-    /// Whether it waits for a neighbor's hardware address.
+    /// True while it waits for a neighbor's hardware address.
     pub(super) stalled: bool,
-    /// Whether its socket is gone.
+    /// True once its socket is gone.
     pub(super) released: bool,
 }
 
 pub(super) enum Kind {
     /// The interface itself: ARP, ICMP and DHCP.
     Interface,
-    /// What is received is in its socket, what is to be sent here.
+    /// Received datagrams are in its socket, those to be sent here.
     Udp(Outbox),
 }
 
@@ -74,7 +74,7 @@ impl Flow {
         }
     }
 
-    /// What is to be sent, if it is a UDP flow.
+    /// The datagrams to be sent, if it is a UDP flow.
     pub(super) fn outbox(&mut self) -> Option<&mut Outbox> {
         match &mut self.kind {
             Kind::Udp(outbox) => Some(outbox),

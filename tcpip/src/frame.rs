@@ -9,7 +9,7 @@ use smoltcp::wire::{
 /// Bytes of an Ethernet header.
 pub(super) const ETHERNET: usize = 14;
 
-/// What identifies a TCP connection.
+/// Addresses and ports that identify a TCP connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Tuple {
     // The ports come first because they tell connections apart most quickly.
@@ -132,7 +132,7 @@ fn ipv6(bytes: &[u8], verified: bool) -> Option<Kind> {
     }
 }
 
-/// Whether a hop-by-hop header has no options but padding and router alerts.
+/// Tells whether a hop-by-hop header has no options but padding and router alerts.
 #[cold]
 fn has_known_options(bytes: &[u8]) -> bool {
     let header = Ipv6ExtHeader::new_checked(bytes);

@@ -28,7 +28,8 @@ impl Handshakes {
     }
 }
 
-/// What waits in the queue, with the window that its peer has told.
+/// The half-open connection with this key, with the window that its peer has told, if it waits in
+/// the queue.
 pub(super) fn queued(table: &mut Table, key: usize) -> Option<(&HalfOpen, u16)> {
     match &table.get(key)?.state {
         State::HalfOpen(half_open) => half_open.window.map(|window| (half_open, window)),

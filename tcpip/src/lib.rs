@@ -5,12 +5,12 @@
 //! cost of a packet does not grow with the number of connections. Connections are made when
 //! their handshake is done: no pool of listening sockets can run dry.
 //!
-//! What is bounded is in [`Config`]. Beyond that: a half-open connection is given up
-//! after 15 seconds, connecting after 30, and a connection that the application has
-//! dropped is reset if it does not close within 30. It gets 30 more, five minutes in all, as
-//! long as the peer takes at least 16 KiB in that time of what was written before. A datagram for a
-//! neighbor that does not answer within 1.5 seconds is dropped; up to 64 of a socket, for up to
-//! 16 neighbors, wait for that, and the others are dropped at once.
+//! [`Config`] has the bounds. Beyond that: a half-open connection is given up after 15 seconds,
+//! connecting after 30, and a connection that the application has dropped is reset if it does not
+//! close within 30. It gets 30 more, five minutes in all, as long as the peer takes at least 16 KiB
+//! in that time of what was written before. A datagram for a neighbor that does not answer within
+//! 1.5 seconds is dropped; up to 64 of a socket, for up to 16 neighbors, wait for that, and the
+//! others are dropped at once.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -115,8 +115,8 @@ impl TcpIp {
         stack
     }
 
-    /// As [`start`](Self::start). What runs for each packet is compiled with this crate, for
-    /// speed; that which is generic is compiled with the program, which may prefer size.
+    /// As [`start`](Self::start). The code that runs for each packet is compiled with this
+    /// crate, for speed; that which is generic is compiled with the program, which may prefer size.
     #[cfg(feature = "virtio")]
     pub fn start_on_nic(tasks: &Handle, nic: VirtioNet, config: Config, seed: u64) -> Self {
         Self::start(tasks, nic, config, seed)
@@ -146,7 +146,7 @@ impl TcpIp {
         self.shared.engine.borrow().dns_servers().collect()
     }
 
-    /// What the stack holds and has counted. Looks at every connection.
+    /// Figures of the stack: what it holds and has counted. Looks at every connection.
     pub fn statistics(&self) -> Statistics {
         self.shared.engine.borrow().statistics()
     }

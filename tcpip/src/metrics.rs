@@ -1,4 +1,4 @@
-//! What is counted, as a list of metrics, for whoever shows or collects it.
+//! Statistics as a list of metrics, for whoever shows or collects them.
 #![forbid(unsafe_code)]
 
 use crate::Statistics;
@@ -123,7 +123,7 @@ impl Statistics {
     }
 }
 
-/// What each part of the program may hold, and what it holds if that is counted.
+/// Bytes that each part of the program may hold, and those that it holds if they are counted.
 fn memory_metrics(memory: &fata_memory::Statistics) -> impl Iterator<Item = Metric> + use<> {
     let by_part = |name, help, bytes: [usize; Part::ALL.len()]| {
         let parts = Part::ALL.into_iter().zip(bytes);

@@ -1,7 +1,7 @@
 //! Which hardware address belongs to a neighbor's address: ARP (RFC 826) and neighbor
 //! discovery (RFC 4861), as far as connections need them that are opened from here.
 //!
-//! What peers ask is answered elsewhere; here is only learned from it, too.
+//! Questions of peers are answered elsewhere; here is only learned from them, too.
 
 use super::arp::{self, Message};
 use super::frame;
@@ -30,13 +30,13 @@ struct Neighbor {
     asked: Option<Instant>,
 }
 
-/// What is known of neighbors.
+/// Neighbors that are known or asked for.
 #[derive(Default)]
 pub(super) struct Neighbors(VecDeque<Neighbor>);
 
 impl Neighbors {
-    /// The hardware address of a neighbor, and whether it is to be asked for now. What was
-    /// learned a while ago may be `doubted`.
+    /// The hardware address of a neighbor, and whether it is to be asked for now. An address
+    /// that was learned a while ago may be `doubted`.
     pub(super) fn find(
         &mut self,
         address: IpAddress,

@@ -88,7 +88,7 @@ impl Engine {
             source,
             target,
         };
-        // What is lost is asked again.
+        // A lost question is asked again.
         let _ = transmitter.transmit(question.len(), |frame| question.emit(frame));
     }
 

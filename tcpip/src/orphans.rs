@@ -50,7 +50,7 @@ impl Orphans {
     }
 }
 
-/// Whether the connection is the one that was let go then.
+/// Tells whether the connection is the one that was let go then.
 fn is_orphan(table: &mut Table, key: usize, since: Instant) -> bool {
     table
         .flow(key)

@@ -35,7 +35,7 @@ pub(super) struct Held {
     pub(super) until: Instant,
 }
 
-/// What a UDP socket has to send.
+/// Datagrams that a UDP socket has to send.
 pub(super) struct Outbox {
     queue: PacketBuffer<'static, Ends>,
     /// The oldest first.
@@ -60,7 +60,7 @@ impl Outbox {
         }
     }
 
-    /// Whether nothing is left to be sent.
+    /// Tells whether nothing is left to be sent.
     pub(super) fn is_empty(&self) -> bool {
         self.queue.is_empty() && self.held.is_empty()
     }
@@ -105,7 +105,7 @@ impl Outbox {
         self.writers.drain(..).for_each(Waker::wake);
     }
 
-    /// Whether one more datagram can be put aside, for this neighbor.
+    /// Tells whether one more datagram can be put aside, for this neighbor.
     pub(super) fn can_hold(&self, hop: IpAddress) -> bool {
         let has_place = self.neighbors.len() < MOST_NEIGHBORS || self.neighbors.contains(&hop);
         has_place && self.held.len() < MOST_HELD

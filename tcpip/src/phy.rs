@@ -1,4 +1,4 @@
-//! What smoltcp sees of a [`Net`] device.
+//! A [`Net`] device as smoltcp sees it.
 
 use super::vlan::{Vlan, VlanId};
 use alloc::vec::Vec;
@@ -26,7 +26,7 @@ pub(super) struct Transmitter<N> {
 }
 
 impl<N: Net> Transmitter<N> {
-    /// Whether the device has room for a frame.
+    /// Tells whether the device has room for a frame.
     pub(super) fn can_transmit(&mut self) -> bool {
         self.device.can_transmit()
     }

@@ -36,7 +36,7 @@ impl Scope {
         }
     }
 
-    /// Whether packets to `address` belong to it.
+    /// Tells whether packets to `address` belong to it.
     fn takes(self, address: IpAddress) -> bool {
         match self {
             Self::All => true,
@@ -85,7 +85,7 @@ impl Ports {
             .map(|(.., key)| *key)
     }
 
-    /// Whether a socket with this scope could be bound to the port.
+    /// Tells whether a socket with this scope could be bound to the port.
     pub(super) fn is_free(&self, port: u16, scope: Scope) -> bool {
         let mut bound = self.bound(port).iter();
         !bound.any(|(_, other, _)| scope.overlaps(*other))
@@ -113,7 +113,7 @@ impl Ports {
     }
 }
 
-/// What smoltcp is to listen to.
+/// The endpoint that smoltcp is to listen to.
 pub(super) fn listen_endpoint(port: u16, scope: Scope) -> IpListenEndpoint {
     IpListenEndpoint {
         addr: scope.address(),

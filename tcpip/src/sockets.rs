@@ -1,4 +1,4 @@
-//! What is checked before a socket is opened or a packet is sent, and listening.
+//! Checks before a socket is opened or a packet is sent, and listening.
 
 use super::Error;
 use super::backlog::Backlog;
@@ -43,7 +43,7 @@ impl Engine {
         }
     }
 
-    /// Whether packets could be sent to this address.
+    /// Checks that packets could be sent to this address.
     pub(super) fn check_route(&self, remote: IpAddr) -> Result<(), Error> {
         let remote = IpAddress::from(remote.to_canonical());
         let addresses = self.interface.ip_addrs();
@@ -63,7 +63,7 @@ impl Engine {
             .ok_or(Error::Unreachable)
     }
 
-    /// Whether a socket may be bound to this address.
+    /// Checks that a socket may be bound to this address.
     pub(super) fn check_local(&self, local: SocketAddr) -> Result<(), Error> {
         let address = IpAddress::from(local.ip().to_canonical());
         (address.is_unspecified() || self.interface.has_ip_addr(address))
@@ -71,7 +71,7 @@ impl Engine {
             .ok_or(Error::AddressNotAvailable)
     }
 
-    /// Whether one more listener or UDP socket may be opened.
+    /// Checks that one more listener or UDP socket may be opened.
     pub(super) fn check_sockets(&self) -> Result<(), Error> {
         let sockets = self.listeners.len() + self.flows.udp_sockets();
         (sockets < self.config.max_sockets)

@@ -1,6 +1,6 @@
 use fata_net::Counters;
 
-/// What a stack holds at the moment, and what it has counted since it was started.
+/// Figures of a stack: what it holds at the moment, and has counted since it was started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {
     /// TCP connections in all, in whatever state: the sum of the six below.
@@ -23,15 +23,15 @@ pub struct Statistics {
     pub udp_sockets: usize,
     /// Bytes in the buffers of connections and UDP sockets.
     pub buffer_bytes: usize,
-    /// What the parts of the program hold.
+    /// Memory that the parts of the program hold.
     pub memory: fata_memory::Statistics,
-    /// What the device has counted, up to the last batch.
+    /// Counters of the device, up to the last batch.
     pub device: Counters,
     /// Counted since the start.
     pub totals: Totals,
 }
 
-/// What a stack has counted since it was started.
+/// Counters of a stack since it was started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Times that frames were taken in, one or many together.

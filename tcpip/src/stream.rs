@@ -12,9 +12,9 @@ use fata_tcp::{Lent, Pool};
 
 /// A connection of a [`TcpIp`](super::TcpIp) stack.
 ///
-/// What is written is copied to the transmit buffer and is on its way from there, so
-/// flushing does not wait for the peer. A peer that does not read lets writing wait until
-/// it does; bound that by a time-out where it matters.
+/// Written bytes are copied to the transmit buffer and are on their way from there, so flushing
+/// does not wait for the peer. A peer that does not read lets writing wait until it does; bound
+/// that by a time-out where it matters.
 ///
 /// As [`BufRead`] it hands up what was received in place, where [`Read`] copies it.
 pub struct TcpStream(Reader);
@@ -187,7 +187,7 @@ impl Drop for End {
 /// The side of a connection that reads.
 struct Reader {
     end: End,
-    /// What is being read in place.
+    /// Bytes that are being read in place.
     lent: Option<Lent>,
 }
 
@@ -232,7 +232,7 @@ impl Drop for Reader {
     }
 }
 
-/// What a reader finds where there is nothing to read: the end, or an error, or it waits.
+/// Result for a reader where there is nothing to read: the end, or an error, or it waits.
 fn poll_end(flow: &mut Flow, context: &Context<'_>) -> Poll<Result<(), Error>> {
     let connection = &mut flow.connection;
     if connection.has_peer_finished() {
@@ -284,7 +284,7 @@ macro_rules! write {
                 poll_fn(|context| self.$($end)+.poll_write(context, bytes)).await
             }
 
-            /// What was written is on its way already.
+            /// Written bytes are on their way already.
             async fn flush(&mut self) -> Result<(), Error> {
                 Ok(())
             }

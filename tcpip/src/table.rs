@@ -39,7 +39,7 @@ pub(super) struct Entry {
     pub(super) state: State,
 }
 
-/// What is held of a connection.
+/// State that is held of a connection.
 pub(super) enum State {
     HalfOpen(HalfOpen),
     Flow(Box<Flow>),
@@ -82,16 +82,16 @@ pub(super) struct Flow {
     pub(super) orphaned: Option<Instant>,
     /// When a connection that nobody owns any more is reset.
     pub(super) abort_at: Option<Instant>,
-    /// What may move that.
+    /// The reprieve that may move that.
     pub(super) reprieve: Option<Reprieve>,
     /// When a writer that found no memory should look again.
     pub(super) memory_at: Option<Instant>,
     /// Where its segments go: whence the peer was last heard, or where it is looked for. None
     /// until the neighbor is found.
     pub(super) hardware: Option<EthernetAddress>,
-    /// Whether the peer may be elsewhere by now, as it does not answer.
+    /// True while the peer may be elsewhere by now, as it does not answer.
     pub(super) doubted: bool,
-    /// Whether it is among those that wait for a neighbor.
+    /// True while it is among those that wait for a neighbor.
     pub(super) stalled: bool,
 }
 
@@ -156,7 +156,7 @@ impl Table {
         }
     }
 
-    /// Whether there is memory for one more entry.
+    /// Tells whether there is memory for one more entry.
     pub(super) fn can_grow(&mut self) -> bool {
         let count = self.entries.len();
         can_grow::<Entry>(count, self.entries.capacity()) && self.schedule.make_room(count)

@@ -1,5 +1,5 @@
-//! What routers and hosts say about segments that did not arrive: ICMP errors (RFC 792, RFC
-//! 1191, RFC 4443, RFC 8201).
+//! Reports of routers and hosts about segments that did not arrive: ICMP errors (RFC 792,
+//! RFC 1191, RFC 4443, RFC 8201).
 
 use super::connections::{HEADERS_IPV4, HEADERS_IPV6};
 use super::engine::Engine;

@@ -14,7 +14,7 @@ use smoltcp::wire::{IPV4_HEADER_LEN, IPV6_HEADER_LEN, IpAddress, IpEndpoint, UDP
 ///
 /// Its buffers are bounded: datagrams that arrive while they are full are lost, and
 /// sending waits for room. One task at a time can wait to receive, and one to send.
-/// What was sent goes out even if the socket is dropped at once.
+/// Datagrams that were sent go out even if the socket is dropped at once.
 /// Datagrams without a source port, and fragments, are not received. To multicast groups
 /// datagrams are sent with a hop limit of 1: they stay in the local network.
 pub struct UdpSocket {

@@ -44,7 +44,7 @@ impl Vlan {
         Self { number }
     }
 
-    /// Whether a received frame is of this network. It has no tag any more then.
+    /// Tells whether a received frame is of this network. It has no tag any more then.
     #[inline]
     pub(super) fn admits(&self, frame: &mut impl Frame) -> bool {
         let kind = frame.as_ref().get(ADDRESSES..ADDRESSES + TAGGED.len());

@@ -126,7 +126,7 @@ impl<N: Net> Transmit for Wire<'_, N> {
         if !cuts || !offloads.checksum {
             return mss;
         }
-        // What fits the length of an IPv4 packet fits IPv6's, too.
+        // A packet that fits the length field of IPv4 fits IPv6's, too.
         let most = (LARGEST_PACKET - IPV6_HEADER_LEN - TCP_HEADER) as u32;
         (most / mss).max(1) * mss
     }

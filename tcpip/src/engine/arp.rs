@@ -49,9 +49,9 @@ impl Engine {
         true
     }
 
-    /// Whether smoltcp leaves a sender with this address without an answer: a router outside of
-    /// the network, as some clouds have it, or a host without an address that probes whether ours
-    /// is free.
+    /// Tells whether smoltcp leaves a sender with this address without an answer: a router outside
+    /// of the network, as some clouds have it, or a host without an address that probes whether
+    /// ours is free.
     fn is_stranger(&self, address: Ipv4Addr) -> bool {
         let mut networks = self.interface.ip_addrs().iter();
         let is_near = networks.any(|own| own.contains_addr(&address.into()));
