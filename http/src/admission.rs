@@ -32,7 +32,7 @@ pub(crate) struct Admission<'s> {
 }
 
 impl Admission<'_> {
-    /// Whether the request may not take long.
+    /// True while the request may not take long.
     pub(crate) fn is_trial(&self) -> bool {
         !self.is_long
     }
@@ -149,7 +149,7 @@ impl Service {
         }
     }
 
-    /// Whether so much memory could be had if nobody else held any.
+    /// True if so much memory could be had if nobody else held any.
     pub(crate) fn could_reserve(&self, bytes: usize) -> bool {
         let most = self.room.budget.most(Part::Program);
         bytes <= most.saturating_sub(self.room.spare_of_long())

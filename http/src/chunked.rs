@@ -39,7 +39,7 @@ enum State {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Decoder {
     state: State,
-    /// What is left of the chunk.
+    /// The rest of the chunk, in bytes.
     size: u64,
     digits: u8,
     extensions: usize,

@@ -94,7 +94,7 @@ impl<S: Read + Write> Client<S> {
         self.stream
     }
 
-    /// Whether the server keeps the connection for another request. Known when the
+    /// True if the server keeps the connection for another request. Known when the
     /// answer's head has arrived.
     pub fn is_reusable(&self) -> bool {
         self.reusable
@@ -313,7 +313,7 @@ impl<S: Read + Write> Client<S> {
     }
 }
 
-/// Whether the caller may give a field of that name: not if it is the client's own.
+/// True if the caller may give a field of that name: it is a token, and not the client's own.
 fn is_free(name: &str) -> bool {
     const OWN: [&str; 4] = ["content-length", "transfer-encoding", "connection", "host"];
     is_token(name.as_bytes()) && !OWN.iter().any(|own| name.eq_ignore_ascii_case(own))
@@ -348,7 +348,7 @@ fn parse_status_line(line: &[u8]) -> Option<(u8, Status)> {
 pub struct Upload<'c, S> {
     client: &'c mut Client<S>,
     method: Method,
-    /// What is left of the announced length; `None` in chunks.
+    /// The rest of the announced length; `None` in chunks.
     left: Option<u64>,
 }
 

@@ -7,7 +7,7 @@ use crate::Request;
 pub(crate) struct Coding {
     /// Its name in header fields.
     pub(crate) name: &'static str,
-    /// What its files' names end in.
+    /// The end of its files' names.
     pub(crate) suffix: &'static str,
 }
 

@@ -4,14 +4,14 @@ use crate::date::parse_date;
 use crate::syntax::parse_decimal;
 use crate::{Method, Request};
 
-/// What can be compared about a representation.
+/// The validators of a representation (RFC 9110, section 8.8).
 pub(crate) struct Validators<'a> {
     /// The strong entity tag with its quotes, empty if there is none.
     pub(crate) etag: &'a str,
     pub(crate) modified: Option<u64>,
 }
 
-/// What the request's conditions lead to.
+/// The outcome of a request's preconditions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Proceed,
@@ -55,7 +55,7 @@ pub(crate) fn evaluate(request: &Request<'_>, validators: &Validators<'_>) -> Ou
     Outcome::Proceed
 }
 
-/// Whether a list of entity tags, or `*`, holds one. The weak comparison ignores the
+/// True if a list of entity tags, or `*`, holds one. The weak comparison ignores the
 /// mark `W/`; in the strong one a weak tag equals none.
 fn matches_etag(list: &str, etag: &str, weak: bool) -> bool {
     if list.trim() == "*" {

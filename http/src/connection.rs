@@ -17,7 +17,7 @@ use embedded_io_async::{Read, Write};
 use fata_memory::Lease;
 use fata_time::Instant;
 
-/// What a connection reads its first bytes into; most heads fit.
+/// Bytes of a connection's first read buffer; most heads fit.
 const FIRST_BUFFER: usize = 1024;
 /// How much longer than others a new connection may be idle before it has to make room.
 const FIRST_GRACE: Duration = Duration::from_millis(700);
@@ -108,7 +108,7 @@ pub(crate) struct Connection<'s, S> {
     input: Input,
     fields: Vec<Field>,
     exchange: Exchange<'s>,
-    /// Whether no request has come yet.
+    /// True while no request has come yet.
     is_new: bool,
     /// Tells the stream that its end follows what is written next.
     announce_end: fn(&mut S),

@@ -142,8 +142,8 @@ pub(crate) async fn answer<S: Read + Write>(
             return Err(Broken);
         }
     };
-    // What the client has sent of its body makes no difference to the answer, unless
-    // the body is malformed or goes on for too long.
+    // The part of its body that the client has sent makes no difference to the answer,
+    // unless the body is malformed or goes on for too long.
     if exchange.discard_input().is_err() || !exchange.is_input_drainable() {
         exchange.set_close();
     }

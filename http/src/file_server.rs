@@ -40,8 +40,8 @@ impl<F> fmt::Debug for FileServer<F> {
 struct Found<C> {
     file: File<C>,
     name: String,
-    /// What the path lacks to be the file's own. If that is a slash, relative links lead
-    /// elsewhere without it.
+    /// The end that the path lacks to be the file's own. If that is a slash, relative links
+    /// lead elsewhere without it.
     missing: &'static str,
 }
 

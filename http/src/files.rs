@@ -16,7 +16,7 @@ const LEAST_STEP: usize = 512;
 
 /// A read-only tree of files that a [`FileServer`](crate::FileServer) serves.
 pub trait Files {
-    /// What gives a file's bytes.
+    /// The source of a file's bytes.
     type Content: Content;
 
     /// Finds a file by its path: segments joined by `/`, none at the start, none that is

@@ -79,7 +79,7 @@ impl<'s> Guard<'s> {
         self.wait = Wait { limit, since: None };
     }
 
-    /// Whether the peer is to be given up; otherwise the task will be woken when it is.
+    /// Ready once the peer is to be given up; otherwise the task will be woken when it is.
     pub(crate) fn poll_given_up(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let since = self.since();
         if self
@@ -122,7 +122,7 @@ impl<'s> Guard<'s> {
         !is_slow
     }
 
-    /// Whether the request, which waits for something else than the peer, has to make room;
+    /// Ready once the request, which waits for something else than the peer, has to make room;
     /// otherwise the task will be woken when it has.
     pub(crate) fn poll_refused(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let now = || self.service.tasks.coarse_now();

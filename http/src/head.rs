@@ -138,14 +138,14 @@ impl RequestHead {
         self.framing != Framing::Length(0)
     }
 
-    /// Whether the client sends nothing behind it: it has no body, and a client that asks for the
-    /// connection's end sends no more requests (RFC 9112, section 9.6).
+    /// True if the client sends nothing behind the head: it has no body, and a client that asks for
+    /// the connection's end sends no more requests (RFC 9112, section 9.6).
     pub(crate) fn is_last(&self) -> bool {
         !self.keep_alive && !self.has_body()
     }
 }
 
-/// What the header fields say about the message itself.
+/// The facts that the header fields state about the message itself.
 #[derive(Default)]
 pub(crate) struct Facts {
     hosts: usize,
@@ -411,7 +411,7 @@ mod tests {
             let place = |scanned: Result<Option<Extent>, Status>| {
                 scanned.map(|extent| extent.map(|extent| (extent.start, extent.fields, extent.end)))
             };
-            // What can never become a request may be refused before its end is known.
+            // Input that can never become a request may be refused before its end is known.
             let is_early = pieces.is_err() && parse(&input).is_none();
             prop_assert!(is_early || place(pieces) == place(whole));
         }

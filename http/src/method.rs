@@ -53,7 +53,7 @@ impl Method {
             .find(|method| method.as_str().as_bytes() == name)
     }
 
-    /// Whether a request with this method is expected to bring a body, so that one
+    /// True if a request with this method is expected to bring a body, so that one
     /// without a length is refused with 411.
     pub(crate) const fn needs_length(self) -> bool {
         matches!(self, Self::Post | Self::Put | Self::Patch)

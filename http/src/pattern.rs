@@ -2,7 +2,7 @@
 
 use crate::syntax::percent_decode;
 
-/// Whether a path, percent-coded, fits a pattern.
+/// True if a path, percent-coded, fits a pattern.
 pub(crate) fn matches(pattern: &str, path: &str) -> bool {
     if pattern == path {
         return true;
@@ -26,8 +26,8 @@ pub(crate) fn matches(pattern: &str, path: &str) -> bool {
     segments.next().is_none()
 }
 
-/// What the last part of a pattern such as `/docs/*path` stands for; without such a part
-/// the path itself. Without a `/` at its start.
+/// The part of a path that the last part of a pattern such as `/docs/*path` stands for;
+/// without such a part the path itself. It does not begin with the `/` of the path.
 pub(crate) fn tail<'p>(pattern: &str, path: &'p str) -> &'p str {
     let name = pattern.rsplit('/').next().unwrap_or_default();
     name.strip_prefix('*')

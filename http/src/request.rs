@@ -14,8 +14,8 @@ use embedded_io_async::{ErrorType, Read};
 /// of `embedded-io-async`, which this type implements, as it comes in.
 ///
 /// Nothing of the body is read from the connection before the handler asks for it; a
-/// client that expects `100 Continue` gets it then. What the handler leaves unread is
-/// dropped.
+/// client that expects `100 Continue` gets it then. The rest that the handler leaves
+/// unread is dropped.
 pub struct Request<'c> {
     pub(crate) head: &'c RequestHead,
     /// The head as it was received.
@@ -49,7 +49,7 @@ impl<'c> Request<'c> {
         self.head.target.path.map_or("/", |span| self.text(span))
     }
 
-    /// What follows the `?`, as it was received.
+    /// The part behind the `?`, as it was received.
     pub fn query(&self) -> Option<&'c str> {
         self.head.target.query.map(|span| self.text(span))
     }

@@ -28,7 +28,7 @@ pub struct Response {
     pub(crate) content: Content,
 }
 
-/// What an answer's body consists of.
+/// The content of an answer's body.
 #[derive(Debug)]
 pub(crate) enum Content {
     Bytes(Cow<'static, [u8]>),
@@ -36,7 +36,7 @@ pub(crate) enum Content {
     Written,
 }
 
-/// What a body can be made of without copying it: `&'static str`, `&'static [u8]`,
+/// A value that becomes a body without being copied: `&'static str`, `&'static [u8]`,
 /// `String` or `Vec<u8>`.
 pub trait IntoBody {
     /// The bytes, borrowed from the image or owned.
@@ -219,7 +219,7 @@ impl Response {
     }
 }
 
-/// What the server adds to an answer's head.
+/// The fields that the server adds to an answer's head.
 pub(crate) struct Framing<'a> {
     /// The field `Date`, after the end of the line before it.
     pub(crate) date: Option<&'a [u8]>,
@@ -236,7 +236,7 @@ pub(crate) enum Length {
     Chunked,
 }
 
-/// What the answer's head says about the connection's future.
+/// The persistence of the connection, as the answer's head states it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Connection {
     /// It lives on, as HTTP/1.1 implies.

@@ -41,17 +41,17 @@ impl Room {
         }
     }
 
-    /// Whether somebody waits for room or a place.
+    /// True while somebody waits for room or a place.
     pub(crate) fn is_crowded(&self) -> bool {
         self.waiting.get() > 0
     }
 
-    /// Whether there is so much memory that idle connections may keep some.
+    /// True while there is so much memory that idle connections may keep some.
     pub(crate) fn is_ample(&self) -> bool {
         self.budget.room(Part::Http) >= self.budget.limit() / 2
     }
 
-    /// Whether there is hardly memory for the buffers of connections.
+    /// True while there is hardly memory for the buffers of connections.
     pub(crate) fn is_network_short(&self, now: Instant) -> bool {
         let share = self.budget.most(Part::Network);
         let is_short = self.budget.room(Part::Network) < share / PARTS;
@@ -61,7 +61,7 @@ impl Room {
         is_short
     }
 
-    /// Whether that was so a moment ago: what arrived then may have been dropped.
+    /// True if that is so, or was a moment ago: bytes that arrived then may have been dropped.
     pub(crate) fn was_network_short(&self, now: Instant) -> bool {
         let short = self.short.get();
         self.is_network_short(now) || short.is_some_and(|last| now.since(last) < RECENT)
@@ -93,7 +93,7 @@ impl Room {
         self.budget.limit() / PARTS
     }
 
-    /// What work that may take long leaves to new connections and short requests.
+    /// Bytes left to new connections and short requests by work that may take long.
     pub(crate) fn spare_of_long(&self) -> usize {
         3 * self.reserve()
     }

@@ -64,7 +64,7 @@ impl<T: sealed::Routes> Routes for T {}
 mod sealed {
     use super::{Error, Method, Request, Response};
 
-    /// What a look-up finds.
+    /// The result of a look-up.
     #[derive(Debug)]
     pub enum Found {
         /// The route with this number and pattern.

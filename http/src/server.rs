@@ -79,7 +79,7 @@ impl Server {
         self
     }
 
-    /// What stops this server.
+    /// The handle that stops this server.
     pub fn stopper(&self) -> Stopper {
         Stopper {
             signal: Rc::clone(&self.service.stop),

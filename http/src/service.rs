@@ -1,4 +1,4 @@
-//! What the connections of one server share.
+//! The state that the connections of one server share.
 
 use crate::Limits;
 use crate::access::Access;
@@ -38,7 +38,7 @@ impl Service {
         }
     }
 
-    /// Whether connections may go on after their current answer.
+    /// True while connections may go on after their current answer.
     pub(crate) fn wants_keep_alive(&self) -> bool {
         !self.stop.is_set() && !self.room.is_crowded()
     }

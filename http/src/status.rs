@@ -90,12 +90,12 @@ impl Status {
         self.0
     }
 
-    /// Whether the request succeeded: 2xx.
+    /// True if the request succeeded: 2xx.
     pub const fn is_success(self) -> bool {
         self.0 / 100 == 2
     }
 
-    /// Whether an answer with this status never has a body (RFC 9112, section 6.3).
+    /// True if an answer with this status never has a body (RFC 9112, section 6.3).
     pub(crate) const fn is_bodiless(self) -> bool {
         self.0 < 200 || self.0 == 204 || self.0 == 304
     }

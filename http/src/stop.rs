@@ -29,10 +29,10 @@ struct Waiting {
     state: State,
 }
 
-/// What a connection waits for.
+/// The wait of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// Nothing, or something that comes soon.
+    /// For nothing, or something that comes soon.
     Busy,
     /// For its peer: for a request, or the rest of its head, since then.
     Idle(Instant),
@@ -211,7 +211,7 @@ impl StopListener<'_> {
         Poll::Pending
     }
 
-    /// Whether the connection was told to make room.
+    /// True once the connection was told to make room.
     pub(crate) fn is_evicted(&self) -> bool {
         let waiting = self.signal.waiting.borrow();
         let place = self.key.get().and_then(|key| waiting.get(key));

@@ -4,7 +4,7 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// What a byte may stand for, as bits.
+/// The classes of each byte, as bits.
 const CLASSES: [u8; 256] = {
     let mut table = [0; 256];
     let mut byte = 0;
@@ -69,7 +69,7 @@ pub(crate) fn is_value(bytes: &[u8]) -> bool {
     value_length(bytes) == bytes.len()
 }
 
-/// Whether an authority consists of allowed characters: a host name or address, and
+/// True if an authority consists of allowed characters: a host name or address, and
 /// perhaps a port. User information is not allowed in HTTP (RFC 9110, section 4.2.4).
 pub(crate) fn is_authority(bytes: &[u8]) -> bool {
     let rest = match bytes {

@@ -4,7 +4,7 @@ use crate::Method;
 use crate::span::Span;
 use crate::syntax::{is_authority, percent_decode};
 
-/// What a request asks for, as parts of its head.
+/// The target of a request, as parts of its head.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Target {
     /// The path, `None` for the root of an absolute form without a path, or of `*`.
@@ -12,7 +12,7 @@ pub(crate) struct Target {
     pub(crate) query: Option<Span>,
     /// The authority of an absolute form, which overrides the Host field.
     pub(crate) authority: Option<Span>,
-    /// Whether the target is `*`, the server as a whole.
+    /// True if the target is `*`, the server as a whole.
     pub(crate) is_asterisk: bool,
 }
 

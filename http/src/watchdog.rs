@@ -37,7 +37,7 @@ impl Watchdog {
         self.started
     }
 
-    /// Whether the deadline has passed; otherwise the task will be woken when it does.
+    /// True once the deadline has passed; otherwise the task will be woken when it does.
     pub(crate) fn poll_expired(&mut self, context: &mut Context<'_>) -> bool {
         loop {
             let (due, sleep) = match &mut self.timer {

@@ -11,7 +11,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// What a handler waits for, and how many have waited in vain.
+/// The event that handlers wait for, and the number of those that have waited in vain.
 #[derive(Default)]
 struct News {
     come: Event,

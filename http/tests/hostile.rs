@@ -49,7 +49,7 @@ const ANSWERS: &[&[u8]] = &[
     b"HTTP/1.0 404 Not Found\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n",
 ];
 
-/// What confuses parsers.
+/// Pieces of input that confuse parsers.
 const SPICE: &[&[u8]] = &[
     b"\r",
     b"\n",

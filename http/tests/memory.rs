@@ -1,4 +1,4 @@
-//! What a server does where memory is scarce, and with clients that are too slow.
+//! Servers run short of memory, and meet clients that are too slow.
 
 mod common;
 
@@ -219,7 +219,7 @@ fn an_answer_that_is_taken_in_trickles_is_given_up() {
                 taken += 1;
                 tasks.sleep(Duration::from_millis(pause)).await;
             }
-            // What was under way when it was cut is still there to be read.
+            // Bytes that were under way at the cut are still there to be read.
             assert_eq!(taken < 60_000, is_cut, "after {taken} bytes");
         });
     }

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 #[derive(Clone, Debug)]
 struct Body {
     bytes: Vec<u8>,
-    /// Whether its length is announced; otherwise it is chunked.
+    /// True if its length is announced; otherwise it is chunked.
     announced: bool,
     /// The sizes of its writes and reads.
     pieces: usize,
@@ -133,7 +133,7 @@ proptest! {
     }
 }
 
-/// What the client makes of `answer`.
+/// Receives `answer` with a client: its status and body, and true if the connection is reusable.
 fn receive(
     method: Method,
     answer: &str,

@@ -22,7 +22,7 @@ fn limits() -> Limits {
     }
 }
 
-/// What the server answers, whatever the pieces in which the input arrives.
+/// The statuses of the server's answers, whatever the pieces in which the input arrives.
 fn answers(input: &[u8]) -> Vec<u16> {
     let mut all = Vec::new();
     for step in [usize::MAX, 1, 7] {

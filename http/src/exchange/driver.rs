@@ -9,8 +9,8 @@ use core::mem;
 use core::time::Duration;
 
 impl Exchange<'_> {
-    /// What the handler waits for. What it has written goes out first, so that a client
-    /// that answers to it is not kept waiting.
+    /// The need of the handler. Its output goes out first, so that a client that answers
+    /// to it is not kept waiting.
     pub(crate) fn need(&self) -> Option<Need> {
         let input = self.input.borrow();
         let output = self.output.borrow();
@@ -35,7 +35,7 @@ impl Exchange<'_> {
         self.trial.set(false);
     }
 
-    /// Whether some of the answer may have been sent.
+    /// True once some of the answer may have been sent.
     pub(crate) fn has_begun(&self) -> bool {
         self.status().is_some() && !self.trial.get()
     }
@@ -55,7 +55,7 @@ impl Exchange<'_> {
         !self.output.borrow().buffer.is_empty()
     }
 
-    /// Whether so many answers have gathered that they should leave.
+    /// True once so many answers have gathered that they should leave.
     pub(crate) fn is_output_full(&self) -> bool {
         self.output.borrow().buffer.len() >= self.service.limits.write_buffer
     }
@@ -137,13 +137,13 @@ impl Exchange<'_> {
         Ok(input.decoder.is_done())
     }
 
-    /// Whether the body is over, so that another request may follow.
+    /// True once the body is over, so that another request may follow.
     pub(crate) fn is_input_done(&self) -> bool {
         let input = self.input.borrow();
         input.decoder.is_done() && input.failed.is_none()
     }
 
-    /// Whether what is left of the body may be read and dropped, so that another request
+    /// True if the rest of the body may be read and dropped, so that another request
     /// may follow: it is short, and the client does not wait for leave to send it.
     pub(crate) fn is_input_drainable(&self) -> bool {
         let input = self.input.borrow();
@@ -154,7 +154,7 @@ impl Exchange<'_> {
         is_short && !input.continue_due && input.failed.is_none()
     }
 
-    /// Whether the buffer for answers is larger than short ones need.
+    /// True if the buffer for answers is larger than short ones need.
     pub(crate) fn holds_much(&self) -> bool {
         self.output.borrow().buffer.capacity() > LITTLE
     }
@@ -181,7 +181,7 @@ impl Exchange<'_> {
         self.output.borrow().status
     }
 
-    /// Whether the answer that was begun is complete.
+    /// True once the answer that was begun is complete.
     pub(crate) fn is_finished(&self) -> bool {
         self.output.borrow().finished
     }

@@ -21,8 +21,8 @@ pub(super) struct Input {
 }
 
 impl Input {
-    /// Whether to read on behind the body only to see the client go away. What it sends
-    /// instead is its next requests: so much of them is kept.
+    /// True if the driver reads on behind the body only to see the client go away. The
+    /// client may send its next requests instead: about `most` bytes of them are kept.
     pub(super) fn is_watching(&self, most: usize) -> bool {
         self.watched && !self.closed && self.decoder.is_done() && self.end < most
     }

@@ -1,4 +1,4 @@
-//! What a handler and the connection's driver share while a request is handled.
+//! The state that a handler and the connection's driver share while a request is handled.
 //!
 //! The handler reads and writes buffers here and never touches the stream, so that it
 //! need not know the stream's type. Whenever the handler waits, the driver, in the same
@@ -24,7 +24,7 @@ pub(crate) use output::{LITTLE, SHORT};
 /// Leave for the client to send the body (RFC 9110, section 10.1.1).
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
-/// What the driver has to do while the handler waits.
+/// The need of a handler that waits, which the driver meets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Need {
     Write,
@@ -49,11 +49,11 @@ pub(crate) struct Exchange<'s> {
     input: RefCell<Input>,
     output: RefCell<Output>,
     waker: Cell<Option<Waker>>,
-    /// Whether the request has no room yet for more than a short answer.
+    /// True while the request has no room yet for more than a short answer.
     trial: Cell<bool>,
-    /// Whether the handler waits until some of the answer has left.
+    /// True while the handler waits until some of the answer has left.
     blocked: Cell<bool>,
-    /// What the handler has asked for until the answer has left.
+    /// The memory that the handler has asked for until the answer has left.
     reserved: Cell<Option<Lease>>,
 }
 

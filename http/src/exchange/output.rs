@@ -24,7 +24,7 @@ pub(super) enum Body {
 
 /// The answer's side.
 pub(super) struct Output {
-    /// What is to be sent, earlier answers included.
+    /// Bytes to be sent, earlier answers included.
     pub(super) buffer: Vec<u8>,
     pub(super) body: Body,
     /// Where the chunk that is being filled begins.

@@ -41,7 +41,7 @@ pub struct Stream {
     pub step: usize,
     /// Writes that were made.
     pub writes: usize,
-    /// What was read ahead by [`BufRead`].
+    /// Bytes that were read ahead by [`BufRead`].
     ahead: Vec<u8>,
 }
 
@@ -102,7 +102,7 @@ impl Stream {
         String::from_utf8_lossy(&all).into_owned()
     }
 
-    /// Whether the peer has closed the connection.
+    /// True once the peer has closed the connection.
     pub fn is_closed(&self) -> bool {
         self.input().borrow().finished
     }

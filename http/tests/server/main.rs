@@ -67,7 +67,7 @@ fn large() -> impl fata_http::Handler + 'static {
     fata_http::handler(async |_| Ok(Response::text(&LARGE)))
 }
 
-/// What the server answers to `input`, dates left out.
+/// The answer of the server to `input`, dates left out.
 fn answer(input: &str) -> String {
     let answer = simulate(async |tasks: Handle| {
         let network = serve(&tasks, Server::new(tasks.clone()), app());

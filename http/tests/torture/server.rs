@@ -41,7 +41,7 @@ pub fn server(input: &[u8], step: usize) {
     }
 }
 
-/// What the server answers, and what its handler sees.
+/// The statuses of the server's answers, and the requests that its handler sees.
 fn serve_input(input: &[u8], step: usize) -> (Vec<u16>, Vec<Seen>) {
     let limits = Limits {
         request_line: 500,
