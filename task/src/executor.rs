@@ -44,8 +44,8 @@ impl Executor {
         root_waker.wake_by_ref();
         let unparker = idle.unparker();
         loop {
-            // One round: what is ready now. What these wake is for the next round, so
-            // that device events and timers get their turn between two rounds.
+            // One round: the tasks that are ready now. Those that these wake are for the next
+            // round, so that device events and timers get their turn between two rounds.
             self.inner.begin_round();
             while let Some(ticket) = self.inner.next_of_round() {
                 // Not a store: whoever found the ticket queued, and so leaves it at that, has

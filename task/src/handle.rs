@@ -51,7 +51,7 @@ impl Handle {
         self.inner.insert(Box::pin(future));
     }
 
-    /// Whether the executor has memory for one more task and a timer of it, besides what the task
+    /// True if the executor has memory for one more task and a timer of it, besides what the task
     /// itself takes. Who takes work in asks before: without memory, [`spawn`](Self::spawn) ends the
     /// program.
     pub fn has_room(&self) -> bool {
@@ -177,7 +177,7 @@ impl<T> JoinHandle<T> {
         self.inner.cancel(&self.ticket);
     }
 
-    /// Whether the task has ended, by itself or cancelled.
+    /// True once the task has ended, by itself or cancelled.
     pub fn is_finished(&self) -> bool {
         !self.inner.contains(&self.ticket)
     }

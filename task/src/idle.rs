@@ -10,9 +10,9 @@ pub trait Idle {
     /// `deadline`. Called when no task is ready. May return early.
     fn wait(&self, deadline: Option<Instant>);
 
-    /// What ends a [`wait`](Self::wait) early, or keeps the next one from waiting. It is called
-    /// when a task is woken during a wait, so by other threads too. A platform whose tasks are woken
-    /// by nothing but what it signals itself needs none.
+    /// The function that ends a [`wait`](Self::wait) early, or keeps the next one from waiting. It
+    /// is called when a task is woken during a wait, so by other threads too. A platform whose tasks
+    /// are woken by nothing but what it signals itself needs none.
     fn unparker(&self) -> Option<Unparker> {
         None
     }

@@ -24,7 +24,7 @@ struct Slot {
     ticket: Arc<Ticket>,
 }
 
-/// What a task's waker holds: enough to queue the task, and nothing of the task itself,
+/// The content of a task's waker: enough to queue the task, and nothing of the task itself,
 /// so that wakers may outlive the task and cross threads.
 pub(crate) struct Ticket {
     /// The task's key in the slab; `None` is the future that `block_on` runs.
@@ -35,7 +35,7 @@ pub(crate) struct Ticket {
 
 type ReadyQueue = Mutex<Ready>;
 
-/// What was woken for the next round.
+/// The queue of tasks that were woken for the next round.
 #[derive(Default)]
 struct Ready {
     tickets: VecDeque<Arc<Ticket>>,
@@ -62,14 +62,14 @@ impl Wake for Ticket {
     }
 }
 
-/// What an executor and its handles share.
+/// The state that an executor and its handles share.
 pub(crate) struct Inner {
     pub(crate) clock: Box<dyn Clock>,
     /// The wall clock, once it was corrected.
     pub(crate) wall: Cell<Option<Discipline>>,
     pub(crate) timers: RefCell<Timers>,
     slots: RefCell<Slab<Slot>>,
-    /// What is left of the current round.
+    /// The rest of the current round.
     round: RefCell<VecDeque<Arc<Ticket>>>,
     ready: Arc<ReadyQueue>,
     /// The time of the current round, once something has asked for it.
@@ -128,14 +128,14 @@ impl Inner {
         }
     }
 
-    /// Whether a task still runs.
+    /// True while the task has not ended.
     pub(crate) fn contains(&self, ticket: &Arc<Ticket>) -> bool {
         let slots = self.slots.borrow();
         let slot = ticket.key.and_then(|key| slots.get(key));
         slot.is_some_and(|slot| slot.is_of(Arc::as_ptr(ticket)))
     }
 
-    /// Whether there is memory for one more task, and for a timer of it.
+    /// True if there is memory for one more task, and for a timer of it.
     pub(crate) fn can_grow(&self) -> bool {
         let slots = self.slots.borrow();
         // A task, what it waits for, and its patience may have a timer each.
@@ -196,7 +196,7 @@ impl Inner {
         }
     }
 
-    /// Whether nothing was woken. Then what is woken from now on is told to `unparker`.
+    /// True if nothing was woken. Then the next wake calls `unparker`.
     pub(crate) fn is_out_of_work(&self, unparker: &Option<Unparker>) -> bool {
         let mut ready = self.ready.lock();
         let is_empty = ready.tickets.is_empty();

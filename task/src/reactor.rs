@@ -6,7 +6,7 @@ use core::ops::Deref;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-/// What a process's event loop has found out about a descriptor.
+/// The readiness of a descriptor, as a process's event loop has found it.
 ///
 /// It reports changes only (it is edge-triggered): try the operation first, and wait when
 /// the host answers that it would block.
@@ -20,7 +20,7 @@ pub struct Readiness {
 }
 
 impl Readiness {
-    /// Whether the peer has ended its side, or the descriptor failed: no further change
+    /// True once the peer has ended its side, or the descriptor failed: no further change
     /// may be reported then, so a reader must try rather than wait.
     pub fn has_ended(&self) -> bool {
         self.ended.get()

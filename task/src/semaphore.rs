@@ -41,7 +41,7 @@ impl Semaphore {
 }
 
 impl Permit {
-    /// Whether a task waits for a permit of the same semaphore.
+    /// True while a task waits for a permit of the same semaphore.
     pub fn is_awaited(&self) -> bool {
         self.permits.waiters() > 0
     }

@@ -1,5 +1,5 @@
-//! What wakers share across threads: the real things, or those whose every interleaving
-//! loom tries.
+//! Primitives that wakers share across threads: the real ones, or those whose every
+//! interleaving loom tries.
 
 #[cfg(not(loom))]
 pub(crate) use core::sync::atomic::{AtomicBool, Ordering};

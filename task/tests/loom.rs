@@ -34,7 +34,7 @@ enum LastLook {
 struct Machine {
     pending: AtomicU64,
     events: [Event; 2],
-    /// Held while interrupts are off. Whether one came since the halt began.
+    /// Held while interrupts are off. True if one came since the halt began.
     interrupted: Mutex<bool>,
     halt: Condvar,
     last_look: LastLook,
@@ -51,7 +51,7 @@ impl Machine {
         })
     }
 
-    /// What the processor does when a device interrupts it.
+    /// Acts as the processor does when a device interrupts it.
     fn interrupt(&self, index: usize) {
         let mut interrupted = self.interrupted.lock().unwrap();
         self.pending.fetch_or(1 << index, Ordering::AcqRel);
@@ -204,7 +204,7 @@ struct Hasty {
     waker: Mutex<Option<Waker>>,
 }
 
-/// What the two kinds of event have in common.
+/// The operations that the two kinds of event have in common.
 trait Signal: Default + Send + Sync + 'static {
     fn signal(&self);
     fn poll_wait(&self, context: &mut Context<'_>) -> Poll<()>;
