@@ -113,7 +113,7 @@ mod tests {
 
     const TRUE_FREQUENCY: u64 = 2_456_789_012;
 
-    /// What both counters show after `microseconds`, read up to `late` PIT ticks late.
+    /// The values of both counters after `microseconds`, read up to `late` PIT ticks late.
     fn sample(microseconds: u64, late: u64) -> Sample {
         let pit = microseconds * PIT_FREQUENCY / 1_000_000 + late;
         Sample {

@@ -25,18 +25,18 @@ pub struct Discipline {
     since: Instant,
     /// The wall-clock time there.
     wall: Duration,
-    /// What the monotonic clock loses, in nanoseconds a second.
+    /// The loss of the monotonic clock, in nanoseconds a second.
     frequency: i32,
-    /// What is left to slew from the start on, in nanoseconds.
+    /// The rest to slew from the start on, in nanoseconds.
     slew: i64,
 }
 
-/// What became of a correction.
+/// The outcome of a correction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Correction {
     /// The reference's time minus the wall clock's, in nanoseconds; stops at 292 years.
     pub offset: i64,
-    /// Whether the wall clock was set at once, rather than slewed.
+    /// True if the wall clock was set at once, rather than slewed.
     pub stepped: bool,
 }
 
@@ -68,7 +68,7 @@ impl Discipline {
         shifted(self.wall.saturating_add(elapsed), gained)
     }
 
-    /// What the monotonic clock loses against the reference, in nanoseconds a second
+    /// The loss of the monotonic clock against the reference, in nanoseconds a second
     /// (parts per billion), as far as that was told.
     pub const fn frequency(&self) -> i32 {
         self.frequency
@@ -90,7 +90,7 @@ impl Discipline {
 
     /// Takes in that the reference shows `reference` since the Unix epoch at `now`. The
     /// wall clock is slewed to that, or set at once if it is off by more than
-    /// [`STEP_THRESHOLD`]. What was left of an earlier slew is dropped.
+    /// [`STEP_THRESHOLD`]. The rest of an earlier slew is dropped.
     pub fn correct(&mut self, now: Instant, reference: Duration) -> Correction {
         let wall = self.wall(now);
         let offset = difference(reference, wall);

@@ -53,10 +53,10 @@ const ASSUMED_FREQUENCY: u64 = 1_000_000_000;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MachineClock;
 
-/// What monotonic time comes from.
+/// The source of monotonic time, and its speed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Speed {
-    /// What drives the time or tells the counter's speed: `kvmclock`; the `hypervisor`'s
+    /// The source of the time or of the counter's speed: `kvmclock`; the `hypervisor`'s
     /// timing leaf; the processor's `crystal` and ratio; its `nominal` speed, measured again
     /// against the PIT; the `PIT` alone; or `no PIT` and so nothing.
     pub source: &'static str,
@@ -64,13 +64,13 @@ pub struct Speed {
     pub frequency: u64,
     /// How much that may be off, in millionths. 0 if it was stated rather than measured.
     pub error: u64,
-    /// Whether the speed is known, and the same in every state of the processor.
+    /// True if the speed is known, and the same in every state of the processor.
     pub is_reliable: bool,
 }
 
 struct State {
     counter: Counter,
-    /// What kvmclock showed at the start.
+    /// The time that kvmclock showed at the start.
     start: u64,
     scale: Scale,
     frequency: u64,
@@ -168,7 +168,7 @@ impl MachineClock {
         state.frequency = frequency;
     }
 
-    /// What monotonic time comes from, and how well its speed is known by now.
+    /// The source of monotonic time, and how well its speed is known by now.
     pub fn speed(&self) -> Speed {
         let state = STATE.lock();
         let tuning = state.tuning.as_ref();
@@ -191,8 +191,8 @@ impl MachineClock {
 }
 
 impl MachineClock {
-    /// What the time-stamp counter will show in `duration` from now, or a little later, as
-    /// far as its speed is known: to set a timer by. A duration over 4 s counts as 4 s.
+    /// The value of the time-stamp counter in `duration` from now, or a little later, as far
+    /// as its speed is known: to set a timer by. A duration over 4 s counts as 4 s.
     pub fn ticks_after(&self, duration: Duration) -> u64 {
         let state = STATE.lock();
         let multiplier = match state.counter.source {

@@ -5,7 +5,7 @@
 //! Manual, volume 3, appendix E; Linux's `Documentation/virt/kvm/x86/cpuid.rst`; VMware's
 //! "Mechanisms to determine if software is running in a VMware virtual machine".
 
-/// What CPUID puts into EAX, EBX, ECX and EDX.
+/// The values that CPUID puts into EAX, EBX, ECX and EDX.
 pub(crate) type Registers = [u32; 4];
 
 const HYPERVISOR: u32 = 0x4000_0000;
@@ -27,7 +27,7 @@ const KVM_CLOCK: u32 = 1 << 3;
 /// Bit of EDX: the counter's speed never changes.
 const INVARIANT: u32 = 1 << 8;
 
-/// What tells the speed of the time-stamp counter.
+/// The source that tells the speed of the time-stamp counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     /// The hypervisor, at all times: kvmclock.
@@ -43,11 +43,11 @@ pub(crate) enum Source {
     Pit,
 }
 
-/// What CPUID tells about the time-stamp counter.
+/// The time-stamp counter, as CPUID describes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Counter {
     pub(crate) source: Source,
-    /// Whether it keeps its speed in every state of the processor, as far as CPUID
+    /// True if it keeps its speed in every state of the processor, as far as CPUID
     /// promises. QEMU's emulator never does, but its counter is steady.
     pub(crate) is_steady: bool,
 }
@@ -118,7 +118,7 @@ mod tests {
 
     const INTEL_FEATURES: Registers = [0x506e3, 0, 0x7ffa_fbbf, 0xbfeb_fbff];
     const GUEST_FEATURES: Registers = [0x506e3, 0, 0xffda_3203, 0x1f8b_fbff];
-    /// What processors answer for leaves beyond the maximum: nothing that may be used.
+    /// The answer of processors for leaves beyond the maximum: nothing in it may be used.
     const BEYOND: Registers = [7, 100, 1_000_000, 0xffff_ffff];
 
     fn leaf(max: u32, name: &[u8; 12]) -> Registers {
