@@ -10,7 +10,7 @@ pub struct Budget {
     pub(crate) shared: Rc<Shared>,
 }
 
-/// What the parts of a program hold.
+/// The memory that the parts of a program hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {
     /// Bytes that may be held in all; `usize::MAX` if there is no bound.
@@ -113,7 +113,7 @@ impl Budget {
         self.shared.used[part.index()].get()
     }
 
-    /// What the parts hold.
+    /// The memory that the parts hold.
     pub fn statistics(&self) -> Statistics {
         Statistics {
             limit: self.shared.limit,

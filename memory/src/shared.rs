@@ -18,7 +18,7 @@ impl Share {
     };
 }
 
-/// What the handles to a budget and its leases share.
+/// The state that the handles to a budget and its leases share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) limit: usize,
