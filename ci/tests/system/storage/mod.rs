@@ -5,12 +5,14 @@ mod kills;
 
 use crate::support::{MICROVM, make_disk};
 use crate::tool::tool;
-use fata_ci::{Attached, Client, Lab, Launch, Platform, Program, Tree, succeed, workspace};
+use fata_ci::{
+    Attached, Client, Lab, Launch, PATIENCE, Platform, Program, Tree, succeed, workspace,
+};
 use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 const LISTENING: &str = "listening";
@@ -108,19 +110,21 @@ fn values_that_arrive_slowly_take_bounded_memory() {
             client.send(&[b'x'; 1 << 16]).expect("the server is there");
             thread::sleep(Duration::from_millis(20));
         }
-        client.response("PUT").expect("the server answers").status
+        client.response("PUT").expect("the server answers")
     };
-    // Who finds no memory in time is told to come back, and does.
+    // An upload that finds no memory within a second is told when to come back: how many are depends
+    // on how quick the host is.
     let patient = move || {
-        let mut status = upload();
-        for _ in 0..20 {
-            if status != 503 {
-                break;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let response = upload();
+            if response.status == 503 && Instant::now() < deadline {
+                let pause = response.header("Retry-After").expect("it tells when");
+                thread::sleep(Duration::from_secs(pause.parse().expect("in seconds")));
+            } else {
+                return response.status;
             }
-            thread::sleep(Duration::from_secs(1));
-            status = upload();
         }
-        status
     };
     let uploads = [(); 80].map(|()| thread::spawn(patient));
     for upload in uploads {
