@@ -1,4 +1,4 @@
-use crate::Machine;
+use crate::machine::Machine;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 

@@ -1,68 +1,11 @@
 use crate::attached::Attached;
 use crate::files::{debug_binary, image};
 use crate::lab::{GUEST_IPV4, GUEST_MAC, Lab};
+use crate::machine::Machine;
 use crate::program::Program;
 use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-
-/// A machine that QEMU emulates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Machine {
-    /// Small, with memory-mapped virtio.
-    Microvm,
-    /// A PC with PCI Express.
-    Q35,
-    /// A PC with PCI.
-    Pc,
-}
-
-impl Machine {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Microvm, Self::Q35, Self::Pc];
-
-    /// Its name in QEMU.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Microvm => "microvm",
-            Self::Q35 => "q35",
-            Self::Pc => "pc",
-        }
-    }
-
-    fn arguments(self) -> &'static [&'static str] {
-        match self {
-            Self::Microvm => &[
-                "-M",
-                "microvm,acpi=off,pit=on,pic=on,rtc=on",
-                "-global",
-                "virtio-mmio.force-legacy=false",
-            ],
-            Self::Q35 => &["-M", "q35"],
-            Self::Pc => &["-M", "pc"],
-        }
-    }
-
-    /// QEMU as this machine, which tells its status.
-    pub(crate) fn command(self) -> Vec<OsString> {
-        let words = QEMU.iter().chain(self.arguments()).chain(&DEBUG_EXIT);
-        words.map(OsString::from).collect()
-    }
-
-    fn nic(self) -> &'static str {
-        match self {
-            Self::Microvm => "virtio-net-device",
-            Self::Q35 | Self::Pc => "virtio-net-pci",
-        }
-    }
-
-    pub(crate) fn disk(self) -> &'static str {
-        match self {
-            Self::Microvm => "virtio-blk-device",
-            Self::Q35 | Self::Pc => "virtio-blk-pci",
-        }
-    }
-}
 
 /// Where a program runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -322,28 +265,6 @@ impl Launch {
         words.join(" ")
     }
 }
-
-/// QEMU with what every machine has: no video, and no devices but a serial line, which is QEMU's own.
-pub const QEMU: [&str; 11] = [
-    "qemu-system-x86_64",
-    "-accel",
-    "tcg",
-    "-cpu",
-    "max",
-    "-nodefaults",
-    "-no-user-config",
-    "-display",
-    "none",
-    "-serial",
-    "stdio",
-];
-
-/// Takes an image's status, and makes an end of a reset.
-pub const DEBUG_EXIT: [&str; 3] = [
-    "-no-reboot",
-    "-device",
-    "isa-debug-exit,iobase=0xf4,iosize=4",
-];
 
 /// The lab's tap as a network of QEMU.
 pub(crate) const TAP_BACKEND: &str = "tap,id=net0,ifname=tap0,script=no,downscript=no";

@@ -15,6 +15,7 @@ mod lab;
 mod launch;
 mod limits;
 mod linux;
+mod machine;
 mod output;
 mod packets;
 mod program;
@@ -35,11 +36,10 @@ pub use descriptors::need_descriptors;
 pub use files::{Tree, debug_binary, image, target_folder, workspace};
 pub use impairment::Impairment;
 pub use lab::{GATEWAY, GUEST_IPV4, GUEST_IPV6, GUEST_LINK_LOCAL, GUEST_MAC, Lab, TAP};
-pub use launch::{
-    DEBUG_EXIT, Disk, Firmware, Launch, Machine, Network, Platform, QEMU, TAP_ARGUMENTS,
-};
+pub use launch::{Disk, Firmware, Launch, Network, Platform, TAP_ARGUMENTS};
 pub use limits::{Figures, Limits, LimitsError, Mismatch};
 pub use linux::Linux;
+pub use machine::{DEBUG_EXIT, Machine, QEMU};
 pub use packets::RawSender;
 pub use program::{Ending, Program};
 pub use programs::{PlatformKind, ProgramPackage};

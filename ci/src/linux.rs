@@ -1,6 +1,7 @@
 use crate::attached::Attached;
 use crate::lab::{GUEST_IPV4, GUEST_MAC, Lab};
-use crate::launch::{Machine, TAP_BACKEND};
+use crate::launch::TAP_BACKEND;
+use crate::machine::Machine;
 use crate::program::Program;
 use crate::relay::Relay;
 use std::ffi::OsString;

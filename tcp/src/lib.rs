@@ -15,7 +15,7 @@
 //! - RFC 9438: CUBIC, with `cwnd` and `ssthresh`, in `cubic.rs`.
 //! - RFC 7323: window scale. There are no timestamps.
 //! - RFC 4821, RFC 8899: PLPMTUD, the search for a path's MTU where routers do not tell it, in
-//!   `sender/plpmtud.rs`.
+//!   `sender/plpmtud.rs` and `sender/black_hole.rs`.
 //! - RFC 5961: challenge ACKs to blind resets, SYNs and data, in `connection/receive.rs`.
 //! - RFC 6528, RFC 4987: initial sequence numbers that strangers cannot guess, and SYN cookies,
 //!   in `isn.rs`.

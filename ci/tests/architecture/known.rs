@@ -29,6 +29,4 @@ pub(crate) const CIRCLES: &[&[&str]] = &[
         "boot/src/platform/vm/virtio/mod.rs",
         "boot/src/platform/vm/virtio/pci/mod.rs",
     ],
-    &["ci/src/attached.rs", "ci/src/launch.rs"],
-    &["tcp/src/sender/mod.rs", "tcp/src/sender/plpmtud.rs"],
 ];

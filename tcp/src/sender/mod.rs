@@ -1,6 +1,7 @@
 //! The sending half of a connection.
 
 mod acknowledge;
+mod black_hole;
 mod plan;
 mod plpmtud;
 mod timer;
