@@ -19,8 +19,8 @@ pub const LARGEST_PACKET: usize = 65_535;
 pub const LONGEST_HEADER: usize = ADDRESSES + TAG + 2;
 /// Bytes of a tag (IEEE 802.1Q), which stands behind both addresses of a frame.
 pub const TAG: usize = 4;
-/// The type of a frame that has a tag, which the first half of the tag is.
-pub const TAGGED: [u8; 2] = [0x81, 0x00];
+/// TPID (IEEE 802.1Q): the type of a frame that has a tag, which is the first half of the tag.
+pub const VLAN_TPID: [u8; 2] = [0x81, 0x00];
 /// Bytes of both addresses of a frame.
 pub const ADDRESSES: usize = 12;
 

@@ -30,7 +30,7 @@ pub mod resolver;
 mod segmentation;
 #[cfg(all(feature = "tap", not(fata_vm)))]
 mod tap;
-#[cfg(any(test, feature = "testing"))]
+#[cfg(feature = "testing")]
 #[doc(hidden)]
 pub mod testing;
 mod traits;

@@ -1,6 +1,6 @@
 //! Checksum and segmentation offloads of a NIC, done by the processor.
 
-use crate::ethernet::{ADDRESSES, TAG, TAGGED};
+use crate::ethernet::{ADDRESSES, TAG, VLAN_TPID};
 use crate::{Offload, PartialChecksum};
 use alloc::vec::Vec;
 
@@ -79,7 +79,7 @@ fn fill_checksum(frame: &mut [u8], checksum: PartialChecksum) {
 }
 
 fn set_ip_length(frame: &mut [u8], ipv6: bool) {
-    let tag = match frame[ADDRESSES..].starts_with(&TAGGED) {
+    let tag = match frame[ADDRESSES..].starts_with(&VLAN_TPID) {
         true => TAG,
         false => 0,
     };

@@ -25,7 +25,8 @@ impl Semaphore {
 
     /// Waits for a permit. A future that is dropped leaves the line.
     pub async fn acquire(&self) -> Permit {
-        // Nobody can close the semaphore, so there is no error. The owned permit gives it back.
+        // Nobody can close the semaphore, so there is no error. [`Permit`] gives it back;
+        // async-unsync's borrows the semaphore, so it is forgotten.
         if let Ok(permit) = self.permits.acquire().await {
             permit.forget();
         }

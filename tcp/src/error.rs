@@ -2,7 +2,6 @@ use core::fmt;
 
 /// The reason why a connection ended, if it did not end well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Error {
     /// The peer does not listen on that port.
     ConnectionRefused,

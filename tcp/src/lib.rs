@@ -9,7 +9,7 @@
 //! - RFC 6298: `srtt`, `rttvar` and the RTO in `rto.rs`, but with a least RTO of 200 ms instead of
 //!   a second, as Linux has it.
 //! - RFC 2018, RFC 2883: SACK and DSACK, in `receiver.rs` and `scoreboard.rs`.
-//! - RFC 8985: RACK in `rack.rs`, tail loss probes (TLP) in `sender/timer.rs`.
+//! - RFC 8985: RACK in `rack.rs`, tail loss probes (TLP) in `sender/tlp.rs`.
 //! - RFC 5681, RFC 6582: duplicate ACKs and recovery where a peer has no SACK, in
 //!   `sender/acknowledge.rs`.
 //! - RFC 9438: CUBIC, with `cwnd` and `ssthresh`, in `cubic.rs`.
@@ -69,7 +69,7 @@
 //!     keep_alive: Duration::from_secs(60),
 //!     user_timeout: Duration::from_secs(180),
 //! };
-//! let mut pool = Pool::new(Unlimited::default(), 1 << 20);
+//! let mut pool = Pool::new(Unlimited, 1 << 20);
 //! let secret = Secret::new((1, 2)); // Of a stack, random.
 //! let now = Instant::from_nanos(0);
 //! let (mut up, mut down) = (Wire::default(), Wire::default());

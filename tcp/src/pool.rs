@@ -48,8 +48,8 @@ impl Pool {
 
     /// The bound as it is now.
     fn bound(&self) -> usize {
-        let available = self.quota.held().saturating_add(self.quota.room());
-        self.limit.min(available)
+        let held = self.used + self.spare;
+        self.limit.min(held.saturating_add(self.quota.room()))
     }
 
     /// Bytes in buffers that connections hold.
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn buffers_are_used_again_and_bounded() {
-        let mut pool = Pool::new(Unlimited::default(), 64 * 1024);
+        let mut pool = Pool::new(Unlimited, 64 * 1024);
         let first = pool.take(1).expect("there is memory");
         assert_eq!((first.len(), pool.used()), (2_048, 2_048));
         let place = first.as_ptr();
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn near_the_bound_there_are_only_smallest_buffers() {
-        let mut pool = Pool::new(Unlimited::default(), 64 * 1024);
+        let mut pool = Pool::new(Unlimited, 64 * 1024);
         let large: Vec<_> = core::iter::from_fn(|| pool.take(8_192)).collect();
         assert_eq!(large.len(), 6);
         assert!(!pool.is_scarce());

@@ -168,7 +168,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_goes_in_comes_out(steps in proptest::collection::vec((0usize..5_000, 0usize..5_000), 1..30)) {
-            let mut pool = Pool::new(crate::Unlimited::default(), 1 << 20);
+            let mut pool = Pool::new(crate::Unlimited, 1 << 20);
             let (mut ring, mut model, mut next) = (Ring::default(), Vec::new(), 0u8);
             for (written, read) in steps {
                 let bytes: Vec<u8> = (0..written).map(|_| { next = next.wrapping_add(7); next }).collect();

@@ -13,7 +13,7 @@ use fata_time::Instant;
 
 /// DupThresh of RFC 8985, section 6.2: so many segments that came later show that one is lost,
 /// unless segments overtake each other on this path.
-const DUPLICATE_ACK_THRESHOLD: u32 = 3;
+const DUP_THRESH: u32 = 3;
 /// More records than this are not made; see [`Scoreboard::is_full`].
 const MAX_RECORDS: usize = 1_024;
 /// Of that many, none is torn apart any more for a SACK block, which is mere advice (RFC 2018,
@@ -275,7 +275,7 @@ impl Scoreboard {
         let Some(latest) = self.rack.latest() else {
             return (false, None);
         };
-        let is_certain = !self.rack.reordering_seen && self.sacked >= DUPLICATE_ACK_THRESHOLD * mss;
+        let is_certain = !self.rack.reordering_seen && self.sacked >= DUP_THRESH * mss;
         let reo_wnd = if is_certain { Duration::ZERO } else { reo_wnd };
         let (mut found, mut again) = (false, None::<Instant>);
         for record in &mut self.records {

@@ -177,7 +177,7 @@ impl World {
         let end = |to_send, gulp| End {
             connection: None,
             syn_received: None,
-            pool: Pool::new(crate::Unlimited::default(), 4 << 20),
+            pool: Pool::new(crate::Unlimited, 4 << 20),
             incoming: Wire::default(),
             to_send,
             sent: 0,

@@ -102,6 +102,9 @@ impl Engine {
         let State::Flow(flow) = &mut entry.state else {
             return;
         };
+        if !flow.connection.has_ended() {
+            return;
+        }
         let is_held = flow.owner == Owner::Stream;
         match flow.connection.state() {
             TcpState::TimeWait => {

@@ -195,7 +195,7 @@ impl Engine {
                 },
                 Kind::Unknown { destination } => self.refuse(adapter, frame, destination, now),
                 Kind::Neighbor => {
-                    self.receive_trouble(bytes);
+                    self.receive_icmp_error(bytes);
                     self.receive_ipv6(bytes);
                     if self.receive_arp(&mut adapter.transmitter, bytes, now) {
                         self.learn_neighbor(bytes, now);
@@ -206,7 +206,7 @@ impl Engine {
                     }
                 }
                 Kind::Interface => {
-                    self.receive_trouble(bytes);
+                    self.receive_icmp_error(bytes);
                     self.receive_ipv6(bytes);
                     if adapter.device().is_crowded() {
                         self.discard(adapter, frame);

@@ -12,6 +12,5 @@ pub(crate) fn of_connection(end: fata_tcp::Error) -> Error {
         End::Unreachable => Error::Unreachable,
         End::AddressNotAvailable => Error::AddressNotAvailable,
         End::Closed => Error::Closed,
-        _ => Error::Other,
     }
 }

@@ -33,6 +33,7 @@ mod flows;
 mod frame;
 mod handshakes;
 mod host_address;
+mod icmp_error;
 mod ipv6;
 mod listener;
 mod metrics;
@@ -56,7 +57,6 @@ mod table;
 pub mod testing;
 #[cfg(test)]
 mod tests;
-mod trouble;
 mod udp;
 mod vlan;
 mod wire;

@@ -14,10 +14,6 @@ impl Network {
 }
 
 impl Quota for Network {
-    fn held(&self) -> usize {
-        self.0.bytes()
-    }
-
     fn room(&self) -> usize {
         self.0.room()
     }

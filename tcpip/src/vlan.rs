@@ -3,7 +3,7 @@
 
 use core::num::NonZeroU16;
 use core::str::FromStr;
-use fata_net::ethernet::{ADDRESSES, TAG, TAGGED};
+use fata_net::ethernet::{ADDRESSES, TAG, VLAN_TPID};
 use fata_net::{Frame, Offload, PartialChecksum};
 
 /// The number of a VLAN, 1 to 4094 (IEEE 802.1Q).
@@ -47,8 +47,8 @@ impl Vlan {
     /// Tells whether a received frame is of this network. It has no tag any more then.
     #[inline]
     pub(super) fn admits(&self, frame: &mut impl Frame) -> bool {
-        let kind = frame.as_ref().get(ADDRESSES..ADDRESSES + TAGGED.len());
-        match kind == Some(&TAGGED) {
+        let kind = frame.as_ref().get(ADDRESSES..ADDRESSES + VLAN_TPID.len());
+        match kind == Some(&VLAN_TPID) {
             true => self.admits_tagged(frame),
             false => self.number == 0,
         }
@@ -78,7 +78,7 @@ impl Vlan {
     pub(super) fn insert_tag(&self, frame: &mut [u8], offload: Offload) -> Offload {
         frame.copy_within(TAG..TAG + ADDRESSES, 0);
         let tag = &mut frame[ADDRESSES..][..TAG];
-        tag[..2].copy_from_slice(&TAGGED);
+        tag[..2].copy_from_slice(&VLAN_TPID);
         tag[2..].copy_from_slice(&self.number.to_be_bytes());
         moved(offload)
     }

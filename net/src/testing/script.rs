@@ -22,7 +22,6 @@ impl Script<'_> {
         u16::from_be_bytes([self.byte(), self.byte()])
     }
 
-    /// The next byte.
     /// The next `count` bytes.
     pub fn bytes(&mut self, count: usize) -> Vec<u8> {
         (0..count).map(|_| self.byte()).collect()

@@ -294,7 +294,7 @@ impl Connection {
         self.end(Some(error));
     }
 
-    /// Gives up the reset that is still to be sent, and all memory.
+    /// Gives up all memory of the buffers.
     pub fn release(&mut self, pool: &mut Pool) {
         self.sender.release(pool);
         self.receiver.release(pool);

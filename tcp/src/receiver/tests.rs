@@ -47,7 +47,7 @@ fn read_all(receiver: &mut Receiver, pool: &mut Pool) -> bool {
 
 #[test]
 fn the_peer_hears_of_room_where_windows_are_not_shifted() {
-    let mut pool = Pool::new(crate::Unlimited::default(), 4 << 20);
+    let mut pool = Pool::new(crate::Unlimited, 4 << 20);
     let mut receiver = receiver(1 << 20, 0);
     for _ in 0..600 {
         arrive_next(&mut receiver, &mut pool, 1_000);
@@ -61,7 +61,7 @@ fn the_peer_hears_of_room_where_windows_are_not_shifted() {
 
 #[test]
 fn bytes_behind_gaps_leave_memory_for_those_in_order() {
-    let mut pool = Pool::new(crate::Unlimited::default(), 1 << 20);
+    let mut pool = Pool::new(crate::Unlimited, 1 << 20);
     let mut greedy: Vec<Receiver> = (0..16).map(|_| receiver(1 << 20, 5)).collect();
     for receiver in &mut greedy {
         arrive(receiver, &mut pool, START + (INITIAL_RCV_WND - 1), 1);
@@ -79,7 +79,7 @@ fn bytes_behind_gaps_leave_memory_for_those_in_order() {
 
 #[test]
 fn without_memory_for_a_long_segment_its_beginning_is_taken() {
-    let mut pool = Pool::new(crate::Unlimited::default(), 64 * 1024);
+    let mut pool = Pool::new(crate::Unlimited, 64 * 1024);
     let mut others: Vec<_> = core::iter::from_fn(|| pool.take(8 * 1024)).collect();
     let mut receiver = receiver(1 << 20, 5);
     arrive_next_to(&mut receiver, &mut pool, 20_000, START + 2_048);
@@ -93,7 +93,7 @@ fn without_memory_for_a_long_segment_its_beginning_is_taken() {
 
 #[test]
 fn what_nobody_reads_takes_no_memory_but_counts() {
-    let mut pool = Pool::new(crate::Unlimited::default(), 1 << 20);
+    let mut pool = Pool::new(crate::Unlimited, 1 << 20);
     let mut receiver = receiver(1 << 20, 5);
     let next = receiver.rcv_nxt();
     arrive(&mut receiver, &mut pool, next + 2_000, 1_000);

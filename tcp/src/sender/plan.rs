@@ -32,7 +32,7 @@ impl Sender {
             return None;
         }
         let queued = self.end().since(self.snd_nxt);
-        let fin = self.closed && !self.fin_sent;
+        let fin = self.closed;
         if (queued == 0 && !fin) || self.scoreboard.is_full() {
             return None;
         }

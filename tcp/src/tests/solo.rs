@@ -34,7 +34,7 @@ impl Solo {
         Self {
             connection: make(now),
             now,
-            pool: Pool::new(crate::Unlimited::default(), 4 << 20),
+            pool: Pool::new(crate::Unlimited, 4 << 20),
         }
     }
 

@@ -11,6 +11,7 @@ mod crowd;
 mod dhcp;
 mod drops;
 mod hostile;
+mod icmp_error;
 mod memory;
 mod model;
 mod moving;
@@ -22,7 +23,6 @@ mod router;
 mod routers;
 mod shortage;
 mod tcp;
-mod trouble;
 mod udp;
 mod vlan;
 

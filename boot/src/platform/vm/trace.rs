@@ -79,7 +79,7 @@ pub(super) fn ticks_to_program() -> u64 {
     ENDS[INTERRUPTS].load(Relaxed) - ticks_at_entry()
 }
 
-/// The time-stamp counter's ticks at the image's first instruction.
+/// [`ENTRY_TSC`], read safely.
 fn ticks_at_entry() -> u64 {
     // SAFETY: written once, by the entry code, before any Rust code ran.
     unsafe { ENTRY_TSC }

@@ -19,7 +19,7 @@ const REPEATED: usize = 8;
 
 /// An error message about a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Trouble {
+pub(super) struct IcmpError {
     tuple: Tuple,
     /// The segment's sequence number.
     number: Sequence,
@@ -35,8 +35,8 @@ enum Kind {
 
 impl Engine {
     /// Takes in an error message, if it is credible.
-    pub(super) fn receive_trouble(&mut self, frame: &[u8]) {
-        let Some(Trouble {
+    pub(super) fn receive_icmp_error(&mut self, frame: &[u8]) {
+        let Some(IcmpError {
             tuple,
             number,
             kind,
@@ -71,7 +71,7 @@ impl Engine {
 }
 
 /// The error message in a frame, if it is one about a TCP segment.
-fn read(bytes: &[u8]) -> Option<Trouble> {
+fn read(bytes: &[u8]) -> Option<IcmpError> {
     let ethernet = EthernetFrame::new_checked(bytes).ok()?;
     match ethernet.ethertype() {
         EthernetProtocol::Ipv4 => ipv4(ethernet.payload()),
@@ -80,7 +80,7 @@ fn read(bytes: &[u8]) -> Option<Trouble> {
     }
 }
 
-fn ipv4(bytes: &[u8]) -> Option<Trouble> {
+fn ipv4(bytes: &[u8]) -> Option<IcmpError> {
     let packet = Ipv4Packet::new_checked(bytes).ok()?;
     if packet.next_header() != IpProtocol::Icmp {
         return None;
@@ -112,7 +112,7 @@ fn ipv4(bytes: &[u8]) -> Option<Trouble> {
     about(source, destination, segment, kind)
 }
 
-fn ipv6(bytes: &[u8]) -> Option<Trouble> {
+fn ipv6(bytes: &[u8]) -> Option<IcmpError> {
     const HEADER: usize = 40;
     let packet = Ipv6Packet::new_checked(bytes).ok()?;
     if packet.next_header() != IpProtocol::Icmpv6 {
@@ -145,11 +145,16 @@ fn ipv6(bytes: &[u8]) -> Option<Trouble> {
 
 /// A message about a segment that was sent from `source`, of which the first bytes are
 /// repeated.
-fn about(source: IpAddress, destination: IpAddress, segment: &[u8], kind: Kind) -> Option<Trouble> {
+fn about(
+    source: IpAddress,
+    destination: IpAddress,
+    segment: &[u8],
+    kind: Kind,
+) -> Option<IcmpError> {
     let [a, b, c, d, e, f, g, h] = *segment.first_chunk::<REPEATED>()?;
     let local = IpEndpoint::new(source, u16::from_be_bytes([a, b]));
     let remote = IpEndpoint::new(destination, u16::from_be_bytes([c, d]));
-    Some(Trouble {
+    Some(IcmpError {
         tuple: Tuple::new(local, remote),
         number: Sequence(u32::from_be_bytes([e, f, g, h])),
         kind,
