@@ -35,7 +35,7 @@ pub struct MachineOptions {
     /// 5353:53/udp; may be given several times
     #[arg(long, value_name = "HOST:GUEST")]
     pub publish: Vec<Publish>,
-    /// Hardware address of the network card, such as 52:54:00:12:34:56 [default: QEMU's]
+    /// Hardware address of the NIC, such as 52:54:00:12:34:56 [default: QEMU's]
     #[arg(long, value_name = "ADDRESS", value_parser = parse_mac)]
     pub mac: Option<String>,
     /// Waits for a debugger on this port of 127.0.0.1 before the first instruction, and says how
@@ -142,7 +142,7 @@ impl fmt::Display for Memory {
     }
 }
 
-/// The connection of the machine's network card.
+/// The connection of the machine's NIC.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Network {
     /// There is no card.

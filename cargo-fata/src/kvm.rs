@@ -74,8 +74,7 @@ pub fn is_usable(qemu: &Path, directory: &Path) -> Result<bool, Error> {
     keep(&cache, &key, answer?)
 }
 
-/// Keeps the answer, and returns it. That a guest was too slow once says nothing of the next time,
-/// and is not kept.
+/// Keeps the answer, and returns it. A timeout is not kept.
 fn keep(cache: &Path, key: &str, answer: Option<bool>) -> Result<bool, Error> {
     if let Some(answer) = answer {
         replace(cache, format!("{key} {answer}\n").as_bytes())?;

@@ -30,23 +30,11 @@ def microseconds(text):
     return float(number) * UNITS[unit]
 
 
-def parse_wrk(output):
-    """The harness's reading, and how many requests were answered."""
-    value, details = wrk_rate(output)
-    requests = re.search(r'(\d+) requests in ', output)
-    details['requests'] = int(requests[1]) if requests else 0
-    return value, details
-
-
-wrk_rate = bench.parse_wrk
-
-
-def with_latency(sample, seconds):
+def with_latency(sample, seconds, duration):
     """The sample, the latencies that came with it, and the server's time for a request of those
     that took so many seconds of the processor together."""
     yield sample
-    requests = sample.details.get('requests')
-    each = seconds * 1e6 / requests if requests else None
+    each = None if sample.value is None else seconds * 1e6 / (sample.value * duration)
     yield bench.Sample(f'{sample.measure}-processor', each, 'us', sample.foreign)
     for percentile in ('p50', 'p99'):
         text = sample.details.get(percentile)
@@ -67,7 +55,7 @@ def with_latencies(test):
         for taken in test(guest, options):
             after = guest.cpu_seconds()
             tell_errors(taken)
-            yield from with_latency(taken, after - before)
+            yield from with_latency(taken, after - before, options.duration)
             before = after
     return sample
 
@@ -75,16 +63,16 @@ def with_latencies(test):
 def sample_close(guest, options):
     """The harness's test, and the same from two threads of the client."""
     yield from bench.sample_close(guest, options)
-    command = subprocess.run
-
-    def two_threads(words, **others):
-        return command(['-t2' if word == '-t1' else word for word in words], **others)
-
-    bench.subprocess.run = two_threads
-    try:
-        yield bench.sample_load(guest, options, 'http-close-c16-t2', 16, True)
-    finally:
-        bench.subprocess.run = command
+    url = f'http://{guest.address}:{guest.definition.port}{guest.definition.path}'
+    command = ['wrk', '-t2', '-c16', f'-d{options.duration}s', '--latency', '--timeout', '5s',
+               '-H', 'Connection: close', url]
+    with bench.Noise() as noise:
+        output = subprocess.run(
+            command, capture_output=True, text=True, check=False,
+            preexec_fn=bench.die_with_parent).stdout
+    guest.drain()
+    value, details = bench.parse_wrk(output)
+    yield bench.Sample('http-close-c16-t2', value, 'req/s', noise.foreign, details)
 
 
 def traffic():
@@ -136,7 +124,6 @@ def sample_udp_rate(guest, options):
                        {'lost': int(words['lost'])})
 
 
-bench.parse_wrk = parse_wrk
 bench.ON_RUNNING['http'] = with_latencies(bench.sample_http)
 bench.ON_RUNNING['close'] = with_latencies(sample_close)
 bench.ON_RUNNING['tcp'] = sample_tcp

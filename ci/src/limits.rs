@@ -128,7 +128,7 @@ impl Limits {
 }
 
 impl Mismatch {
-    /// Tells whether this must not be: room only asks for a lower ceiling.
+    /// True unless there is only room below the ceiling.
     pub fn is_failure(&self) -> bool {
         !matches!(self, Self::Room { .. })
     }

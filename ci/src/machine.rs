@@ -15,7 +15,7 @@ pub const QEMU: [&str; 11] = [
     "stdio",
 ];
 
-/// Takes an image's status, and makes an end of a reset.
+/// Passes an image's exit status on; QEMU ends where the machine resets.
 pub const DEBUG_EXIT: [&str; 3] = [
     "-no-reboot",
     "-device",

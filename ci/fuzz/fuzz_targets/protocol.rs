@@ -1,4 +1,4 @@
-//! The data that a boot protocol left in memory, taken in as the machine's platform does it.
+//! The data that a boot protocol left in memory, read as `boot/src/platform/vm` reads it.
 
 #[path = "../../../boot/src/platform/vm/boot_protocol/mod.rs"]
 mod handed_over;

@@ -29,7 +29,11 @@ fuzz_target!(|bytes: &[u8]| {
                 let _ = archive.get(&key, 1 << 20).await;
                 continue;
             };
-            open.extend(entries.iter().map(|entry| key.child(&entry.name).expect("a key")));
+            open.extend(
+                entries
+                    .iter()
+                    .map(|entry| key.child(&entry.name).expect("a key")),
+            );
         }
     });
 });

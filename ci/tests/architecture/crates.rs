@@ -1,4 +1,4 @@
-//! Holds the table and the layers of crates in ARCHITECTURE.md against what cargo says.
+//! Holds the table of crates in ARCHITECTURE.md and the layers below against what cargo says.
 
 use std::fs;
 use std::process::Command;
@@ -110,4 +110,23 @@ fn no_crate_depends_upwards() {
         layer(name) == LAYERS.len() && !tool
     });
     assert_eq!(unplaced.collect::<Vec<_>>(), Vec::<&String>::new());
+}
+
+/// The crates in each row of ARCHITECTURE.md's picture, from the bottom up.
+#[test]
+fn the_picture_of_the_layers_is_true() {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("it is in the repository");
+    let picture = text.split("```").nth(1).expect("a picture");
+    let row = |line: &str| -> Vec<String> {
+        let words = line.split(|letter: char| letter.is_whitespace() || "(),".contains(letter));
+        let mut names: Vec<_> = words
+            .filter(|word| is_ours(word))
+            .map(str::to_owned)
+            .collect();
+        names.sort();
+        names
+    };
+    let rows = picture.lines().rev().map(row);
+    let drawn: Vec<_> = rows.filter(|names| !names.is_empty()).collect();
+    assert_eq!(drawn, LAYERS, "drawn, then in this file");
 }

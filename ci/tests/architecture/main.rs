@@ -3,6 +3,7 @@
 
 mod circles;
 mod crates;
+mod fixture;
 mod graph;
 mod known;
 mod packages;

@@ -106,12 +106,12 @@ impl Tree {
             _ => Target::Item(index),
         };
         let exported = |attribute: &Attribute| attribute.path().is_ident("macro_export");
-        let platform = if attributes.iter().any(exported) {
+        let owner = if attributes.iter().any(exported) {
             ROOT
         } else {
             index
         };
-        let names = self.modules[platform].names.entry(name).or_default();
+        let names = self.modules[owner].names.entry(name).or_default();
         names.push(Name::Target(target));
     }
 

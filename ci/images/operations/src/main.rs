@@ -1,7 +1,7 @@
 //! Tells for how long the processor is busy with a request of a disk, which is overwritten, and
 //! with an operation of a store.
 //!
-//! The figures do not depend on how quick the disk is: the driver looks for the end of a request
+//! The figures do not depend on how quick the disk is: the driver polls for the end of a request
 //! only once it has long ended, and the store is on a disk in memory.
 #![cfg_attr(fata_vm, no_std, no_main)]
 #![forbid(unsafe_code)]

@@ -12,7 +12,7 @@ pub const GUEST: IpAddr = IpAddr::V4(GUEST_IPV4);
 const TIMES: u64 = 500;
 const ROUNDS: usize = 3;
 const GUESTS: usize = 3;
-/// One machine with each way to reach a card.
+/// One machine with each way to reach a NIC.
 const MACHINES: [Machine; 2] = [Machine::Microvm, Machine::Q35];
 
 /// The payload of a full segment at an MTU of 1,500, without options.

@@ -15,10 +15,11 @@ pub fn measure(figures: &mut Figures) {
     }
 }
 
-/// The different lines of `cargo tree`, the crate itself among them. One that has dependencies and
-/// is met again has two.
+/// The different packages of `cargo tree`, the crate itself among them.
 fn tree(options: &[&str]) -> BTreeSet<String> {
-    let words = ["tree", "--prefix", "none"].iter().chain(options);
+    let words = ["tree", "--prefix", "none", "--no-dedupe"]
+        .iter()
+        .chain(options);
     let text = String::from_utf8(succeed("cargo", words)).expect("names are text");
     text.lines()
         .filter(|line| !line.is_empty())

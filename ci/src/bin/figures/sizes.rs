@@ -1,12 +1,15 @@
 //! Bytes of images.
 
-use fata_ci::{Figures, ProgramPackage, Tree, debug_binary, image, succeed, workspace};
+use fata_ci::{
+    Figures, PlatformKind, ProgramPackage, Tree, debug_binary, image, succeed, workspace,
+};
 use std::fs;
 use std::path::Path;
 
 pub fn measure(figures: &mut Figures) {
     for program in ProgramPackage::all() {
-        if program.folder.starts_with("examples") {
+        let is_image = program.is_built_as(PlatformKind::Machine);
+        if is_image && program.folder.starts_with("examples") {
             let name = &program.name;
             figures.add(format!("image.{name}"), size(&image(name)));
         }
